@@ -1,0 +1,10 @@
+//! What things are: objects, keys, commands, events, the record in the log, kinds and their schemas. It thinks: no clock, no random, no I/O.
+pub mod command;
+pub mod event;
+pub mod facet;
+pub mod key;
+pub mod limits;
+pub mod object;
+pub mod record;
+pub mod revision;
+pub mod status;

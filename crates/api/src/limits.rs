@@ -1,0 +1,20 @@
+//! Every limit of what may be said, in one place. A limit is refused with a clear error, never met with a panic.
+
+/// Bytes of one object as JSON; etcd's default request limit, which stock clients expect, is 1.5 MiB.
+pub const OBJECT_BYTES_MAX: usize = 1_536 * 1024;
+/// Bytes of one request body.
+pub const REQUEST_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Writes in one command (one atomic change).
+pub const COMMAND_WRITES_MAX: usize = 4_096;
+/// Commands in one entry of the log.
+pub const ENTRY_COMMANDS_MAX: usize = 4_096;
+/// Bytes of one entry of the log.
+pub const ENTRY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How many finished commands are remembered, so that a retry returns the first outcome.
+pub const OUTCOMES_KEPT: usize = 65_536;
+/// Nesting of a JSON body, as in Kubernetes' decoder.
+pub const JSON_DEPTH_MAX: usize = 128;
+/// Operations in one JSON patch, as in Kubernetes' `maxJSONPatchOperations`.
+pub const PATCH_OPERATIONS_MAX: usize = 10_000;
+/// Bytes of a name (RFC 1123 subdomain).
+pub const NAME_BYTES_MAX: usize = 253;

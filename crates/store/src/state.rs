@@ -1,0 +1,120 @@
+//! What the fold changes: the newest view, and the outcomes kept for retries. One writer holds it; readers get its views.
+use crate::view::{INDEXED_FIELDS, Kind, StateHash, View, place};
+use api::command::{CommandId, Refusal};
+use api::limits::OUTCOMES_KEPT;
+use api::object::Object;
+use api::revision::Revision;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// The state after some entry. Equal entries give equal states, on every machine and for ever.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pub(crate) view: View,
+    pub(crate) outcomes: Outcomes,
+}
+
+/// The last `OUTCOMES_KEPT` outcomes by command id: a retry is answered, not done again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcomes {
+    pub(crate) order: VecDeque<CommandId>,
+    pub(crate) by_id: BTreeMap<CommandId, Kept>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Done { first: Revision, last: Revision },
+    Refused { write: u32, refusal: Refusal },
+}
+
+impl Outcomes {
+    pub(crate) fn keep(&mut self, id: CommandId, kept: Kept) {
+        if self.by_id.insert(id, kept).is_none() {
+            self.order.push_back(id);
+        }
+        if self.order.len() > OUTCOMES_KEPT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_id.remove(&oldest);
+        }
+    }
+}
+
+impl State {
+    /// The present. O(1).
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.view.clone()
+    }
+
+    pub(crate) fn insert(&mut self, object: Arc<Object>) {
+        let old = self.remove_from_indexes(&object);
+        let view = &mut self.view;
+        view.hash = StateHash(view.hash.0.wrapping_add(object_hash(&object)));
+        for owner in &object.facet.owners {
+            view.owned.insert((api::object::Uid(owner.uid), object.key.clone()), ());
+        }
+        let kind = view.kinds.entry(object.key.resource.clone()).or_default();
+        let at: Arc<str> = place(&object.key.namespace, &object.key.name).into();
+        for (path, value) in indexed(&object) {
+            kind.fields.insert((path.into(), value.into(), at.clone()), ());
+        }
+        if !old {
+            *kind.counts.entry(object.key.namespace.clone()).or_insert(0) += 1;
+        }
+        kind.objects.insert(at, object);
+    }
+
+    pub(crate) fn remove(&mut self, object: &Arc<Object>) {
+        if !self.remove_from_indexes(object) {
+            return;
+        }
+        if let Some(kind) = self.view.kinds.get_mut(&*object.key.resource) {
+            kind.objects.remove(place(&object.key.namespace, &object.key.name).as_str());
+            let count = kind.counts.get(&object.key.namespace).copied().unwrap_or(0);
+            if count > 1 {
+                kind.counts.insert(object.key.namespace.clone(), count - 1);
+            } else {
+                kind.counts.remove(&object.key.namespace);
+            }
+        }
+    }
+
+    /// Takes the present holder of this key out of hash and indexes; false if there is none.
+    fn remove_from_indexes(&mut self, object: &Object) -> bool {
+        let view = &mut self.view;
+        let at = place(&object.key.namespace, &object.key.name);
+        let Some(kind) = view.kinds.get_mut(&*object.key.resource) else { return false };
+        let Some(old) = kind.objects.get(at.as_str()).cloned() else { return false };
+        let at: Arc<str> = at.into();
+        for (path, value) in indexed(&old) {
+            kind.fields.remove(&(path.into(), value.into(), at.clone()));
+        }
+        for owner in &old.facet.owners {
+            view.owned.remove(&(api::object::Uid(owner.uid), old.key.clone()));
+        }
+        view.hash = StateHash(view.hash.0.wrapping_sub(object_hash(&old)));
+        true
+    }
+}
+
+/// The view's kinds, for code that builds a state from a checkpoint.
+pub(crate) type Kinds = imbl::OrdMap<Arc<str>, Kind>;
+
+fn indexed(object: &Object) -> impl Iterator<Item = (&'static str, &str)> {
+    INDEXED_FIELDS.into_iter().filter_map(|path| object.facet.field(path).map(|value| (path, value)))
+}
+
+/// The object's share of the state hash: BLAKE3 over key and bytes (which hold revision, uid and time), cut to 128 bits.
+pub(crate) fn object_hash(object: &Object) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    for part in [&*object.key.resource, &*object.key.namespace, &*object.key.name] {
+        hasher.update(part.as_bytes());
+        hasher.update(&[0]);
+    }
+    hasher.update(&object.bytes);
+    let hash = hasher.finalize();
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash.as_bytes()[..16]);
+    u128::from_le_bytes(half)
+}
