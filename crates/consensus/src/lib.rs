@@ -1,4 +1,31 @@
 //! One order on every member: commands in, outcomes and views out, by Raft (openraft) over the store's log.
 //! It has no opinion on what a command means. No type of openraft leaves this crate.
+mod change;
+mod compare;
+mod desk;
+mod frame;
+mod gate;
+mod hashes;
+mod limits;
+mod log;
+mod machine;
 mod member;
-pub use member::{Member, SubmitError, Unavailable, Watch};
+mod peers;
+mod quorum;
+mod read;
+mod room;
+mod runtime;
+mod serve;
+mod submit;
+mod transport;
+mod types;
+
+pub use change::{ChangeError, Standing};
+pub use log::Tape;
+pub use member::{LeadershipWatch, Member, Watch};
+pub use quorum::{LogLine, Logged, Options, Role, StartError, Status};
+pub use read::Unavailable;
+pub use room::{Health, Leadership};
+pub use submit::SubmitError;
+pub use transport::{Nowhere, Transport, TransportError};
+pub use types::MemberInfo;

@@ -1,59 +1,156 @@
 //! The handle that the rooms above hold: submit a command, read a view, watch what happens.
+use crate::change::{ChangeError, Standing};
+use crate::frame::Change;
+use crate::limits::WATCH_BATCH_EVENTS_MAX;
+use crate::quorum::{LogLine, Options, Quorum, Role, StartError, Status};
+use crate::read::Unavailable;
+use crate::room::{Health, Leadership, Room};
+use crate::runtime::WatchReceiver;
+use crate::submit::SubmitError;
+use crate::types::MemberInfo;
 use api::command::{Command, Entry, Outcome};
 use api::revision::{Millis, Revision};
+use bytes::Bytes;
+use openraft_rt::WatchReceiver as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::apply::apply;
-use store::publish::Published;
 use store::state::State;
 use store::view::View;
-use store::watch::{Batch, Behind, Hub, Interest, Watcher};
+use store::watch::{Batch, Behind, Interest, Watcher};
 
 /// One member of the quorum. Cloning it clones the handle.
 #[derive(Clone)]
 pub struct Member {
     room: Arc<Room>,
+    kind: Kind,
 }
 
-struct Room {
-    state: Mutex<State>,
-    published: Published,
-    hub: Hub,
+#[derive(Clone)]
+enum Kind {
+    Alone(Arc<Mutex<State>>),
+    Quorum(Arc<Quorum>),
 }
-
-/// Why a command has no outcome.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SubmitError {
-    /// It was not accepted: no leader, or the member stops. It did not happen and will not.
-    Unavailable(String),
-    /// It may have happened, or may happen yet. Submit it again with the same id to learn its outcome.
-    Unknown(String),
-    /// It is larger than a command may be.
-    TooLarge(String),
-}
-
-/// No majority confirmed that this member is up to date.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unavailable(pub String);
 
 impl Member {
     /// One member without a log: the rooms above are tested on it.
     #[must_use]
     pub fn alone() -> Self {
-        let room = Room { state: Mutex::default(), published: Published::default(), hub: Hub::default() };
-        Self { room: Arc::new(room) }
+        let room = Arc::new(Room::alone());
+        Self { room, kind: Kind::Alone(Arc::default()) }
     }
 
-    /// Puts the command into the log and waits for what came of it.
+    /// Starts a member on its log. A new one then either founds a cluster or is added by a member of one.
+    ///
+    /// # Errors
+    /// If its log cannot be opened.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let quorum = Quorum::start(options).await?;
+        Ok(Self { room: quorum.room.clone(), kind: Kind::Quorum(Arc::new(quorum)) })
+    }
+
+    fn quorum(&self) -> Result<&Arc<Quorum>, ChangeError> {
+        match &self.kind {
+            Kind::Quorum(quorum) => Ok(quorum),
+            Kind::Alone(_) => Err(ChangeError::Refused("this member stands alone, without a log".into())),
+        }
+    }
+
+    /// Founds a cluster of this one member. Nothing happens if its log holds a cluster already.
+    ///
+    /// # Errors
+    /// If its log fails.
+    pub async fn found(&self) -> Result<(), ChangeError> {
+        self.quorum()?.found().await
+    }
+
+    /// Adds a member, which must be running: first without a vote until it has caught up. Asking again is harmless.
+    ///
+    /// # Errors
+    /// `Refused` if its id or name was given to another.
+    pub async fn add(&self, info: MemberInfo) -> Result<(), ChangeError> {
+        self.quorum()?.change(Change::Add(info)).await.map(|_| ())
+    }
+
+    /// Takes a member's vote and place away. Its id is not used again.
+    ///
+    /// # Errors
+    /// `Refused` if it is the only voter.
+    pub async fn remove(&self, id: u64) -> Result<(), ChangeError> {
+        self.quorum()?.change(Change::Remove(id)).await.map(|_| ())
+    }
+
+    /// Puts `new`, which must be running, in the place of `gone`, in one step.
+    ///
+    /// # Errors
+    /// `Refused` if the new one's id or name was given to another.
+    pub async fn replace(&self, gone: u64, new: MemberInfo) -> Result<(), ChangeError> {
+        self.quorum()?.change(Change::Replace { gone, new }).await.map(|_| ())
+    }
+
+    /// Asks the leader to hand over to `to`, or to any other voter. It has happened when `leadership` says so.
+    ///
+    /// # Errors
+    /// `Refused` if there is no such voter.
+    pub async fn hand_over(&self, to: Option<u64>) -> Result<(), ChangeError> {
+        self.quorum()?.change(Change::Yield(to)).await.map(|_| ())
+    }
+
+    /// The members as this one knows them, by id.
+    #[must_use]
+    pub fn members(&self) -> Vec<Standing> {
+        self.quorum().map_or_else(|_| Vec::new(), |quorum| quorum.members())
+    }
+
+    /// An id that no member ever had, as far as this one knows.
+    #[must_use]
+    pub fn free_id(&self) -> u64 {
+        let known = self.members().iter().map(|standing| standing.info.id).max().unwrap_or(0);
+        self.room.highest_member().max(known) + 1
+    }
+
+    /// Answers a frame that member `from` sent over its transport. Never fails and never panics, whatever the bytes.
+    pub async fn serve(&self, from: u64, frame: Bytes) -> Bytes {
+        match &self.kind {
+            Kind::Quorum(quorum) => quorum.serve(from, frame).await,
+            Kind::Alone(_) => Bytes::new(),
+        }
+    }
+
+    /// Puts the command into the log and waits for what came of it, trying again while that is in doubt, for some seconds.
+    /// When it returns, the outcome is in this member's own view. A retry with the same id gets the first outcome, without
+    /// the objects if it was applied before.
     ///
     /// # Errors
     /// See `SubmitError`: only `Unknown` leaves doubt.
     pub async fn submit(&self, command: Command) -> Result<Outcome, SubmitError> {
-        let mut state = self.room.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match &self.kind {
+            Kind::Quorum(quorum) => quorum.submitter.submit(command, None).await,
+            Kind::Alone(state) => self.submit_alone(state, command),
+        }
+    }
+
+    /// As `submit`, but only while this member leads in `term` (of `leading`): what a deposed leader decided is refused.
+    ///
+    /// # Errors
+    /// `Unavailable` if it does not lead in that term any more.
+    pub async fn submit_as_leader(&self, term: u64, command: Command) -> Result<Outcome, SubmitError> {
+        match &self.kind {
+            Kind::Quorum(quorum) => quorum.submitter.submit(command, Some(term)).await,
+            Kind::Alone(state) => self.submit_alone(state, command),
+        }
+    }
+
+    fn submit_alone(&self, state: &Mutex<State>, command: Command) -> Result<Outcome, SubmitError> {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = Entry { time: Millis(rt::wall()), epoch: 1, commands: vec![command] };
         let index = state.view().index() + 1;
         let mut applied = apply(&mut state, index, &entry);
-        self.room.published.publish(state.view());
-        self.room.hub.publish(&applied.events, state.view().revision());
+        let view = state.view();
+        let revision = view.revision();
+        self.room.published.publish(view);
+        self.room.hub.publish(&applied.events, revision);
+        self.room.applied.raise(index);
+        self.room.revision.raise(revision.0);
         applied.outcomes.pop().ok_or_else(|| SubmitError::Unknown("no outcome".into()))
     }
 
@@ -68,7 +165,16 @@ impl Member {
     /// # Errors
     /// If no majority answers in time.
     pub async fn linearizable(&self) -> Result<Arc<View>, Unavailable> {
-        Ok(self.view())
+        match &self.kind {
+            Kind::Quorum(quorum) => quorum.reader.linearizable().await,
+            Kind::Alone(_) => Ok(self.view()),
+        }
+    }
+
+    /// Waits until this member's view holds `revision`, and gives the view. The caller sets the time limit.
+    pub async fn reached(&self, revision: Revision) -> Arc<View> {
+        self.room.revision.wait(revision.0).await;
+        self.view()
     }
 
     /// The view at a past revision, from memory or from the log; `None` if it lies in the future or outside retention.
@@ -95,10 +201,77 @@ impl Member {
         Ok(Watch { watcher: self.room.hub.watch(interest, from)? })
     }
 
-    /// Whether this member leads, and in which term. Deciders run only where it does.
+    /// Whether this member leads, and in which term. Deciders run only where it does. Its view then holds
+    /// everything that any leader before it acknowledged.
     #[must_use]
     pub fn leading(&self) -> Option<u64> {
-        Some(1)
+        let leadership = self.room.leadership();
+        leadership.here.then_some(leadership.term)
+    }
+
+    /// Who leads, and a way to wait until that changes.
+    #[must_use]
+    pub fn leadership(&self) -> LeadershipWatch {
+        LeadershipWatch { receiver: self.room.leaderships() }
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match &self.kind {
+            Kind::Quorum(quorum) => quorum.status(),
+            Kind::Alone(_) => {
+                let view = self.view();
+                Status {
+                    id: 1,
+                    name: "alone".into(),
+                    role: Role::Leader,
+                    term: 1,
+                    leader: Some(1),
+                    last: view.index(),
+                    applied: view.index(),
+                    revision: view.revision(),
+                    hash: (view.index(), view.hash()),
+                    health: Health::Well,
+                }
+            }
+        }
+    }
+
+    /// The entries of the log from index `from` to `to`, both included; a bounded number at once.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn log(&self, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
+        self.quorum().map_or_else(|_| Ok(Vec::new()), |quorum| quorum.log(from, to))
+    }
+
+    /// Stops taking part, for good: a stopped member is started anew.
+    pub async fn stop(&self) {
+        if let Kind::Quorum(quorum) = &self.kind {
+            quorum.stop().await;
+        }
+    }
+}
+
+/// Who leads, seen from one member.
+pub struct LeadershipWatch {
+    receiver: WatchReceiver<Leadership>,
+}
+
+impl LeadershipWatch {
+    /// Who leads now.
+    #[must_use]
+    pub fn now(&self) -> Leadership {
+        *self.receiver.borrow_watched()
+    }
+
+    /// Waits for a change; a change between two calls is not missed. Waits for ever once the member is gone.
+    pub async fn changed(&mut self) -> Leadership {
+        if self.receiver.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        *self.receiver.borrow_and_update()
     }
 }
 
@@ -107,16 +280,13 @@ pub struct Watch {
     watcher: Watcher,
 }
 
-/// Events handed over at once.
-const BATCH_EVENTS_MAX: usize = 1_024;
-
 impl Watch {
     /// The next events, in order and without a gap; waits while there are none.
     ///
     /// # Errors
     /// `Behind` if retention has passed the cursor.
     pub async fn next(&mut self) -> Result<Batch, Behind> {
-        std::future::poll_fn(|context| self.watcher.poll(context, BATCH_EVENTS_MAX)).await
+        std::future::poll_fn(|context| self.watcher.poll(context, WATCH_BATCH_EVENTS_MAX)).await
     }
 
     /// Every event up to here has been given or was not wanted: what a bookmark may say.
@@ -125,4 +295,3 @@ impl Watch {
         self.watcher.cursor()
     }
 }
-

@@ -123,6 +123,31 @@ pub fn spawn<T: Send + 'static>(name: &'static str, future: impl Future<Output =
     JoinHandle(receive)
 }
 
+/// Runs a future on a thread of its own: for one that blocks, as a disk's writer does. In a simulation it is a task like any other.
+pub fn spawn_thread(name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
+    if let Some(world) = world() {
+        return world.spawn(name, Box::pin(future));
+    }
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    // The system refuses a thread only when it has run out of them; then this process cannot do its work.
+    thread.spawn(move || block_on(future)).expect("the system gives a thread");
+}
+
+/// Polls the future on this thread, which sleeps while there is nothing to do.
+fn block_on(future: impl Future<Output = ()>) {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+    let mut future = std::pin::pin!(future);
+    while future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+        std::thread::park();
+    }
+}
+
 /// Waits for a duration.
 pub async fn sleep(duration: Duration) {
     sleep_until(now().after(duration)).await;

@@ -1,0 +1,145 @@
+//! Who is a member: joining (first as a learner that catches up, then with a vote), leaving, taking another's place.
+//! It runs where the leader is. An id is given once: an id that was ever used by another is refused.
+use crate::frame::Change;
+use crate::limits::MEMBERSHIP_WAIT_MAX;
+use crate::machine::Raft;
+use crate::room::Room;
+use crate::types::{MemberInfo, StoredMembership};
+use openraft::ChangeMembers;
+use openraft_rt::WatchReceiver;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Why the members did not change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeError {
+    /// It was refused; nothing changed.
+    Refused(String),
+    /// No leader took it; nothing changed.
+    Unavailable(String),
+    /// It may have happened or may yet. Look at the members, or ask for the same again.
+    Unknown(String),
+}
+
+impl std::fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused(why) => write!(f, "refused: {why}"),
+            Self::Unavailable(why) => write!(f, "no leader took it, try again: {why}"),
+            Self::Unknown(why) => write!(f, "the outcome is unknown, look at the members: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ChangeError {}
+
+/// A member and what it may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub info: MemberInfo,
+    /// It counts towards the majority. A member without a vote is catching up.
+    pub voter: bool,
+}
+
+/// The members in `membership`, by id.
+pub(crate) fn standings(membership: &StoredMembership) -> Vec<Standing> {
+    let voters: BTreeSet<u64> = membership.voter_ids().collect();
+    membership.nodes().map(|(id, info)| Standing { info: info.clone(), voter: voters.contains(id) }).collect()
+}
+
+/// Does what is asked; called on the leader.
+pub(crate) async fn change(raft: &Raft, room: &Room, wanted: Change) -> Result<u64, ChangeError> {
+    let work = async {
+        match wanted {
+            Change::Add(info) => add(raft, room, info).await,
+            Change::Remove(id) => remove(raft, id).await,
+            Change::Replace { gone, new } => replace(raft, room, gone, new).await,
+            Change::Yield(to) => hand_over(raft, to).await,
+        }
+    };
+    match rt::timeout(MEMBERSHIP_WAIT_MAX, work).await {
+        Some(result) => result,
+        None => Err(ChangeError::Unknown("it takes too long: is the new member running and can it be reached?".into())),
+    }
+}
+
+fn current(raft: &Raft) -> Arc<StoredMembership> {
+    raft.metrics().borrow_watched().membership_config.clone()
+}
+
+fn unknown(why: impl std::fmt::Display) -> ChangeError {
+    ChangeError::Unknown(why.to_string())
+}
+
+/// Makes it a member without a vote, and waits until it has caught up.
+async fn welcome(raft: &Raft, room: &Room, info: &MemberInfo) -> Result<(), ChangeError> {
+    let membership = current(raft);
+    if let Some((_, other)) = membership.nodes().find(|(id, other)| **id != info.id && other.name == info.name) {
+        let MemberInfo { id, name, .. } = other;
+        return Err(ChangeError::Refused(format!("the name {name} is that of member {id}: remove that one first")));
+    }
+    match membership.nodes().find(|(id, _)| **id == info.id) {
+        Some((_, there)) if there.name != info.name => {
+            let why = format!("id {} is that of member {}: take a free one", info.id, there.name);
+            return Err(ChangeError::Refused(why));
+        }
+        Some(_) => {}
+        None if info.id <= room.highest_member() => {
+            let why = format!("id {} was used before; the next free one is {}", info.id, room.highest_member() + 1);
+            return Err(ChangeError::Refused(why));
+        }
+        None => {}
+    }
+    raft.add_learner(info.id, info.clone(), true).await.map_err(unknown)?;
+    Ok(())
+}
+
+async fn add(raft: &Raft, room: &Room, info: MemberInfo) -> Result<u64, ChangeError> {
+    welcome(raft, room, &info).await?;
+    let voters = ChangeMembers::AddVoterIds(BTreeSet::from([info.id]));
+    raft.change_membership(voters, false).await.map_err(unknown)?;
+    Ok(info.id)
+}
+
+async fn remove(raft: &Raft, id: u64) -> Result<u64, ChangeError> {
+    let membership = current(raft);
+    if !membership.nodes().any(|(other, _)| *other == id) {
+        return Ok(id);
+    }
+    let voters: BTreeSet<u64> = membership.voter_ids().collect();
+    let ids = BTreeSet::from([id]);
+    if voters == ids {
+        return Err(ChangeError::Refused("it is the only voter: add another first".into()));
+    }
+    let changes =
+        if voters.contains(&id) { ChangeMembers::RemoveVoters(ids) } else { ChangeMembers::RemoveNodes(ids) };
+    raft.change_membership(changes, false).await.map_err(unknown)?;
+    Ok(id)
+}
+
+async fn replace(raft: &Raft, room: &Room, gone: u64, new: MemberInfo) -> Result<u64, ChangeError> {
+    if gone == new.id {
+        return Err(ChangeError::Refused("a member cannot take its own place".into()));
+    }
+    welcome(raft, room, &new).await?;
+    let mut voters: BTreeSet<u64> = current(raft).voter_ids().collect();
+    voters.remove(&gone);
+    voters.insert(new.id);
+    raft.change_membership(ChangeMembers::ReplaceAllVoters(voters), false).await.map_err(unknown)?;
+    Ok(new.id)
+}
+
+async fn hand_over(raft: &Raft, to: Option<u64>) -> Result<u64, ChangeError> {
+    let membership = current(raft);
+    let me = *raft.node_id();
+    let mut others = membership.voter_ids().filter(|id| *id != me);
+    let to = match to {
+        Some(to) => others.find(|id| *id == to),
+        None => others.next(),
+    };
+    let Some(to) = to else {
+        return Err(ChangeError::Refused("there is no such other voter".into()));
+    };
+    raft.trigger().transfer_leader(to).await.map_err(unknown)?;
+    Ok(to)
+}

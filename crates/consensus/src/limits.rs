@@ -1,0 +1,57 @@
+//! Every queue, batch, window and wait of this crate, in one place.
+use std::time::Duration;
+
+/// Commands that wait for the submit task; more are refused as unavailable.
+pub(crate) const QUEUE_COMMANDS_MAX: usize = 65_536;
+/// Bytes of one command, so that its entry stays under `api::limits::ENTRY_BYTES_MAX`.
+pub(crate) const COMMAND_BYTES_MAX: usize = api::limits::ENTRY_BYTES_MAX - 64 * 1024;
+/// Bytes of commands put into one entry, unless one command alone is larger.
+pub(crate) const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Entries (or forwarded batches) on their way at once; what comes meanwhile is batched.
+pub(crate) const BATCHES_IN_FLIGHT_MAX: usize = 4;
+/// How long `submit` tries again with the same id before it gives up.
+pub(crate) const SUBMIT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a linearizable read waits for a leader and for its own view to catch up.
+pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// Pause before the next try when nothing else tells that one makes sense.
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// How long a forwarded batch may take; the leader's own limit is `SUBMIT_PATIENCE`.
+pub(crate) const FORWARD_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long a leader may take to confirm a read index.
+pub(crate) const READ_ROUND_MAX: Duration = Duration::from_secs(2);
+/// How long an append may take on the wire and on the follower's disk.
+pub(crate) const APPEND_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Heartbeats of the leader, milliseconds.
+pub(crate) const HEARTBEAT_MS: u64 = 50;
+/// A follower that hears nothing for this long stands for election, milliseconds. With one round of
+/// pre-vote, one of votes and one blank entry, writing goes on again within 500 ms.
+pub(crate) const ELECTION_MS: (u64, u64) = (150, 300);
+/// Entries in one append to a follower.
+pub(crate) const APPEND_ENTRIES_MAX: u64 = 512;
+/// Bytes of entries in one append to a follower, unless one entry alone is larger.
+pub(crate) const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Entries kept in memory for followers and for applying; older ones are read from the log's files.
+pub(crate) const SHELF_ENTRIES_MAX: usize = 8_192;
+/// Bytes of entries kept in memory, if more than `SHELF_ENTRIES_MIN` are.
+pub(crate) const SHELF_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Frames the log's writer puts into one write and one sync.
+pub(crate) const WRITE_FRAMES_MAX: usize = 4_096;
+/// Entries after which a new snapshot is made.
+pub(crate) const SNAPSHOT_ENTRIES: u64 = 50_000;
+/// Bytes of a snapshot in one message.
+pub(crate) const SNAPSHOT_CHUNK_BYTES: usize = 1024 * 1024;
+/// Bytes of a snapshot that a member accepts from another.
+pub(crate) const SNAPSHOT_BYTES_MAX: usize = 16 * 1024 * 1024 * 1024;
+/// How long one chunk of a snapshot may take.
+pub(crate) const SNAPSHOT_CHUNK_WAIT_MAX: Duration = Duration::from_secs(10);
+/// State hashes remembered for comparison, one per entry.
+pub(crate) const HASHES_KEPT: usize = 4_096;
+/// How often the leader compares state hashes with the other members.
+pub(crate) const COMPARE_EVERY: Duration = Duration::from_secs(1);
+/// How long a change of membership may take before its caller is told that the outcome is unknown.
+pub(crate) const MEMBERSHIP_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Lines that `Member::log` gives at once.
+pub(crate) const LOG_LINES_MAX: usize = 10_000;
+/// Events handed to a watch at once.
+pub(crate) const WATCH_BATCH_EVENTS_MAX: usize = 1_024;

@@ -1,0 +1,204 @@
+//! The other members as openraft and the rest of this crate call them: requests as frames over the transport.
+use crate::frame::{Answer, Append, Ballot, Malformed, Request, decode_answer, encode_request};
+use crate::limits::APPEND_WAIT_MAX;
+use crate::machine::Parcel;
+use crate::transport::{Transport, TransportError};
+use crate::types::{MemberInfo, Membership, Snapshot, Types, Vote};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{Backoff, RPCOption};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
+    VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Why a member gave no answer.
+#[derive(Clone, Debug)]
+pub(crate) enum PeerError {
+    Transport(TransportError),
+    TooSlow(Duration),
+    Malformed(Malformed),
+    Stranger(u64),
+}
+
+impl PeerError {
+    /// Whether the request may have arrived.
+    pub(crate) fn delivered(&self) -> bool {
+        !matches!(self, Self::Transport(TransportError::Unreachable(_)) | Self::Stranger(_))
+    }
+}
+
+impl fmt::Display for PeerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport(why) => why.fmt(f),
+            Self::TooSlow(limit) => write!(f, "the member did not answer within {limit:?}"),
+            Self::Malformed(why) => why.fmt(f),
+            Self::Stranger(id) => write!(f, "member {id} is not known here"),
+        }
+    }
+}
+
+impl std::error::Error for PeerError {}
+
+/// Everybody that this member knows of.
+#[derive(Clone)]
+pub(crate) struct Peers {
+    transport: Arc<dyn Transport>,
+    known: Arc<Mutex<BTreeMap<u64, MemberInfo>>>,
+}
+
+impl Peers {
+    pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
+        Self { transport, known: Arc::default() }
+    }
+
+    /// Takes note of who is a member now.
+    pub(crate) fn learn(&self, membership: &Membership) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = membership.nodes().map(|(id, info)| (*id, info.clone())).collect();
+    }
+
+    /// Asks one member, for at most `limit`.
+    pub(crate) fn ask(
+        &self,
+        to: &MemberInfo,
+        request: &Request,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Answer, PeerError>> + Send + 'static {
+        let call = self.transport.call(to, encode_request(request));
+        async move {
+            let bytes = match rt::timeout(limit, call).await {
+                None => return Err(PeerError::TooSlow(limit)),
+                Some(answer) => answer.map_err(PeerError::Transport)?,
+            };
+            decode_answer(bytes).map_err(PeerError::Malformed)
+        }
+    }
+
+    pub(crate) fn ask_id(
+        &self,
+        to: u64,
+        request: &Request,
+        limit: Duration,
+    ) -> BoxFuture<'static, Result<Answer, PeerError>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&to).cloned();
+        match known {
+            Some(info) => self.ask(&info, request, limit).boxed(),
+            None => futures::future::ready(Err(PeerError::Stranger(to))).boxed(),
+        }
+    }
+}
+
+impl RaftNetworkFactory<Types> for Peers {
+    type Network = Peer;
+
+    async fn new_client(&mut self, _: u64, info: &MemberInfo) -> Peer {
+        Peer { peers: self.clone(), info: info.clone() }
+    }
+}
+
+/// One other member, as openraft calls it.
+pub(crate) struct Peer {
+    peers: Peers,
+    info: MemberInfo,
+}
+
+type Failure = RPCError<Types>;
+
+impl Peer {
+    async fn ask(&self, request: &Request, limit: Duration) -> Result<Answer, Failure> {
+        match self.peers.ask(&self.info, request, limit).await {
+            Ok(Answer::Refused(why)) => Err(RPCError::Unreachable(Unreachable::from_string(why))),
+            Ok(answer) => Ok(answer),
+            Err(why) if why.delivered() => Err(RPCError::Network(NetworkError::new(&why))),
+            Err(why) => Err(RPCError::Unreachable(Unreachable::new(&why))),
+        }
+    }
+
+    async fn ballot(&self, pre: bool, rpc: VoteRequest<Types>, limit: Duration) -> Result<VoteResponse<Types>, Failure> {
+        let ballot = Ballot { vote: rpc.vote, last: rpc.last_log_id, transfer: rpc.leadership_transfer };
+        let request = if pre { Request::PreVote(ballot) } else { Request::Vote(ballot) };
+        match self.ask(&request, limit).await? {
+            Answer::Voted { vote, granted, last } => Ok(VoteResponse { vote, vote_granted: granted, last_log_id: last }),
+            _ => Err(odd()),
+        }
+    }
+}
+
+fn odd() -> Failure {
+    RPCError::Network(NetworkError::from_string("the member answered something else"))
+}
+
+impl RaftNetworkV2<Types> for Peer {
+    type SnapshotData = Parcel;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<Types>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types>, Failure> {
+        let limit = if rpc.entries.is_empty() { option.hard_ttl().max(APPEND_WAIT_MAX / 4) } else { APPEND_WAIT_MAX };
+        let append = Append {
+            vote: rpc.vote,
+            previous: rpc.prev_log_id,
+            committed: rpc.leader_commit,
+            entries: rpc.entries,
+        };
+        match self.ask(&Request::Append(append), limit).await? {
+            Answer::Appended => Ok(AppendEntriesResponse::Success),
+            Answer::AppendedPart(last) => Ok(AppendEntriesResponse::PartialSuccess(last)),
+            Answer::Conflict => Ok(AppendEntriesResponse::Conflict),
+            Answer::HigherVote(vote) => Ok(AppendEntriesResponse::HigherVote(vote)),
+            _ => Err(odd()),
+        }
+    }
+
+    async fn vote(&mut self, rpc: VoteRequest<Types>, option: RPCOption) -> Result<VoteResponse<Types>, Failure> {
+        self.ballot(false, rpc, option.hard_ttl()).await
+    }
+
+    async fn pre_vote(&mut self, rpc: VoteRequest<Types>, option: RPCOption) -> Result<VoteResponse<Types>, Failure> {
+        self.ballot(true, rpc, option.hard_ttl()).await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        _vote: Vote,
+        _snapshot: Snapshot<Parcel>,
+        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        Err(StreamingError::Unreachable(Unreachable::from_string("snapshots are not carried yet")))
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        rpc: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, Failure> {
+        let (from, to, last) = (*rpc.from_leader(), *rpc.to_node_id(), rpc.last_log_id().copied());
+        match self.ask(&Request::Transfer { from, to, last }, option.hard_ttl()).await? {
+            // Why it was refused only matters to it: this leader goes on until somebody else leads.
+            Answer::Transferred { vote: None } => Ok(Ok(())),
+            Answer::Transferred { vote: Some(actual) } => {
+                Ok(Err(openraft::raft::TransferLeaderError::VoteChanged { expected: from, actual }))
+            }
+            _ => Err(odd()),
+        }
+    }
+
+    fn backoff(&self) -> Option<Backoff> {
+        Some(Backoff::new(std::iter::repeat(BACKOFF)))
+    }
+}
+
+/// Pause before a member that could not be reached is tried again.
+const BACKOFF: Duration = Duration::from_millis(50);

@@ -1,0 +1,314 @@
+//! One member with others: puts log, machine, peers and tasks together, and tells how it is.
+use crate::change::{ChangeError, Standing, change, standings};
+use crate::compare;
+use crate::frame::{Answer, Change};
+use crate::frame::Request;
+use crate::limits::{
+    APPEND_ENTRIES_MAX, ELECTION_MS, HEARTBEAT_MS, LOG_LINES_MAX, MEMBERSHIP_WAIT_MAX, RETRY_PAUSE,
+};
+use crate::log::{Log, Tape};
+use crate::machine::{Machine, Raft};
+use crate::peers::Peers;
+use crate::read::{Reader, Unavailable};
+use crate::room::{Health, Leadership, Room};
+use crate::serve::Server;
+use crate::submit::Submitter;
+use crate::transport::Transport;
+use crate::types::{MemberInfo, Payload, term_of};
+use api::command::Entry;
+use api::record;
+use api::revision::Revision;
+use bytes::Bytes;
+use openraft::{Config, SnapshotPolicy};
+use openraft_rt::{WatchReceiver, WatchSender};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+use store::view::StateHash;
+
+/// What a member is started with.
+pub struct Options {
+    /// Who it is. Its id is never to be used again for another, not even after it is removed.
+    pub info: MemberInfo,
+    /// Its log: empty for a new member.
+    pub tape: Tape,
+    /// Its way to the others.
+    pub transport: Arc<dyn Transport>,
+}
+
+/// Why a member does not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// Its log cannot be opened.
+    Log(String),
+    /// Raft refuses to start from it.
+    Raft(String),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Log(why) => write!(f, "the member's log cannot be opened: {why}"),
+            Self::Raft(why) => write!(f, "the member cannot start from its log: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// What a member does in the quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Leader,
+    Follower,
+    Candidate,
+    /// It has no vote: it is catching up, or is no member yet.
+    Learner,
+    Stopped,
+}
+
+/// How a member is and how far it has come.
+#[derive(Clone, Debug)]
+pub struct Status {
+    pub id: u64,
+    pub name: String,
+    pub role: Role,
+    pub term: u64,
+    pub leader: Option<u64>,
+    /// The last index in its log.
+    pub last: u64,
+    /// The log index that its view has reached.
+    pub applied: u64,
+    pub revision: Revision,
+    /// A log index and the state hash there, the same on every member.
+    pub hash: (u64, StateHash),
+    pub health: Health,
+}
+
+/// One entry of the log, for people.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    pub index: u64,
+    pub term: u64,
+    pub what: Logged,
+}
+
+#[derive(Clone, Debug)]
+pub enum Logged {
+    /// A new leader's first entry.
+    Blank,
+    Membership(Vec<MemberInfo>),
+    Entry(Entry),
+    /// It cannot be read.
+    Damaged(String),
+}
+
+/// The parts of a running member.
+pub(crate) struct Quorum {
+    info: MemberInfo,
+    pub(crate) room: Arc<Room>,
+    raft: Raft,
+    log: Log,
+    peers: Peers,
+    pub(crate) submitter: Submitter,
+    pub(crate) reader: Reader,
+    server: Server,
+}
+
+/// openraft's settings. Leader restore stays off: with it, a leader that lost its unsynced tail numbers new entries
+/// with ids that followers already hold, and members diverge without a sign.
+pub(crate) fn config() -> Config {
+    Config {
+        cluster_name: "rutter".into(),
+        heartbeat_interval: HEARTBEAT_MS,
+        election_timeout_min: ELECTION_MS.0,
+        election_timeout_max: ELECTION_MS.1,
+        max_payload_entries: APPEND_ENTRIES_MAX,
+        snapshot_policy: SnapshotPolicy::Never,
+        enable_leader_restore: Some(false),
+        enable_pre_vote: Some(true),
+        ..Config::default()
+    }
+}
+
+impl Quorum {
+    pub(crate) async fn start(options: Options) -> Result<Self, StartError> {
+        let Options { info, tape, transport } = options;
+        let room = Arc::new(Room::default());
+        let broken = {
+            let room = room.clone();
+            move |why: &str| room.fall_ill(Health::Disk(why.to_owned()))
+        };
+        let log = Log::open(tape, broken).map_err(|why| StartError::Log(why.to_string()))?;
+        let config = config().validate().map_err(|why| StartError::Raft(why.to_string()))?;
+        let peers = Peers::new(transport);
+        let machine = Machine::new(room.clone());
+        let raft = Raft::new(info.id, Arc::new(config), peers.clone(), log.clone(), machine).await;
+        let raft = raft.map_err(|why| StartError::Raft(why.to_string()))?;
+        let submitter = Submitter::start(info.id, room.clone(), raft.clone(), peers.clone());
+        let reader = Reader::start(room.clone(), raft.clone(), peers.clone());
+        rt::spawn("leadership", follow(info.id, room.clone(), raft.clone(), peers.clone()));
+        rt::spawn("health", guard(room.clone(), raft.clone()));
+        rt::spawn("compare", compare::run(info.id, room.clone(), raft.clone(), peers.clone()));
+        let server = Server { room: room.clone(), raft: raft.clone(), submitter: submitter.clone(), reader: reader.clone() };
+        Ok(Self { info, room, raft, log, peers, submitter, reader, server })
+    }
+
+    /// Founds a cluster of this one member. Nothing happens if its log holds a cluster already.
+    pub(crate) async fn found(&self) -> Result<(), ChangeError> {
+        let unknown = |why: String| ChangeError::Unknown(why);
+        if self.raft.is_initialized().await.map_err(|why| unknown(why.to_string()))? {
+            return Ok(());
+        }
+        let members = BTreeMap::from([(self.info.id, self.info.clone())]);
+        self.raft.initialize(members).await.map_err(|why| unknown(why.to_string()))
+    }
+
+    pub(crate) async fn serve(&self, from: u64, frame: Bytes) -> Bytes {
+        self.server.serve(from, frame).await
+    }
+
+    pub(crate) fn members(&self) -> Vec<Standing> {
+        standings(&self.raft.metrics().borrow_watched().membership_config)
+    }
+
+    /// Does a change where the leader is.
+    pub(crate) async fn change(&self, wanted: Change) -> Result<u64, ChangeError> {
+        let deadline = rt::now().after(MEMBERSHIP_WAIT_MAX);
+        let mut leaderships = self.room.leaderships();
+        loop {
+            let lead = *leaderships.borrow_and_update();
+            if let Some(illness) = self.room.illness() {
+                return Err(ChangeError::Unavailable(illness));
+            }
+            let left = deadline.since(rt::now());
+            let why = match lead.leader {
+                _ if lead.here => return change(&self.raft, &self.room, wanted).await,
+                None => "there is no leader".to_owned(),
+                Some(leader) => match self.peers.ask_id(leader, &Request::Change(wanted.clone()), left).await {
+                    Ok(Answer::Changed { id }) => return Ok(id),
+                    Ok(Answer::Refused(why)) => return Err(ChangeError::Refused(why)),
+                    Ok(Answer::NotTaken(why)) => why,
+                    Ok(Answer::Doubt(why)) => return Err(ChangeError::Unknown(why)),
+                    Ok(_) => return Err(ChangeError::Unknown("the leader answered something else".into())),
+                    Err(why) if why.delivered() => return Err(ChangeError::Unknown(why.to_string())),
+                    Err(why) => why.to_string(),
+                },
+            };
+            let left = deadline.since(rt::now());
+            if left.is_zero() {
+                return Err(ChangeError::Unavailable(why));
+            }
+            let _ = rt::timeout(left.min(RETRY_PAUSE), leaderships.changed()).await;
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let (role, term, leader) = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            let role = match metrics.state {
+                openraft::ServerState::Leader => Role::Leader,
+                openraft::ServerState::Follower => Role::Follower,
+                openraft::ServerState::Candidate => Role::Candidate,
+                openraft::ServerState::Learner => Role::Learner,
+                openraft::ServerState::Shutdown => Role::Stopped,
+            };
+            (role, metrics.current_term, metrics.current_leader)
+        };
+        let view = self.room.published.view();
+        let newest = self.room.hashes.lock().unwrap_or_else(PoisonError::into_inner).newest();
+        Status {
+            id: self.info.id,
+            name: self.info.name.clone(),
+            role,
+            term,
+            leader,
+            last: self.log.last().map_or(0, |last| last.index),
+            applied: self.room.applied.reached(),
+            revision: view.revision(),
+            hash: newest.unwrap_or((view.index(), view.hash())),
+            health: self.room.health(),
+        }
+    }
+
+    /// The entries from index `from` to `to`, both included, at most `LOG_LINES_MAX`.
+    pub(crate) fn log(&self, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
+        let mut lines = Vec::new();
+        let mut next = from;
+        while next <= to && lines.len() < LOG_LINES_MAX {
+            let entries = self.log.read(next, to.saturating_add(1), LOG_LINES_MAX - lines.len(), usize::MAX);
+            let entries = entries.map_err(|why| Unavailable(why.to_string()))?;
+            let Some(last) = entries.last() else { break };
+            next = last.log_id.index + 1;
+            lines.extend(entries.into_iter().map(|entry| LogLine {
+                index: entry.log_id.index,
+                term: term_of(&entry.log_id),
+                what: match entry.payload {
+                    Payload::Blank => Logged::Blank,
+                    Payload::Membership(members) => {
+                        Logged::Membership(members.nodes().map(|(_, info)| info.clone()).collect())
+                    }
+                    Payload::Normal(bytes) => {
+                        record::decode(&bytes.0).map_or_else(|why| Logged::Damaged(why.to_string()), Logged::Entry)
+                    }
+                },
+            }));
+        }
+        Ok(lines)
+    }
+
+    pub(crate) async fn stop(&self) {
+        self.room.fall_ill(Health::Stopped("it was asked to".into()));
+        // It may have stopped before.
+        let _ = self.raft.shutdown().await;
+    }
+}
+
+/// Keeps who leads up to date, and whom this member can call.
+async fn follow(me: u64, room: Arc<Room>, raft: Raft, peers: Peers) {
+    let mut metrics = raft.server_metrics();
+    let mut applied_term = room.applied_term.subscribe();
+    loop {
+        let now = {
+            let metrics = metrics.borrow_and_update();
+            peers.learn(metrics.membership_config.membership());
+            let term = metrics.vote.leader_id.term;
+            let leads = metrics.state.is_leader() && metrics.current_leader == Some(me);
+            let caught_up = *applied_term.borrow_and_update() == term;
+            Leadership { term, leader: metrics.current_leader, here: leads && caught_up && room.illness().is_none() }
+        };
+        room.leadership.send_if_different(now);
+        let changed = Box::pin(metrics.changed());
+        let applied = Box::pin(applied_term.changed());
+        if let futures::future::Either::Left((Err(_), _)) = futures::future::select(changed, applied).await {
+            break;
+        }
+    }
+    let end = raft.metrics().borrow_watched().running_state.clone();
+    room.leadership.send_if_modified(|leadership| {
+        (leadership.leader, leadership.here) = (None, false);
+        true
+    });
+    room.fall_ill(Health::Stopped(end.err().map_or_else(|| "Raft ended".to_owned(), |why| why.to_string())));
+}
+
+/// A member that is ill takes no part: it must neither vote nor acknowledge.
+async fn guard(room: Arc<Room>, raft: Raft) {
+    let mut healths = room.healths();
+    while *healths.borrow_and_update() == Health::Well {
+        if healths.changed().await.is_err() {
+            return;
+        }
+    }
+    // It may have stopped by itself.
+    let _ = raft.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_leader_is_never_restored_and_pre_vote_is_on() {
+        let config = super::config().validate().expect("valid");
+        assert_eq!((config.enable_leader_restore, config.enable_pre_vote), (Some(false), Some(true)));
+    }
+}

@@ -1,0 +1,124 @@
+//! What the parts of a member share: the newest view, who waits for what, and how the member is.
+use crate::desk::Desk;
+use crate::gate::Gate;
+use crate::hashes::Hashes;
+use crate::runtime::{WatchReceiver, WatchSender, watch_channel};
+use openraft_rt::WatchSender as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use store::publish::Published;
+use store::watch::Hub;
+
+/// How a member is. Anything but `Well` means that it serves nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    #[default]
+    Well,
+    /// Its log can no longer be written or read.
+    Disk(String),
+    /// Its state differs from that of the others at this log index.
+    Diverged { index: u64, why: String },
+    /// It was asked to stop, or Raft came to a fatal end.
+    Stopped(String),
+}
+
+/// Who leads, as this member knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leadership {
+    pub term: u64,
+    pub leader: Option<u64>,
+    /// This member leads, and its view holds everything that any leader before it acknowledged.
+    pub here: bool,
+}
+
+pub(crate) struct Room {
+    pub(crate) published: Published,
+    pub(crate) hub: Hub,
+    /// The log index that the view has reached.
+    pub(crate) applied: Gate,
+    /// The term of the entry at that index.
+    pub(crate) applied_term: WatchSender<u64>,
+    /// The revision that the view has reached.
+    pub(crate) revision: Gate,
+    pub(crate) desk: Desk,
+    pub(crate) hashes: Mutex<Hashes>,
+    pub(crate) leadership: WatchSender<Leadership>,
+    /// The highest member id that was ever given.
+    highest_member: AtomicU64,
+    health: WatchSender<Health>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            published: Published::default(),
+            hub: Hub::default(),
+            applied: Gate::default(),
+            applied_term: watch_channel(0).0,
+            revision: Gate::default(),
+            desk: Desk::default(),
+            hashes: Mutex::default(),
+            leadership: watch_channel(Leadership::default()).0,
+            highest_member: AtomicU64::new(0),
+            health: watch_channel(Health::default()).0,
+        }
+    }
+}
+
+impl Room {
+    /// The room of a member that has no others, and so always leads.
+    pub(crate) fn alone() -> Self {
+        let leadership = Leadership { term: 1, leader: Some(1), here: true };
+        Self { leadership: watch_channel(leadership).0, ..Self::default() }
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.health.borrow_watched().clone()
+    }
+
+    pub(crate) fn healths(&self) -> WatchReceiver<Health> {
+        self.health.subscribe()
+    }
+
+    /// The first illness is the one that is told.
+    pub(crate) fn fall_ill(&self, illness: Health) {
+        self.health.send_if_modified(|health| {
+            let first = *health == Health::Well;
+            if first {
+                tracing::error!(?illness, "this member serves no longer");
+                *health = illness;
+            }
+            first
+        });
+        self.leadership.send_if_modified(|leadership| std::mem::take(&mut leadership.here));
+    }
+
+    /// Why this member serves nothing, if it does not.
+    pub(crate) fn illness(&self) -> Option<String> {
+        match &*self.health.borrow_watched() {
+            Health::Well => None,
+            Health::Disk(why) => Some(format!("this member's disk failed: {why}")),
+            Health::Diverged { index, why } => {
+                Some(format!("this member's state differs from the others' at log index {index} ({why}): let it join anew"))
+            }
+            Health::Stopped(why) => Some(format!("this member has stopped: {why}")),
+        }
+    }
+
+    /// These ids are given.
+    pub(crate) fn note_members(&self, highest: u64) {
+        self.highest_member.fetch_max(highest, Ordering::SeqCst);
+    }
+
+    pub(crate) fn highest_member(&self) -> u64 {
+        self.highest_member.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn leadership(&self) -> Leadership {
+        *self.leadership.borrow_watched()
+    }
+
+    pub(crate) fn leaderships(&self) -> WatchReceiver<Leadership> {
+        self.leadership.subscribe()
+    }
+}

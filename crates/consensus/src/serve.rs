@@ -1,0 +1,138 @@
+//! What other members ask of this one. Every byte comes from outside: it is read with care and answered always.
+use crate::change::{ChangeError, change};
+use crate::frame::{Answer, Append, Ballot, Change, Request, decode_request, encode_answer};
+use crate::limits::READ_ROUND_MAX;
+use crate::machine::Raft;
+use crate::read::Reader;
+use crate::room::{Health, Room};
+use crate::submit::{Submitter, Verdict};
+use crate::types::Types;
+use api::record;
+use bytes::Bytes;
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest};
+use std::fmt::Display;
+use std::sync::{Arc, PoisonError};
+use store::view::StateHash;
+
+/// The accepting side of a member.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) room: Arc<Room>,
+    pub(crate) raft: Raft,
+    pub(crate) submitter: Submitter,
+    pub(crate) reader: Reader,
+}
+
+fn refused(why: impl Display) -> Answer {
+    Answer::Refused(why.to_string())
+}
+
+impl Server {
+    /// The answer to a frame of member `from`.
+    pub(crate) async fn serve(&self, from: u64, frame: Bytes) -> Bytes {
+        let answer = match decode_request(frame) {
+            Ok(request) => match self.room.illness() {
+                Some(illness) => Answer::Refused(illness),
+                None => self.answer(request).await,
+            },
+            Err(why) => {
+                tracing::warn!(from, %why, "a member sent what cannot be read");
+                refused(why)
+            }
+        };
+        encode_answer(&answer)
+    }
+
+    async fn answer(&self, request: Request) -> Answer {
+        match request {
+            Request::Append(append) => self.append(append).await,
+            Request::Vote(ballot) => match self.raft.vote(vote_request(ballot)).await {
+                Ok(voted) => Answer::Voted { vote: voted.vote, granted: voted.vote_granted, last: voted.last_log_id },
+                Err(why) => refused(why),
+            },
+            Request::PreVote(ballot) => match self.raft.pre_vote(vote_request(ballot)).await {
+                Ok(voted) => Answer::Voted { vote: voted.vote, granted: voted.vote_granted, last: voted.last_log_id },
+                Err(why) => refused(why),
+            },
+            Request::Transfer { from, to, last } => {
+                match self.raft.handle_transfer_leader(TransferLeaderRequest::new(from, to, last)).await {
+                    Ok(Ok(())) => Answer::Transferred { vote: None },
+                    Ok(Err(TransferLeaderError::VoteChanged { actual, .. })) => Answer::Transferred { vote: Some(actual) },
+                    Ok(Err(why)) => refused(why),
+                    Err(why) => refused(why),
+                }
+            }
+            Request::Snapshot { .. } => refused("snapshots are not carried yet"),
+            Request::Forward { epoch, record } => self.forward(epoch, &record).await,
+            Request::ReadIndex if !self.room.leadership().here => Answer::NotTaken("this member does not lead".into()),
+            Request::ReadIndex => match self.reader.index().await {
+                Ok(index) => Answer::ReadIndex { index },
+                Err(why) => Answer::NotTaken(why),
+            },
+            Request::Change(wanted) => self.change(wanted).await,
+            Request::Hash { index } => {
+                // A follower that is a little behind soon is not.
+                let _ = rt::timeout(READ_ROUND_MAX / 4, self.room.applied.wait(index)).await;
+                let hash = self.room.hashes.lock().unwrap_or_else(PoisonError::into_inner).at(index);
+                Answer::Hash { hash: hash.map(|hash| hash.0) }
+            }
+            Request::Verdict { index, hash } => {
+                let theirs = StateHash(hash);
+                let known = self.room.hashes.lock().unwrap_or_else(PoisonError::into_inner).expect(index, theirs);
+                if let Err(own) = known {
+                    self.room.fall_ill(Health::Diverged { index, why: format!("{own} here, {theirs} on a majority") });
+                }
+                Answer::Noted
+            }
+        }
+    }
+
+    async fn append(&self, append: Append) -> Answer {
+        // openraft takes consecutive entries for granted.
+        let start = append.previous.map_or(0, |previous| previous.index + 1);
+        if !(start..).zip(&append.entries).all(|(index, entry)| entry.log_id.index == index) {
+            return refused("the entries do not follow each other");
+        }
+        let rpc = AppendEntriesRequest {
+            vote: append.vote,
+            prev_log_id: append.previous,
+            entries: append.entries,
+            leader_commit: append.committed,
+        };
+        match self.raft.append_entries(rpc).await {
+            Ok(AppendEntriesResponse::Success) => Answer::Appended,
+            Ok(AppendEntriesResponse::PartialSuccess(last)) => Answer::AppendedPart(last),
+            Ok(AppendEntriesResponse::Conflict) => Answer::Conflict,
+            Ok(AppendEntriesResponse::HigherVote(vote)) => Answer::HigherVote(vote),
+            Err(why) => refused(why),
+        }
+    }
+
+    async fn forward(&self, epoch: Option<u64>, bytes: &Bytes) -> Answer {
+        let commands = match record::decode(bytes) {
+            Ok(entry) => entry.commands,
+            Err(why) => return Answer::NotTaken(why.to_string()),
+        };
+        match self.submitter.forwarded(commands, epoch).await {
+            Verdict::Applied { index } => Answer::Forwarded { index },
+            Verdict::NotTaken(why) => Answer::NotTaken(why),
+            Verdict::Doubt(why) => Answer::Doubt(why),
+        }
+    }
+
+    async fn change(&self, wanted: Change) -> Answer {
+        if !self.room.leadership().here {
+            return Answer::NotTaken("this member does not lead".into());
+        }
+        match change(&self.raft, &self.room, wanted).await {
+            Ok(id) => Answer::Changed { id },
+            Err(ChangeError::Refused(why)) => Answer::Refused(why),
+            Err(ChangeError::Unavailable(why)) => Answer::NotTaken(why),
+            Err(ChangeError::Unknown(why)) => Answer::Doubt(why),
+        }
+    }
+}
+
+fn vote_request(ballot: Ballot) -> VoteRequest<Types> {
+    VoteRequest { vote: ballot.vote, last_log_id: ballot.last, leadership_transfer: ballot.transfer }
+}
