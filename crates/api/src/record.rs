@@ -79,11 +79,8 @@ impl std::error::Error for RecordError {}
 /// # Errors
 /// Only if it is larger than rkyv's offsets allow (2 GiB); submit bounds entries far below.
 pub fn encode(entry: &Entry) -> Result<Bytes, RecordError> {
-    let v1 = EntryV1 {
-        time: entry.time.0,
-        epoch: entry.epoch,
-        commands: entry.commands.iter().map(command_v1).collect(),
-    };
+    let v1 =
+        EntryV1 { time: entry.time.0, epoch: entry.epoch, commands: entry.commands.iter().map(command_v1).collect() };
     let archive = rkyv::to_bytes::<rancor::Error>(&v1).map_err(|why| RecordError::Damaged(why.to_string()))?;
     let mut bytes = Vec::with_capacity(archive.len() + 1);
     bytes.push(VERSION);
@@ -129,9 +126,7 @@ fn write_v1(write: &Write) -> WriteV1 {
             Condition::Revision(revision) => ConditionV1::Revision(revision.0),
         },
         change: match &write.change {
-            Change::Put(body) => {
-                ChangeV1::Put { text: body.text.to_vec(), hole: body.hole, facet: body.facet.clone() }
-            }
+            Change::Put(body) => ChangeV1::Put { text: body.text.to_vec(), hole: body.hole, facet: body.facet.clone() },
             Change::Delete => ChangeV1::Delete,
         },
     }

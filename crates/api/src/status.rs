@@ -46,7 +46,8 @@ impl Status {
 
     #[must_use]
     pub fn not_found(group: &str, plural: &str, name: &str) -> Self {
-        Self::new(404, "NotFound", format!("{} \"{name}\" not found", qualified(group, plural))).about(group, plural, name)
+        Self::new(404, "NotFound", format!("{} \"{name}\" not found", qualified(group, plural)))
+            .about(group, plural, name)
     }
 
     #[must_use]
@@ -96,7 +97,8 @@ impl Status {
             }
         }
         if !self.causes.is_empty() {
-            let causes = self.causes.iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}));
+            let causes =
+                self.causes.iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}));
             details.insert("causes".into(), causes.collect());
         }
         if self.retry_after_seconds > 0 {

@@ -111,8 +111,7 @@ async fn remove(raft: &Raft, id: u64) -> Result<u64, ChangeError> {
     if voters == ids {
         return Err(ChangeError::Refused("it is the only voter: add another first".into()));
     }
-    let changes =
-        if voters.contains(&id) { ChangeMembers::RemoveVoters(ids) } else { ChangeMembers::RemoveNodes(ids) };
+    let changes = if voters.contains(&id) { ChangeMembers::RemoveVoters(ids) } else { ChangeMembers::RemoveNodes(ids) };
     raft.change_membership(changes, false).await.map_err(unknown)?;
     Ok(id)
 }

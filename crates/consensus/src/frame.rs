@@ -30,7 +30,10 @@ pub(crate) enum Change {
     Add(MemberInfo),
     Remove(u64),
     /// Both at once, so that the quorum is never smaller in between.
-    Replace { gone: u64, new: MemberInfo },
+    Replace {
+        gone: u64,
+        new: MemberInfo,
+    },
     /// The leader hands over to another member.
     Yield(Option<u64>),
 }
@@ -40,17 +43,35 @@ pub(crate) enum Request {
     Append(Append),
     Vote(Ballot),
     PreVote(Ballot),
-    Transfer { from: Vote, to: u64, last: Option<LogId> },
+    Transfer {
+        from: Vote,
+        to: u64,
+        last: Option<LogId>,
+    },
     /// A part of a snapshot: the first comes with `offset` 0, the last ends at `total`.
-    Snapshot { vote: Vote, meta: Bytes, offset: u64, total: u64, part: Bytes },
+    Snapshot {
+        vote: Vote,
+        meta: Bytes,
+        offset: u64,
+        total: u64,
+        part: Bytes,
+    },
     /// Commands for the leader, as one record (of no time and no epoch).
-    Forward { epoch: Option<u64>, record: Bytes },
+    Forward {
+        epoch: Option<u64>,
+        record: Bytes,
+    },
     ReadIndex,
     Change(Change),
     /// What is your state hash at this index?
-    Hash { index: u64 },
+    Hash {
+        index: u64,
+    },
     /// A majority has this hash at this index.
-    Verdict { index: u64, hash: u128 },
+    Verdict {
+        index: u64,
+        hash: u128,
+    },
 }
 
 #[derive(Debug, PartialEq)]
@@ -59,18 +80,34 @@ pub(crate) enum Answer {
     AppendedPart(Option<LogId>),
     Conflict,
     HigherVote(Vote),
-    Voted { vote: Vote, granted: bool, last: Option<LogId> },
-    Transferred { vote: Option<Vote> },
-    SnapshotTaken { vote: Vote },
+    Voted {
+        vote: Vote,
+        granted: bool,
+        last: Option<LogId>,
+    },
+    Transferred {
+        vote: Option<Vote>,
+    },
+    SnapshotTaken {
+        vote: Vote,
+    },
     /// The commands are applied here, in or before the entry at this index.
-    Forwarded { index: u64 },
+    Forwarded {
+        index: u64,
+    },
     /// Nothing was taken: try elsewhere, or again.
     NotTaken(String),
     /// It may yet happen.
     Doubt(String),
-    ReadIndex { index: u64 },
-    Changed { id: u64 },
-    Hash { hash: Option<u128> },
+    ReadIndex {
+        index: u64,
+    },
+    Changed {
+        id: u64,
+    },
+    Hash {
+        hash: Option<u128>,
+    },
     Refused(String),
     Noted,
 }
@@ -170,7 +207,9 @@ pub(crate) fn payload_of(kind: u8, bytes: Bytes) -> Result<Payload, Malformed> {
     match kind {
         0 if bytes.is_empty() => Ok(Payload::Blank),
         1 => Ok(Payload::Normal(Record(bytes))),
-        2 => serde_json::from_slice::<Membership>(&bytes).map(Payload::Membership).map_err(|_| Malformed("a membership")),
+        2 => {
+            serde_json::from_slice::<Membership>(&bytes).map(Payload::Membership).map_err(|_| Malformed("a membership"))
+        }
         _ => Err(Malformed("a payload of unknown kind")),
     }
 }

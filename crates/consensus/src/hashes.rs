@@ -1,7 +1,7 @@
 //! State hashes by log index, kept for a while so that members can compare them. It compares and tells; it decides nothing.
 use crate::limits::HASHES_KEPT;
-use store::view::StateHash;
 use std::collections::{BTreeMap, VecDeque};
+use store::view::StateHash;
 
 /// The hashes of the newest entries.
 #[derive(Default)]

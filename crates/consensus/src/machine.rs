@@ -2,9 +2,9 @@
 //! and asks nobody: the same entries give the same state on every member.
 use crate::room::{Health, Room};
 use crate::types::{Entry, LogId, Payload, Snapshot, SnapshotMeta, StoredMembership, Types, term_of};
+use api::command::{CommandId, Outcome};
 use api::event::Event;
 use api::record;
-use api::command::{CommandId, Outcome};
 use futures::{FutureExt, Stream, StreamExt};
 use openraft::OptionalSend;
 use openraft::entry::RaftEntry;
@@ -50,7 +50,13 @@ const RUN_ENTRIES_MAX: usize = 64;
 
 impl Machine {
     pub(crate) fn new(room: Arc<Room>) -> Self {
-        Self { room, state: State::default(), applied: None, membership: StoredMembership::default(), newest: Arc::default() }
+        Self {
+            room,
+            state: State::default(),
+            applied: None,
+            membership: StoredMembership::default(),
+            newest: Arc::default(),
+        }
     }
 
     fn fold(&mut self, entry: Entry, news: &mut News) -> Result<(), io::Error> {
@@ -154,7 +160,10 @@ impl RaftStateMachine<Types> for Machine {
 
     async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
         let meta = SnapshotMeta { last_log_id: self.applied, last_membership: self.membership.clone() };
-        Builder { parcel: Parcel { meta, state: self.state.clone(), highest_member: self.room.highest_member() }, newest: self.newest.clone() }
+        Builder {
+            parcel: Parcel { meta, state: self.state.clone(), highest_member: self.room.highest_member() },
+            newest: self.newest.clone(),
+        }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, parcel: Parcel) -> Result<(), io::Error> {

@@ -123,11 +123,18 @@ impl Peer {
         }
     }
 
-    async fn ballot(&self, pre: bool, rpc: VoteRequest<Types>, limit: Duration) -> Result<VoteResponse<Types>, Failure> {
+    async fn ballot(
+        &self,
+        pre: bool,
+        rpc: VoteRequest<Types>,
+        limit: Duration,
+    ) -> Result<VoteResponse<Types>, Failure> {
         let ballot = Ballot { vote: rpc.vote, last: rpc.last_log_id, transfer: rpc.leadership_transfer };
         let request = if pre { Request::PreVote(ballot) } else { Request::Vote(ballot) };
         match self.ask(&request, limit).await? {
-            Answer::Voted { vote, granted, last } => Ok(VoteResponse { vote, vote_granted: granted, last_log_id: last }),
+            Answer::Voted { vote, granted, last } => {
+                Ok(VoteResponse { vote, vote_granted: granted, last_log_id: last })
+            }
             _ => Err(odd()),
         }
     }
@@ -146,12 +153,8 @@ impl RaftNetworkV2<Types> for Peer {
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, Failure> {
         let limit = if rpc.entries.is_empty() { option.hard_ttl().max(APPEND_WAIT_MAX / 4) } else { APPEND_WAIT_MAX };
-        let append = Append {
-            vote: rpc.vote,
-            previous: rpc.prev_log_id,
-            committed: rpc.leader_commit,
-            entries: rpc.entries,
-        };
+        let append =
+            Append { vote: rpc.vote, previous: rpc.prev_log_id, committed: rpc.leader_commit, entries: rpc.entries };
         match self.ask(&Request::Append(append), limit).await? {
             Answer::Appended => Ok(AppendEntriesResponse::Success),
             Answer::AppendedPart(last) => Ok(AppendEntriesResponse::PartialSuccess(last)),

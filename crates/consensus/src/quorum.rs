@@ -1,11 +1,9 @@
 //! One member with others: puts log, machine, peers and tasks together, and tells how it is.
 use crate::change::{ChangeError, Standing, change, standings};
 use crate::compare;
-use crate::frame::{Answer, Change};
 use crate::frame::Request;
-use crate::limits::{
-    APPEND_ENTRIES_MAX, ELECTION_MS, HEARTBEAT_MS, LOG_LINES_MAX, MEMBERSHIP_WAIT_MAX, RETRY_PAUSE,
-};
+use crate::frame::{Answer, Change};
+use crate::limits::{APPEND_ENTRIES_MAX, ELECTION_MS, HEARTBEAT_MS, LOG_LINES_MAX, MEMBERSHIP_WAIT_MAX, RETRY_PAUSE};
 use crate::log::{Log, Tape};
 use crate::machine::{Machine, Raft};
 use crate::peers::Peers;
@@ -149,7 +147,8 @@ impl Quorum {
         rt::spawn("leadership", follow(info.id, room.clone(), raft.clone(), peers.clone()));
         rt::spawn("health", guard(room.clone(), raft.clone()));
         rt::spawn("compare", compare::run(info.id, room.clone(), raft.clone(), peers.clone()));
-        let server = Server { room: room.clone(), raft: raft.clone(), submitter: submitter.clone(), reader: reader.clone() };
+        let server =
+            Server { room: room.clone(), raft: raft.clone(), submitter: submitter.clone(), reader: reader.clone() };
         Ok(Self { info, room, raft, log, peers, submitter, reader, server })
     }
 

@@ -98,9 +98,9 @@ impl Room {
         match &*self.health.borrow_watched() {
             Health::Well => None,
             Health::Disk(why) => Some(format!("this member's disk failed: {why}")),
-            Health::Diverged { index, why } => {
-                Some(format!("this member's state differs from the others' at log index {index} ({why}): let it join anew"))
-            }
+            Health::Diverged { index, why } => Some(format!(
+                "this member's state differs from the others' at log index {index} ({why}): let it join anew"
+            )),
             Health::Stopped(why) => Some(format!("this member has stopped: {why}")),
         }
     }

@@ -9,7 +9,9 @@ use crate::submit::{Submitter, Verdict};
 use crate::types::Types;
 use api::record;
 use bytes::Bytes;
-use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest,
+};
 use std::fmt::Display;
 use std::sync::{Arc, PoisonError};
 use store::view::StateHash;
@@ -57,7 +59,9 @@ impl Server {
             Request::Transfer { from, to, last } => {
                 match self.raft.handle_transfer_leader(TransferLeaderRequest::new(from, to, last)).await {
                     Ok(Ok(())) => Answer::Transferred { vote: None },
-                    Ok(Err(TransferLeaderError::VoteChanged { actual, .. })) => Answer::Transferred { vote: Some(actual) },
+                    Ok(Err(TransferLeaderError::VoteChanged { actual, .. })) => {
+                        Answer::Transferred { vote: Some(actual) }
+                    }
                     Ok(Err(why)) => refused(why),
                     Err(why) => refused(why),
                 }

@@ -51,7 +51,9 @@ impl std::error::Error for SubmitError {}
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
     /// They are applied on the leader, in or before the entry at `index`.
-    Applied { index: u64 },
+    Applied {
+        index: u64,
+    },
     NotTaken(String),
     Doubt(String),
 }
@@ -162,7 +164,9 @@ impl Submitter {
             Err(mpsc::error::TrySendError::Closed(_)) => {
                 futures::future::ready(Verdict::NotTaken("this member stops".into())).boxed()
             }
-            Ok(()) => receiver.map(|verdict| verdict.unwrap_or_else(|_| Verdict::Doubt("this member stops".into()))).boxed(),
+            Ok(()) => {
+                receiver.map(|verdict| verdict.unwrap_or_else(|_| Verdict::Doubt("this member stops".into()))).boxed()
+            }
         }
     }
 }
@@ -284,7 +288,12 @@ impl Batcher {
     }
 
     /// The leader stamps the commands and hands them to Raft.
-    async fn propose(&mut self, term: u64, commands: Vec<Command>, callers: Vec<oneshot::Sender<Verdict>>) -> Option<Flight> {
+    async fn propose(
+        &mut self,
+        term: u64,
+        commands: Vec<Command>,
+        callers: Vec<oneshot::Sender<Verdict>>,
+    ) -> Option<Flight> {
         self.stamped = self.stamped.max(self.room.published.view().time()).max(Millis(rt::wall()));
         let entry = Entry { time: self.stamped, epoch: term, commands };
         let bytes = match record::encode(&entry) {

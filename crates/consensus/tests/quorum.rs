@@ -53,10 +53,15 @@ async fn writing_goes_on_when_the_leader_dies_and_nothing_acknowledged_is_lost()
     let network = Network::default();
     let (members, tapes) = network.three().await;
     for id in 0..20u32 {
-        done(&members[(id % 3) as usize].submit(put(u128::from(id) + 1, &format!("a{id}"), "x", Condition::Absent)).await?);
+        done(
+            &members[(id % 3) as usize]
+                .submit(put(u128::from(id) + 1, &format!("a{id}"), "x", Condition::Absent))
+                .await?,
+        );
     }
     let old = leader(&members).await;
-    let rest: Vec<Member> = members.iter().enumerate().filter(|(place, _)| *place != old).map(|(_, m)| m.clone()).collect();
+    let rest: Vec<Member> =
+        members.iter().enumerate().filter(|(place, _)| *place != old).map(|(_, m)| m.clone()).collect();
     let start = rt::now();
     network.kill(old as u64 + 1).await;
     done(&rest[0].submit(put(100, "after", "x", Condition::Absent)).await?);

@@ -27,18 +27,40 @@ pub enum FromNode {
 #[serde(rename_all = "camelCase")]
 pub enum ToNode {
     /// The session stands; what changed after `seen` follows. `full`: everything follows, what is not named is gone.
-    Welcome { member: String, full: bool, cluster_domain: String, dns: Option<String> },
+    Welcome {
+        member: String,
+        full: bool,
+        cluster_domain: String,
+        dns: Option<String>,
+    },
     /// This member does not lead; try these addresses first.
-    Elsewhere { leader: Option<String> },
+    Elsewhere {
+        leader: Option<String>,
+    },
     /// An object that concerns this node, whole.
-    Set { resource: String, object: Box<RawValue> },
+    Set {
+        resource: String,
+        object: Box<RawValue>,
+    },
     /// It no longer concerns this node, or is gone.
-    Gone { resource: String, namespace: String, name: String },
+    Gone {
+        resource: String,
+        namespace: String,
+        name: String,
+    },
     /// Everything up to `revision` has been said.
-    Through { revision: u64 },
+    Through {
+        revision: u64,
+    },
     /// What came of a `Status` or `Removed`. `error` is empty when it was written.
-    Reported { id: u64, revision: u64, error: String },
-    Pong { sent: u64 },
+    Reported {
+        id: u64,
+        revision: u64,
+        error: String,
+    },
+    Pong {
+        sent: u64,
+    },
 }
 
 /// The head of a stream that a member opens to a node. What follows depends on it.
@@ -62,7 +84,15 @@ pub enum NodeStream {
     },
     /// Answered by a `StreamReply`, then channel frames both ways: channel (u8: 0 stdin, 1 stdout, 2 stderr, 3 exit, 4 resize,
     /// 255 end of a channel), length (u32, big endian), bytes. Channel 3 carries `ExecExit` once, at the end.
-    Exec { namespace: String, pod: String, uid: String, container: String, command: Vec<String>, stdin: bool, tty: bool },
+    Exec {
+        namespace: String,
+        pod: String,
+        uid: String,
+        container: String,
+        command: Vec<String>,
+        stdin: bool,
+        tty: bool,
+    },
     /// As `Exec`, but to the container's first process.
     Attach { namespace: String, pod: String, uid: String, container: String, stdin: bool, tty: bool },
     /// Answered by a `StreamReply`, then the bytes of one TCP connection to the pod's port, both ways.
@@ -75,7 +105,10 @@ pub enum NodeStream {
 pub enum StreamReply {
     Ready,
     /// `code` is an HTTP status: 404 no such container, 400 not running, 500 the runtime failed.
-    Refused { code: u16, message: String },
+    Refused {
+        code: u16,
+        message: String,
+    },
 }
 
 /// How an exec ended.

@@ -1,4 +1,6 @@
 //! The seam: clock, random and spawn, handed down and never taken. Outside a simulation these are tokio's and the
 //! operating system's; inside one they are the world's of the current thread. Nothing else may call those directly.
 mod seam;
-pub use seam::{Instant, JoinHandle, World, enter, now, random, random_u128, sleep, sleep_until, spawn, spawn_thread, timeout, wall};
+pub use seam::{
+    Instant, JoinHandle, World, enter, now, random, random_u128, sleep, sleep_until, spawn, spawn_thread, timeout, wall,
+};

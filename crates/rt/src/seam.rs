@@ -1,5 +1,8 @@
 //! The functions of the seam, and the world that a simulation puts in their place.
-#![expect(clippy::disallowed_methods, reason = "this is the one place that takes clock, random and spawn from the system")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that takes clock, random and spawn from the system"
+)]
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -56,7 +59,9 @@ pub fn now() -> Instant {
     static START: OnceLock<std::time::Instant> = OnceLock::new();
     match world() {
         Some(world) => world.now(),
-        None => Instant(u64::try_from(START.get_or_init(std::time::Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)),
+        None => {
+            Instant(u64::try_from(START.get_or_init(std::time::Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX))
+        }
     }
 }
 

@@ -35,7 +35,13 @@ pub fn skip(state: &mut State, index: u64) {
     state.view.index = state.view.index.max(index);
 }
 
-fn command_once(state: &mut State, index: u64, number: usize, command: &Command, events: &mut Vec<Arc<Event>>) -> Outcome {
+fn command_once(
+    state: &mut State,
+    index: u64,
+    number: usize,
+    command: &Command,
+    events: &mut Vec<Arc<Event>>,
+) -> Outcome {
     match state.outcomes.by_id.get(&command.id) {
         Some(Kept::Done { first, last }) => return Outcome::Done { first: *first, last: *last, objects: Vec::new() },
         Some(Kept::Refused { write, refusal }) => return Outcome::Refused { write: *write, refusal: refusal.clone() },

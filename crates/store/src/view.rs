@@ -79,7 +79,11 @@ impl View {
     }
 
     /// The objects of `resource`, in all namespaces or one, ordered by namespace and name.
-    pub fn list<'a>(&'a self, resource: &str, namespace: Option<&str>) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
+    pub fn list<'a>(
+        &'a self,
+        resource: &str,
+        namespace: Option<&str>,
+    ) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
         self.list_after(resource, namespace, None)
     }
 
@@ -100,7 +104,10 @@ impl View {
             None => Bound::Unbounded,
         };
         let objects = self.kinds.get(resource).map(|kind| &kind.objects);
-        objects.into_iter().flat_map(move |objects| objects.range::<_, Arc<str>>((start.clone(), end.clone()))).map(|(_, object)| object)
+        objects
+            .into_iter()
+            .flat_map(move |objects| objects.range::<_, Arc<str>>((start.clone(), end.clone())))
+            .map(|(_, object)| object)
     }
 
     /// How many objects `list` would give, without walking them.
@@ -125,7 +132,8 @@ impl View {
         let kind = self.kinds.get(resource);
         kind.into_iter().flat_map(move |kind| {
             let (path, value) = (path.clone(), value.clone());
-            let matches = kind.fields.range(start.clone()..).take_while(move |((p, v, _), ())| *p == path && *v == value);
+            let matches =
+                kind.fields.range(start.clone()..).take_while(move |((p, v, _), ())| *p == path && *v == value);
             matches.filter_map(|((_, _, place), ())| kind.objects.get(place))
         })
     }

@@ -121,7 +121,8 @@ impl Watcher {
         }
         let start = ring.events.partition_point(|event| event.revision <= self.cursor);
         let seen: Vec<_> = ring.events.range(start..).take(max).cloned().collect();
-        let through = if seen.len() < max { ring.newest } else { seen.last().map_or(ring.newest, |event| event.revision) };
+        let through =
+            if seen.len() < max { ring.newest } else { seen.last().map_or(ring.newest, |event| event.revision) };
         let events: Vec<_> = seen.into_iter().filter(|event| self.interest.wants(event)).collect();
         self.cursor = self.cursor.max(through);
         if events.is_empty() {

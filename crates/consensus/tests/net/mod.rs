@@ -105,7 +105,8 @@ impl Network {
 }
 
 pub fn put(id: u128, name: &str, value: &str, condition: Condition) -> Command {
-    let json = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"v": value}});
+    let json =
+        serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"v": value}});
     let body = Body::new(&json, Facet::default()).expect("a body");
     let write = Write { key: Key::new("configmaps", "default", name), condition, change: Change::Put(body) };
     Command {
