@@ -2,6 +2,8 @@
 //! touch of the world is the real disk and RocksDB behind the feature `disk`. It knows nothing of Raft, HTTP or who is asking.
 pub mod apply;
 pub mod disk;
+pub mod limits;
+pub mod log;
 pub mod publish;
 pub mod state;
 pub mod view;
