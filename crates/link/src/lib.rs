@@ -1,3 +1,13 @@
 //! Carries bytes between our own machines: QUIC sessions between members, and from nodes. It knows who the peer is, by
 //! certificate, and nothing of what the bytes mean beyond `message`. The only user of quinn.
+pub mod authority;
+pub mod error;
+pub mod frame;
+pub mod limits;
+pub mod memory;
 pub mod message;
+pub mod peer;
+pub mod quic;
+pub mod session;
+mod tls;
+pub mod token;

@@ -1,0 +1,215 @@
+//! Sessions over QUIC: the adapter of `Wire`. One UDP socket serves and dials. The only file that knows quinn's sessions.
+use crate::authority::{Identity, Pin};
+use crate::error::LinkError;
+use crate::limits::{
+    CONNECT_MAX, IDLE_MAX, KEEP_ALIVE, MEMBER_STREAMS_MAX, NODE_STREAMS_MAX, SESSION_WINDOW_BYTES, STREAM_WINDOW_BYTES,
+};
+use crate::peer::Peer;
+use crate::session::{Doing, Reader, Session, Wire, Writer};
+use crate::tls;
+use quinn::{ClientConfig, ConnectionError, ServerConfig, TransportConfig, VarInt};
+use rustls_pki_types::CertificateDer;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+/// A UDP socket and what we are on it. Cloning it clones the handle.
+#[derive(Clone)]
+pub struct Endpoint {
+    quinn: quinn::Endpoint,
+    client: ClientConfig,
+}
+
+/// A peer that has knocked; its handshake is not done.
+pub struct Arriving {
+    incoming: quinn::Incoming,
+}
+
+impl Endpoint {
+    /// A member's: serves on `address` and dials from it.
+    ///
+    /// # Errors
+    /// If the port is taken or the identity unusable.
+    pub fn serve(address: SocketAddr, identity: &Identity) -> Result<Self, LinkError> {
+        let mut config = ServerConfig::with_crypto(Arc::new(tls::server(identity)?));
+        config.transport_config(Arc::new(transport(NODE_STREAMS_MAX, false)?));
+        let bind = |why: std::io::Error| LinkError::Bind { address: address.to_string(), why: why.to_string() };
+        let quinn = quinn::Endpoint::server(config, address).map_err(bind)?;
+        Ok(Self { quinn, client: client(tls::client(identity)?)? })
+    }
+
+    /// A node's: dials, serves nobody, needs no open port.
+    ///
+    /// # Errors
+    /// If no socket can be had or the identity is unusable.
+    pub fn dial(identity: &Identity) -> Result<Self, LinkError> {
+        Ok(Self { quinn: dialler()?, client: client(tls::client(identity)?)? })
+    }
+
+    /// That of a machine which holds nothing but a token with this pin.
+    ///
+    /// # Errors
+    /// If no socket can be had.
+    pub fn join(pin: Pin) -> Result<Self, LinkError> {
+        Ok(Self { quinn: dialler()?, client: client(tls::joining(pin)?)? })
+    }
+
+    /// A session with the member at `address` (`host:port`).
+    ///
+    /// # Errors
+    /// If nobody answers there in `CONNECT_MAX`, or who answers is no member of the cluster.
+    pub async fn connect(&self, address: &str) -> Result<Session, LinkError> {
+        let no_address = |why: std::io::Error| LinkError::Address { address: address.into(), why: why.to_string() };
+        let found = tokio::net::lookup_host(address).await.map_err(no_address)?;
+        let mut last = LinkError::Address { address: address.into(), why: "its host has no address".into() };
+        for socket in found {
+            match self.connect_to(socket).await {
+                Ok(session) => return Ok(session),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn connect_to(&self, address: SocketAddr) -> Result<Session, LinkError> {
+        let unreachable = |why: String| LinkError::Unreachable { address: address.to_string(), why };
+        let connecting = self.quinn.connect_with(self.client.clone(), address, tls::member_name());
+        let connecting = connecting.map_err(|why| unreachable(why.to_string()))?;
+        let connection = match rt::timeout(CONNECT_MAX, connecting).await {
+            None => return Err(unreachable(format!("no answer in {} seconds", CONNECT_MAX.as_secs()))),
+            Some(Err(ConnectionError::TransportError(why))) => {
+                return Err(LinkError::Stranger(format!("{address} has not proved to be a member of it ({})", why.reason)));
+            }
+            Some(Err(why)) => return Err(unreachable(reason(&why))),
+            Some(Ok(connection)) => connection,
+        };
+        session(connection, MEMBER_STREAMS_MAX)
+    }
+
+    /// The next peer that knocks; `None` when the endpoint is closed. Let another task finish its handshake.
+    pub async fn accept(&self) -> Option<Arriving> {
+        self.quinn.accept().await.map(|incoming| Arriving { incoming })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// If the socket is gone.
+    pub fn local_address(&self) -> Result<SocketAddr, LinkError> {
+        self.quinn.local_addr().map_err(|why| LinkError::Bind { address: "?".into(), why: why.to_string() })
+    }
+
+    /// Ends every session with `why`, and waits until the peers have been told.
+    pub async fn close(&self, why: &str) {
+        self.quinn.close(VarInt::from_u32(0), why.as_bytes());
+        // A peer that is gone cannot be told: the wait has an end.
+        let _ = rt::timeout(CONNECT_MAX, self.quinn.wait_idle()).await;
+    }
+}
+
+impl Arriving {
+    /// Finishes the handshake.
+    ///
+    /// # Errors
+    /// If the peer goes away, or shows a certificate that is not of this cluster.
+    pub async fn session(self) -> Result<Session, LinkError> {
+        let address = self.incoming.remote_address();
+        let unreachable = |why: String| LinkError::Unreachable { address: address.to_string(), why };
+        match rt::timeout(CONNECT_MAX, self.incoming).await {
+            None => Err(unreachable("its handshake took too long".into())),
+            Some(Err(ConnectionError::TransportError(why))) => Err(LinkError::Stranger(format!("{address}: {}", why.reason))),
+            Some(Err(why)) => Err(unreachable(reason(&why))),
+            Some(Ok(connection)) => session(connection, NODE_STREAMS_MAX),
+        }
+    }
+}
+
+fn session(connection: quinn::Connection, streams: u32) -> Result<Session, LinkError> {
+    let shown = connection.peer_identity().and_then(|shown| shown.downcast::<Vec<CertificateDer<'static>>>().ok());
+    let peer = match shown.as_deref().and_then(|chain| chain.first()) {
+        None => Peer::Nobody,
+        Some(certificate) => match Peer::of_certificate(certificate) {
+            Ok(peer) => peer,
+            Err(error) => {
+                connection.close(VarInt::from_u32(1), error.to_string().as_bytes());
+                return Err(error);
+            }
+        },
+    };
+    let streams = match peer {
+        Peer::Nobody => 1,
+        Peer::Node(_) => streams,
+        Peer::Member(_) => MEMBER_STREAMS_MAX,
+    };
+    connection.set_max_concurrent_bi_streams(VarInt::from_u32(streams));
+    let remote = connection.remote_address().to_string();
+    Ok(Session::new(peer, &remote, Arc::new(Quic(connection))))
+}
+
+struct Quic(quinn::Connection);
+
+impl Wire for Quic {
+    fn open(&self) -> Doing<'_, Result<(Writer, Reader), LinkError>> {
+        Box::pin(async move {
+            let (send, receive) = self.0.open_bi().await.map_err(ended)?;
+            Ok((Box::new(send) as Writer, Box::new(receive) as Reader))
+        })
+    }
+
+    fn accept(&self) -> Doing<'_, Result<(Writer, Reader), LinkError>> {
+        Box::pin(async move {
+            let (send, receive) = self.0.accept_bi().await.map_err(ended)?;
+            Ok((Box::new(send) as Writer, Box::new(receive) as Reader))
+        })
+    }
+
+    fn closed(&self) -> Doing<'_, LinkError> {
+        Box::pin(async move { ended(self.0.closed().await) })
+    }
+
+    fn close(&self, why: &str) {
+        self.0.close(VarInt::from_u32(0), why.as_bytes());
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as map_err's function")]
+fn ended(why: ConnectionError) -> LinkError {
+    LinkError::Closed(reason(&why))
+}
+
+fn reason(why: &ConnectionError) -> String {
+    match why {
+        ConnectionError::ApplicationClosed(close) if !close.reason.is_empty() => {
+            String::from_utf8_lossy(&close.reason).into_owned()
+        }
+        ConnectionError::TimedOut => format!("nothing was heard for {} seconds", IDLE_MAX.as_secs()),
+        other => other.to_string(),
+    }
+}
+
+fn dialler() -> Result<quinn::Endpoint, LinkError> {
+    // One socket for both families where the machine has IPv6, else one for IPv4.
+    quinn::Endpoint::client((Ipv6Addr::UNSPECIFIED, 0).into())
+        .or_else(|_| quinn::Endpoint::client((Ipv4Addr::UNSPECIFIED, 0).into()))
+        .map_err(|why| LinkError::Bind { address: "port 0".into(), why: why.to_string() })
+}
+
+fn client(crypto: quinn::crypto::rustls::QuicClientConfig) -> Result<ClientConfig, LinkError> {
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport(MEMBER_STREAMS_MAX, true)?));
+    Ok(config)
+}
+
+/// Small windows: what an idle session costs is what bounds how many nodes one member can hold.
+fn transport(streams: u32, keep_alive: bool) -> Result<TransportConfig, LinkError> {
+    let mut config = TransportConfig::default();
+    let idle = IDLE_MAX.try_into().map_err(|why| LinkError::Certificate(format!("the idle limit is no QUIC number: {why}")))?;
+    config.max_idle_timeout(Some(idle));
+    config.keep_alive_interval(keep_alive.then_some(KEEP_ALIVE));
+    config.max_concurrent_bidi_streams(VarInt::from_u32(streams));
+    config.max_concurrent_uni_streams(VarInt::from_u32(0));
+    config.stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES));
+    config.receive_window(VarInt::from_u32(SESSION_WINDOW_BYTES));
+    config.send_window(u64::from(SESSION_WINDOW_BYTES));
+    config.datagram_receive_buffer_size(None);
+    Ok(config)
+}
