@@ -82,7 +82,8 @@ impl Authority {
         let key = KeyPair::generate().map_err(broken)?;
         let mut params = params("rutter", &[cluster.to_owned()], now, AUTHORITY_DAYS);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let certificate = params.self_signed(&key).map_err(broken)?;
         Self::open(&certificate.pem(), &key.serialize_pem())
     }
@@ -148,7 +149,11 @@ impl Authority {
             }
             Holder::Node { name } => {
                 check_name(name)?;
-                (params(&format!("{NODE_PREFIX}{name}"), &[NODE_GROUP.to_owned()], now, AUTHORITY_DAYS), vec![], vec![client])
+                (
+                    params(&format!("{NODE_PREFIX}{name}"), &[NODE_GROUP.to_owned()], now, AUTHORITY_DAYS),
+                    vec![],
+                    vec![client],
+                )
             }
             Holder::ApiServer { names } => {
                 let mut all: Vec<String> = API_SERVER_NAMES.iter().map(|name| (*name).to_owned()).collect();

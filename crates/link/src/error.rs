@@ -5,11 +5,20 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkError {
     /// The address is not `host:port`, or its host has no address.
-    Address { address: String, why: String },
+    Address {
+        address: String,
+        why: String,
+    },
     /// The UDP socket could not be had.
-    Bind { address: String, why: String },
+    Bind {
+        address: String,
+        why: String,
+    },
     /// Nobody answered there, or not with our protocol.
-    Unreachable { address: String, why: String },
+    Unreachable {
+        address: String,
+        why: String,
+    },
     /// The peer is not who it must be: its certificate is of another cluster, expired, or absent.
     Stranger(String),
     /// A certificate or key of ours cannot be used.

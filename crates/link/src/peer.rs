@@ -25,7 +25,8 @@ impl Peer {
     /// If it names neither a member nor a node: a person's certificate is for the API, not for link.
     pub fn of_certificate(certificate: &CertificateDer<'_>) -> Result<Self, LinkError> {
         let unreadable = |why: String| LinkError::Stranger(format!("its certificate cannot be read: {why}"));
-        let (_, parsed) = x509_parser::parse_x509_certificate(certificate).map_err(|why| unreadable(why.to_string()))?;
+        let (_, parsed) =
+            x509_parser::parse_x509_certificate(certificate).map_err(|why| unreadable(why.to_string()))?;
         let subject = parsed.subject();
         let name = subject.iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default();
         let is_node = subject.iter_organization().any(|group| group.as_str() == Ok(NODE_GROUP));

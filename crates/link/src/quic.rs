@@ -77,7 +77,10 @@ impl Endpoint {
         let connection = match rt::timeout(CONNECT_MAX, connecting).await {
             None => return Err(unreachable(format!("no answer in {} seconds", CONNECT_MAX.as_secs()))),
             Some(Err(ConnectionError::TransportError(why))) => {
-                return Err(LinkError::Stranger(format!("{address} has not proved to be a member of it ({})", why.reason)));
+                return Err(LinkError::Stranger(format!(
+                    "{address} has not proved to be a member of it ({})",
+                    why.reason
+                )));
             }
             Some(Err(why)) => return Err(unreachable(reason(&why))),
             Some(Ok(connection)) => connection,
@@ -114,9 +117,11 @@ impl Arriving {
     pub async fn session(self) -> Result<Session, LinkError> {
         let address = self.incoming.remote_address();
         let unreachable = |why: String| LinkError::Unreachable { address: address.to_string(), why };
-        match rt::timeout(CONNECT_MAX, self.incoming).await {
+        match rt::timeout(CONNECT_MAX, self.incoming.into_future()).await {
             None => Err(unreachable("its handshake took too long".into())),
-            Some(Err(ConnectionError::TransportError(why))) => Err(LinkError::Stranger(format!("{address}: {}", why.reason))),
+            Some(Err(ConnectionError::TransportError(why))) => {
+                Err(LinkError::Stranger(format!("{address}: {}", why.reason)))
+            }
             Some(Err(why)) => Err(unreachable(reason(&why))),
             Some(Ok(connection)) => session(connection, NODE_STREAMS_MAX),
         }
@@ -202,7 +207,9 @@ fn client(crypto: quinn::crypto::rustls::QuicClientConfig) -> Result<ClientConfi
 /// Small windows: what an idle session costs is what bounds how many nodes one member can hold.
 fn transport(streams: u32, keep_alive: bool) -> Result<TransportConfig, LinkError> {
     let mut config = TransportConfig::default();
-    let idle = IDLE_MAX.try_into().map_err(|why| LinkError::Certificate(format!("the idle limit is no QUIC number: {why}")))?;
+    let idle = IDLE_MAX
+        .try_into()
+        .map_err(|why| LinkError::Certificate(format!("the idle limit is no QUIC number: {why}")))?;
     config.max_idle_timeout(Some(idle));
     config.keep_alive_interval(keep_alive.then_some(KEEP_ALIVE));
     config.max_concurrent_bidi_streams(VarInt::from_u32(streams));

@@ -192,7 +192,11 @@ fn ended(why: std::io::Error) -> LinkError {
 }
 
 impl AsyncRead for Receiver {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let rest = self.frames.rest();
         if !rest.is_empty() {
             let length = rest.len().min(into.remaining());

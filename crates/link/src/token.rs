@@ -83,7 +83,8 @@ impl Token {
     /// # Errors
     /// One line that says which part is wrong.
     pub fn parse(text: &str) -> Result<Self, LinkError> {
-        let bad = |why: &str| LinkError::Token(format!("{why}; copy the whole line that `rutter token create` printed"));
+        let bad =
+            |why: &str| LinkError::Token(format!("{why}; copy the whole line that `rutter token create` printed"));
         let parts: Vec<&str> = text.trim().split('.').collect();
         let ["rutter", role, id, secret, expires, pin] = parts[..] else {
             return Err(bad("it is not of the form rutter.ROLE.ID.SECRET.EXPIRY.PIN"));
