@@ -25,6 +25,8 @@ pub enum LinkError {
     Certificate(String),
     /// A join token that cannot be used.
     Token(String),
+    /// The cluster did not let us in; the text is the member's own.
+    Refused(String),
     /// The session has ended; the text is the peer's reason, or what happened to the network.
     Closed(String),
     Frame(FrameError),
@@ -43,6 +45,7 @@ impl fmt::Display for LinkError {
             Self::Stranger(why) => write!(f, "the peer is not of this cluster: {why}"),
             Self::Certificate(why) => write!(f, "the certificate cannot be used: {why}; join again with a new token"),
             Self::Token(why) => write!(f, "the join token cannot be used: {why}"),
+            Self::Refused(why) => f.write_str(why),
             Self::Closed(why) => write!(f, "the session has ended: {why}"),
             Self::Frame(error) => error.fmt(f),
         }

@@ -3,6 +3,7 @@
 pub mod authority;
 pub mod error;
 pub mod frame;
+pub mod join;
 pub mod limits;
 pub mod memory;
 pub mod message;
