@@ -1,7 +1,13 @@
 //! The small typed part of an object that indexes, selectors and the scheduler read without touching its JSON.
 //! Made once, above the log, from the object; it travels with it in the record. It never holds what only a client reads.
+pub mod fields;
+mod pod;
+
+use crate::object::Uid;
+use crate::quantity;
 use crate::revision::Millis;
 use rkyv::{Archive, Deserialize, Serialize};
+use serde_json::Value;
 
 /// What is read of an object in nanoseconds. All lists are sorted by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
@@ -60,3 +66,60 @@ impl Facet {
 fn find<'a>(list: &'a [(Box<str>, Box<str>)], key: &str) -> Option<&'a str> {
     list.iter().find(|(k, _)| &**k == key).map(|(_, v)| &**v)
 }
+
+/// The facet of an object of the storage `resource` (`pods`, `deployments.apps`). What is missing or of another type is left out.
+#[must_use]
+pub fn of(resource: &str, value: &Value) -> Facet {
+    let meta = &value["metadata"];
+    Facet {
+        labels: labels(&meta["labels"]),
+        owners: meta["ownerReferences"]
+            .as_array()
+            .map(|list| list.iter().filter_map(owner).collect())
+            .unwrap_or_default(),
+        fields: fields::of(resource, value),
+        amounts: match resource {
+            "pods" => pod::requests(value),
+            "nodes" => amounts(&value["status"]["allocatable"]),
+            _ => Vec::new(),
+        },
+        deleting: meta["deletionTimestamp"].as_str().and_then(Millis::parse).map(|time| time.0),
+        finalizers: meta["finalizers"].as_array().is_some_and(|list| !list.is_empty()),
+        generation: meta["generation"].as_u64().unwrap_or(0),
+    }
+}
+
+/// A map of strings as a sorted list.
+#[must_use]
+pub fn labels(map: &Value) -> Vec<(Box<str>, Box<str>)> {
+    let members = map.as_object().into_iter().flatten();
+    members.filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into()))).collect()
+}
+
+fn owner(reference: &Value) -> Option<Owner> {
+    let text = |name: &str| reference[name].as_str().unwrap_or_default().into();
+    Some(Owner {
+        uid: Uid::parse(reference["uid"].as_str()?)?.0,
+        controller: reference["controller"].as_bool().unwrap_or(false),
+        block: reference["blockOwnerDeletion"].as_bool().unwrap_or(false),
+        kind: text("kind"),
+        name: text("name"),
+    })
+}
+
+/// Thousandths by resource name, of a Kubernetes ResourceList.
+fn amounts(list: &Value) -> Vec<(Box<str>, i64)> {
+    let members = list.as_object().into_iter().flatten();
+    members.map(|(name, amount)| (name.as_str().into(), amount_of(amount))).collect()
+}
+
+fn amount_of(amount: &Value) -> i64 {
+    match amount {
+        Value::String(text) => quantity::thousandths(text),
+        Value::Number(number) => quantity::thousandths(&number.to_string()),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! The registry of kinds, and the ways into it. It never stores an object.
+//!
+//! `builtin() -> &'static [Kind]`; `set::Kinds` finds kinds among built-in and custom ones;
+//! `from_crd(&Value) -> Result<Vec<Kind>, Status>`; `body(resource, &Value) -> Result<Body, BodyError>`;
+//! `convert::{to_storage, from_storage}` for kinds that share a storage under another shape (the two `Event`s).
+pub mod convert;
+pub mod set;
+mod table;
+
+use crate::facet;
+use crate::kind::Kind;
+use crate::object::{Body, BodyError};
+use serde_json::Value;
+
+/// Every kind the server has by itself, core group first, in the order discovery lists them.
+#[must_use]
+pub fn builtin() -> &'static [Kind] {
+    table::builtin()
+}
+
+/// An object as the log takes it: canonical bytes and facet. `resource` is the storage's name (`Kind::resource`).
+///
+/// # Errors
+/// If `value` is no object with apiVersion, kind and name, or is too large.
+pub fn body(resource: &str, value: &Value) -> Result<Body, BodyError> {
+    Body::new(value, facet::of(resource, value))
+}
