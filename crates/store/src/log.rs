@@ -159,7 +159,8 @@ impl Log {
             return Err(LogError::Order { wanted: ledger.now.next, given: next });
         }
         if next < ledger.now.next {
-            let (last, time, chain) = before.map_or((None, 0, Chain::default()), |(last, time, chain)| (Some(last), time, chain));
+            let (last, time, chain) =
+                before.map_or((None, 0, Chain::default()), |(last, time, chain)| (Some(last), time, chain));
             ledger.truncate(last, time, chain);
         }
         Ok(())

@@ -6,19 +6,38 @@ use crate::disk::DiskError;
 pub enum LogError {
     Disk(DiskError),
     /// Bytes are not what was written, and it is not the torn end of an unfinished write.
-    Damaged { segment: String, offset: u64, what: String },
+    Damaged {
+        segment: String,
+        offset: u64,
+        what: String,
+    },
     /// Segments are missing between others.
-    Hole { before: String },
+    Hole {
+        before: String,
+    },
     /// Written by a later Rutter.
-    Version { segment: String, found: u32 },
+    Version {
+        segment: String,
+        found: u32,
+    },
     /// The directory belongs to another cluster.
-    Cluster { wanted: u128, found: u128 },
+    Cluster {
+        wanted: u128,
+        found: u128,
+    },
     /// The caller's indexes have a gap, or go back without a truncation.
-    Order { wanted: u64, given: u64 },
+    Order {
+        wanted: u64,
+        given: u64,
+    },
     /// An entry or mark is larger than one may be.
-    TooLarge { bytes: usize },
+    TooLarge {
+        bytes: usize,
+    },
     /// The entry is older than what is retained.
-    Gone { index: u64 },
+    Gone {
+        index: u64,
+    },
     /// The log failed before and takes nothing more until it is opened again.
     Failed(Box<LogError>),
 }
@@ -43,16 +62,23 @@ impl std::fmt::Display for LogError {
                 "the log lacks the segment before {before}; restore it, or take the directory away and let the member join anew"
             ),
             Self::Version { segment, found } => {
-                write!(f, "log segment {segment} has format version {found}, this binary reads version 1: use a later Rutter")
+                write!(
+                    f,
+                    "log segment {segment} has format version {found}, this binary reads version 1: use a later Rutter"
+                )
             }
             Self::Cluster { wanted, found } => write!(
                 f,
                 "the log is of cluster {found:032x}, not {wanted:032x}: give the member its own directory, or an empty one"
             ),
             Self::Order { wanted, given } => write!(f, "the log goes on with index {wanted}, not {given}"),
-            Self::TooLarge { bytes } => write!(f, "{bytes} bytes are more than one entry of the log may have: split the change"),
+            Self::TooLarge { bytes } => {
+                write!(f, "{bytes} bytes are more than one entry of the log may have: split the change")
+            }
             Self::Gone { index } => write!(f, "entry {index} is older than what is retained: ask for a later revision"),
-            Self::Failed(why) => write!(f, "the log stopped taking writes after an error ({why}): mend its cause and start again"),
+            Self::Failed(why) => {
+                write!(f, "the log stopped taking writes after an error ({why}): mend its cause and start again")
+            }
         }
     }
 }

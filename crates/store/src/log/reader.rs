@@ -71,7 +71,8 @@ impl Reader {
             if ledger.now.next.checked_sub(1) == Some(index) {
                 return Ok(Some(ledger.now.chain));
             }
-            let floor = ledger.segments.iter().rev().find(|segment| segment.opening.gap && segment.opening.next == index + 1);
+            let floor =
+                ledger.segments.iter().rev().find(|segment| segment.opening.gap && segment.opening.next == index + 1);
             if let Some(segment) = floor {
                 return Ok(Some(segment.opening.chain));
             }
@@ -147,7 +148,8 @@ impl Reader {
     /// Reads a whole sealed segment to learn where its entries are.
     fn index_segment(&self, name: &str, bytes: u64, opening: &Opening) -> Result<Offsets, LogError> {
         let bytes = self.disk.read_at(name, 0, usize::try_from(bytes).unwrap_or(usize::MAX))?;
-        let damaged = |offset, what: &str| LogError::Damaged { segment: name.to_owned(), offset, what: what.to_owned() };
+        let damaged =
+            |offset, what: &str| LogError::Damaged { segment: name.to_owned(), offset, what: what.to_owned() };
         let (found, start) = Opening::read(name, &bytes)?.ok_or_else(|| damaged(0, "the opening is damaged"))?;
         if found != *opening {
             return Err(damaged(0, "the opening has changed"));
@@ -172,7 +174,9 @@ impl Reader {
         loop {
             let bytes = self.disk.read_at(segment, offset, length).map_err(|why| gone(why.into(), index))?;
             match frame::read(&bytes) {
-                Err(Bad::Short(needed)) if needed > length && needed <= FRAME_BYTES_MAX + 2 * GUESS_BYTES => length = needed,
+                Err(Bad::Short(needed)) if needed > length && needed <= FRAME_BYTES_MAX + 2 * GUESS_BYTES => {
+                    length = needed
+                }
                 other => return checked(segment, offset, index, &bytes, other),
             }
         }
@@ -194,7 +198,13 @@ struct Window {
 
 impl Window {
     /// The entry if the window can hold it whole; `None` if it is too large for one.
-    fn get(&mut self, reader: &Reader, segment: &str, offset: u64, index: u64) -> Result<Option<(Frame, Chain)>, LogError> {
+    fn get(
+        &mut self,
+        reader: &Reader,
+        segment: &str,
+        offset: u64,
+        index: u64,
+    ) -> Result<Option<(Frame, Chain)>, LogError> {
         for fresh in [false, true] {
             if fresh {
                 let bytes = reader.disk.read_at(segment, offset, READ_BYTES).map_err(|why| gone(why.into(), index))?;
@@ -220,7 +230,9 @@ fn checked(
 ) -> Result<(Frame, Chain), LogError> {
     let damaged = |what: &str| LogError::Damaged { segment: segment.to_owned(), offset, what: what.to_owned() };
     match read {
-        Ok(head) if head.kind.is_entry() && head.index == index => Ok((head.frame(frame::payload(&head, bytes)), head.chain)),
+        Ok(head) if head.kind.is_entry() && head.index == index => {
+            Ok((head.frame(frame::payload(&head, bytes)), head.chain))
+        }
         Ok(_) => Err(damaged("another frame stands there")),
         Err(Bad::Damaged(what)) => Err(damaged(what)),
         Err(Bad::Short(_)) => Err(damaged("the file ends within a frame")),

@@ -40,7 +40,12 @@ pub(crate) fn recover(disk: &dyn Disk, cluster: Option<u128>, mend: bool) -> Res
                 }
                 if mend {
                     if end.torn {
-                        tracing::warn!(segment = name(last), at = end.whole, of = bytes.len(), "cutting an unfinished write");
+                        tracing::warn!(
+                            segment = name(last),
+                            at = end.whole,
+                            of = bytes.len(),
+                            "cutting an unfinished write"
+                        );
                         disk.truncate(&name(last), end.whole as u64)?;
                     }
                     // What was written before a crash of the process alone may not be durable yet.
@@ -52,7 +57,9 @@ pub(crate) fn recover(disk: &dyn Disk, cluster: Option<u128>, mend: bool) -> Res
                 begun = Some((last, bytes));
                 sequences.pop();
             }
-            None => return Err(LogError::Damaged { segment: name(last), offset: 0, what: "the opening is damaged".into() }),
+            None => {
+                return Err(LogError::Damaged { segment: name(last), offset: 0, what: "the opening is damaged".into() });
+            }
         }
     }
 }
@@ -120,7 +127,8 @@ fn read_last(
     // What is appended after a truncation goes on from the entry that is then last.
     let mut last_heads: Vec<frame::Head> = Vec::new();
     let end = scan(&segment, bytes, start, opening.batch, &mut |head, offset| {
-        let damaged = |what: &str| LogError::Damaged { segment: segment.clone(), offset: offset as u64, what: what.to_owned() };
+        let damaged =
+            |what: &str| LogError::Damaged { segment: segment.clone(), offset: offset as u64, what: what.to_owned() };
         let position = Position { index: head.index, term: head.term, leader: head.leader };
         match head.kind {
             Kind::Normal | Kind::Blank | Kind::Membership => {

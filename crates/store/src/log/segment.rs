@@ -2,8 +2,8 @@
 //!
 //! A segment is 16 bytes (magic, format version, zeros), a `Segment` frame, then batches: frames closed by a `Footer`. A batch is one
 //! write and one flush, and the next is written only after it. So a bad frame is a torn end only if nothing of a later batch follows it.
-use crate::log::error::LogError;
 use crate::limits::VOTE_BYTES_MAX;
+use crate::log::error::LogError;
 use crate::log::frame::{self, ALIGN, Bad, Chain, HEAD, Head, Kind, Position};
 
 const MAGIC: [u8; 8] = *b"RUTTERLG";
@@ -93,7 +93,8 @@ impl Opening {
         let rest = &bytes[PREAMBLE..];
         let Ok(head) = frame::read(rest) else { return Ok(None) };
         let opening = (bytes[12..16] == [0; 4]).then(|| Self::parse(&head, frame::payload(&head, rest))).flatten();
-        let damaged = || LogError::Damaged { segment: segment.to_owned(), offset: 0, what: "the opening makes no sense".into() };
+        let damaged =
+            || LogError::Damaged { segment: segment.to_owned(), offset: 0, what: "the opening makes no sense".into() };
         Ok(Some((opening.ok_or_else(damaged)?, PREAMBLE + head.size())))
     }
 
