@@ -1,5 +1,6 @@
 //! What things are: objects, keys, commands, events, the record in the log, kinds and their schemas. It thinks: no clock, no random, no I/O.
 pub mod command;
+pub mod decision;
 pub mod event;
 pub mod facet;
 pub mod key;

@@ -1,0 +1,29 @@
+//! Every limit of what controllers decide at once, and the periods they wait.
+
+/// Pods that one decision of a ReplicaSet creates or deletes; the next decision goes on (Kubernetes' `BurstReplicas`).
+pub const BURST_PODS: usize = 500;
+/// Creations or deletions in one decision that are each told by a Kubernetes Event of their own; more share one.
+pub const REPORTS_EACH: usize = 16;
+/// Writes in one command of a sweep (namespace content, garbage, retention): small, so that one conflict repeats little work.
+pub const SWEEP_WRITES: usize = 64;
+/// Commands in one decision of a sweep.
+pub const SWEEP_DRAFTS: usize = 32;
+/// Endpoints in one EndpointSlice (KEP-752's default).
+pub const SLICE_ENDPOINTS: usize = 100;
+/// Milliseconds a Kubernetes Event is kept after it last happened (Kubernetes' `--event-ttl`).
+pub const EVENT_KEPT_MILLIS: u64 = 60 * 60 * 1_000;
+/// Milliseconds between two sweeps of Kubernetes Events, so that they go in batches.
+pub const EVENT_SWEEP_MILLIS: u64 = 60 * 1_000;
+/// Finished pods kept for their logs and exit codes (Kubernetes' `--terminated-pod-gc-threshold`).
+pub const FINISHED_PODS_KEPT: usize = 12_500;
+/// Seconds a pod without a toleration of its own stays on a node that is not ready or unreachable
+/// (Kubernetes' `DefaultTolerationSeconds` admission).
+pub const EVICTION_SECONDS: i64 = 300;
+/// Seconds a pod has to stop if it does not say.
+pub const GRACE_SECONDS: i64 = 30;
+/// Old ReplicaSets a Deployment keeps for rollback if it does not say.
+pub const REVISION_HISTORY: usize = 10;
+/// Seconds a Deployment may make no progress before it says so, if it does not say.
+pub const PROGRESS_SECONDS: i64 = 600;
+/// Bytes of the revision-history annotation of a ReplicaSet.
+pub const REVISION_HISTORY_BYTES: usize = 2_000;

@@ -1,0 +1,215 @@
+//! ReplicaSet: as many pods as it says, made, adopted, released and deleted. It never touches pods that another controls.
+use crate::controller::Controller;
+use crate::fields::{at, list, number, set};
+use crate::limits::{BURST_PODS, REPORTS_EACH};
+use crate::owners::{adoptable, controlled, controller_key, controller_reference, orphans, with_owner, without_owners};
+use crate::pods::{Pod, free_name, from_template};
+use crate::reports::{self, Report};
+use crate::selectors::Selector;
+use crate::writes::{begin_deletion, create, replace};
+use api::command::Write;
+use api::decision::Decision;
+use api::event::Event;
+use api::key::Key;
+use api::object::Object;
+use api::revision::Millis;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::view::View;
+
+const RESOURCE: &str = "replicasets.apps";
+
+/// Keys are ReplicaSets, and pods without a controller, for which one is sought.
+pub(crate) const CONTROLLER: Controller = Controller { name: "replica_set", keys, all, decide };
+
+fn keys(event: &Event, _view: &View) -> Vec<Key> {
+    let object = &event.object;
+    match &*object.key.resource {
+        RESOURCE => vec![object.key.clone()],
+        "pods" => {
+            let states = [Some(object), event.before.as_ref()];
+            let mut keys: Vec<Key> =
+                states.into_iter().flatten().filter_map(|pod| controller_key(pod, "ReplicaSet", RESOURCE)).collect();
+            keys.dedup();
+            if event.act != api::event::Act::Deleted && adoptable(object) && !object.facet.labels.is_empty() {
+                keys.push(object.key.clone());
+            }
+            keys
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn all(view: &View) -> Vec<Key> {
+    let orphans = view.list("pods", None).filter(|pod| adoptable(pod) && !pod.facet.labels.is_empty());
+    view.list(RESOURCE, None).chain(orphans).map(|object| object.key.clone()).collect()
+}
+
+fn decide(view: &View, key: &Key, now: Millis) -> Decision {
+    let Some(object) = view.get_key(key) else { return Decision::idle() };
+    if &*key.resource == "pods" {
+        return adopt_one(view, object);
+    }
+    let value = object.value();
+    let Some(selector) = Selector::read(at(&value, "/spec/selector")) else { return Decision::idle() };
+    Turn { view, object, value, selector, now, writes: Vec::new() }.decide()
+}
+
+/// A pod that lost its controller, or never had one, goes to the oldest ReplicaSet that selects it.
+fn adopt_one(view: &View, pod: &Arc<Object>) -> Decision {
+    if !adoptable(pod) || Pod::read(pod).finished() {
+        return Decision::idle();
+    }
+    let sets = view.list(RESOURCE, Some(&pod.key.namespace)).filter(|set| set.facet.deleting.is_none());
+    let takes = |set: &&Arc<Object>| {
+        Selector::read(at(&set.value(), "/spec/selector")).is_some_and(|selector| selector.matches(&pod.facet))
+    };
+    let Some(set) = sets.filter(takes).min_by_key(|set| (set.created, set.key.clone())) else { return Decision::idle() };
+    let write = replace(pod, &with_owner(pod, controller_reference("apps/v1", "ReplicaSet", set)));
+    Decision::one(write.into_iter().collect(), format!("adopted by {}", set.key.name))
+}
+
+/// One decision about one ReplicaSet.
+struct Turn<'a> {
+    view: &'a View,
+    object: &'a Arc<Object>,
+    value: Value,
+    selector: Selector,
+    now: Millis,
+    writes: Vec<Write>,
+}
+
+impl Turn<'_> {
+    fn decide(mut self) -> Decision {
+        let mut pods = Vec::new();
+        for pod in controlled(self.view, "pods", self.object) {
+            if self.selector.matches(&pod.facet) {
+                pods.push(Pod::read(pod));
+            } else if pod.facet.deleting.is_none() {
+                let uid = self.object.uid.to_string();
+                self.writes.extend(replace(pod, &without_owners(pod, |owner| owner == uid)));
+            }
+        }
+        let deleting = self.object.facet.deleting.is_some();
+        if !deleting && number(&self.value, "/status/observedGeneration").is_none() {
+            self.adopt(&mut pods);
+        }
+        let active: Vec<Pod> = pods.into_iter().filter(Pod::active).collect();
+        let wanted = usize::try_from(number(&self.value, "/spec/replicas").unwrap_or(1)).unwrap_or(0);
+        let mut note = String::new();
+        if !deleting && active.len() < wanted {
+            let count = (wanted - active.len()).min(BURST_PODS);
+            note = format!("create {count} of {wanted}");
+            self.make(count);
+        } else if !deleting && active.len() > wanted {
+            let count = (active.len() - wanted).min(BURST_PODS);
+            note = format!("delete {count}, keep {wanted}");
+            self.shed(&active, count);
+        }
+        let wake_at = self.report_status(&active);
+        Decision { wake_at, ..Decision::one(self.writes, note) }
+    }
+
+    /// A new ReplicaSet first takes what is already there; later orphans come one by one.
+    fn adopt(&mut self, pods: &mut Vec<Pod>) {
+        for pod in orphans(self.view, "pods", &self.object.key.namespace, &self.selector) {
+            let seen = Pod::read(pod);
+            if !seen.finished() {
+                let reference = controller_reference("apps/v1", "ReplicaSet", self.object);
+                self.writes.extend(replace(pod, &with_owner(pod, reference)));
+                pods.push(seen);
+            }
+        }
+    }
+
+    fn make(&mut self, count: usize) {
+        let namespace = &*self.object.key.namespace;
+        if self.view.get("namespaces", "", namespace).is_some_and(|namespace| namespace.facet.deleting.is_some()) {
+            return;
+        }
+        let stem = format!("{}-", self.object.key.name);
+        let template = at(&self.value, "/spec/template").clone();
+        let mut names = Vec::with_capacity(count);
+        let mut number = 0;
+        for _ in 0..count {
+            let name = free_name(self.view, "pods", namespace, &stem, self.object.uid, &mut number);
+            if names.contains(&name) {
+                continue;
+            }
+            let owner = controller_reference("apps/v1", "ReplicaSet", self.object);
+            let pod = from_template(self.view, &template, namespace, &name, &stem, owner);
+            self.writes.extend(create("pods", &pod));
+            names.push(name);
+        }
+        self.tell("SuccessfulCreate", "Created pod", &names);
+    }
+
+    fn shed(&mut self, active: &[Pod], count: usize) {
+        let mut names = Vec::with_capacity(count);
+        for pod in first_to_go(active, self.now).into_iter().take(count) {
+            self.writes.extend(begin_deletion(&pod.object, "", self.now));
+            names.push(pod.object.key.name.to_string());
+        }
+        self.tell("SuccessfulDelete", "Deleted pod", &names);
+    }
+
+    fn tell(&mut self, reason: &str, what: &str, names: &[String]) {
+        let messages = match names {
+            [] => return,
+            few if few.len() <= REPORTS_EACH => few.iter().map(|name| format!("{what}: {name}")).collect(),
+            many => vec![format!("{what}s: {} ({}, ...)", many.len(), many[0])],
+        };
+        for message in messages {
+            let report = Report { component: "replicaset-controller", warning: false, reason, message: &message };
+            self.writes.extend(reports::write(self.view, &self.value, report, self.now));
+        }
+    }
+
+    /// Writes what is observed of the pods in the view; returns when the next pod becomes available by time alone.
+    fn report_status(&mut self, active: &[Pod]) -> Option<Millis> {
+        let wait = number(&self.value, "/spec/minReadySeconds").unwrap_or(0);
+        let labels = at(&self.value, "/spec/template/metadata/labels");
+        let template = Selector::of_labels(labels);
+        let labeled = active.iter().filter(|pod| template.as_ref().is_some_and(|labels| labels.matches(&pod.object.facet)));
+        let available_at = |pod: &Pod| pod.available_at(wait);
+        let mut status = json!({
+            "replicas": active.len(), "fullyLabeledReplicas": labeled.count(),
+            "readyReplicas": active.iter().filter(|pod| pod.ready.is_some()).count(),
+            "availableReplicas": active.iter().filter_map(available_at).filter(|at| *at <= self.now).count(),
+            "observedGeneration": number(&self.value, "/metadata/generation").unwrap_or(0),
+        });
+        let conditions = list(&self.value, "/status/conditions");
+        if !conditions.is_empty() {
+            status["conditions"] = conditions.to_vec().into();
+        }
+        let mut value = self.value.clone();
+        set(&mut value, &["status"], status);
+        self.writes.extend(replace(self.object, &value));
+        active.iter().filter_map(available_at).filter(|at| *at > self.now).min()
+    }
+}
+
+/// The order in which pods go when there are too many: those that serve least, and those whose like stands on the same node, first
+/// (Kubernetes' `ActivePodsWithRanks`).
+fn first_to_go(active: &[Pod], now: Millis) -> Vec<&Pod> {
+    let mut on_node: BTreeMap<&str, usize> = BTreeMap::new();
+    for pod in active {
+        *on_node.entry(&pod.node).or_insert(0) += 1;
+    }
+    let rank = |pod: &Pod| {
+        let phase = match &*pod.phase {
+            "Pending" => 0,
+            "Unknown" => 1,
+            _ => 2,
+        };
+        let company = on_node.get(&*pod.node).copied().unwrap_or(0);
+        let ready_for = pod.ready.map_or(0, |since| now.0.saturating_sub(since.0) / 1_000);
+        let age = now.0.saturating_sub(pod.object.created.0) / 1_000;
+        let standing = (!pod.node.is_empty(), phase, pod.ready.is_some(), pod.cost);
+        (standing, std::cmp::Reverse(company), ready_for, -pod.restarts, age, pod.object.key.clone())
+    };
+    let mut order: Vec<&Pod> = active.iter().collect();
+    order.sort_by_cached_key(|pod| rank(pod));
+    order
+}

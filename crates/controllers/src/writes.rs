@@ -1,0 +1,84 @@
+//! The writes controllers make, each under the condition that nobody wrote the object since it was read. Deletion follows the
+//! API's rules: grace for pods that may run, finalizers before removal.
+use crate::bodies::body;
+use crate::fields::{bump_generation, list, number, set, text, unset};
+use crate::limits::GRACE_SECONDS;
+use api::command::{Change, Condition, Write};
+use api::key::Key;
+use api::object::Object;
+use api::revision::Millis;
+use serde_json::Value;
+
+/// A new object; its namespace and name stand in `value`. `None` if it cannot be made into a body.
+pub(crate) fn create(resource: &str, value: &Value) -> Option<Write> {
+    let key = Key::new(resource, text(value, "/metadata/namespace"), text(value, "/metadata/name"));
+    Some(Write { key, condition: Condition::Absent, change: Change::Put(body(resource, value)?) })
+}
+
+/// `object` as `value` has it now; `None` if that changes nothing.
+pub(crate) fn replace(object: &Object, value: &Value) -> Option<Write> {
+    let body = body(&object.key.resource, value)?;
+    let unchanged = body.text == object.body().text;
+    let condition = Condition::Revision(object.revision);
+    (!unchanged).then(|| Write { key: object.key.clone(), condition, change: Change::Put(body) })
+}
+
+/// Takes `object` away at once, whatever its finalizers say.
+pub(crate) fn remove(object: &Object) -> Write {
+    Write { key: object.key.clone(), condition: Condition::Revision(object.revision), change: Change::Delete }
+}
+
+/// Deletes `object` as a client's DELETE would. `finalizer` is one to add first (`foregroundDeletion`), or empty.
+/// `None` if its deletion has already begun.
+pub(crate) fn begin_deletion(object: &Object, finalizer: &str, now: Millis) -> Option<Write> {
+    if object.facet.deleting.is_some() {
+        return None;
+    }
+    let pod = &*object.key.resource == "pods";
+    if !pod && !object.facet.finalizers && finalizer.is_empty() {
+        return Some(remove(object));
+    }
+    let mut value = object.value();
+    let grace = if pod { grace_seconds(&value) } else { 0 };
+    if grace == 0 && !object.facet.finalizers && finalizer.is_empty() {
+        return Some(remove(object));
+    }
+    let millis = u64::try_from(grace).unwrap_or(0).saturating_mul(1_000);
+    set(&mut value, &["metadata", "deletionTimestamp"], Millis(now.0.saturating_add(millis)).rfc3339());
+    set(&mut value, &["metadata", "deletionGracePeriodSeconds"], grace);
+    if !finalizer.is_empty() {
+        let mut finalizers = list(&value, "/metadata/finalizers").to_vec();
+        finalizers.push(finalizer.into());
+        set(&mut value, &["metadata", "finalizers"], finalizers);
+    }
+    if object.facet.generation > 0 {
+        bump_generation(&mut value);
+    }
+    replace(object, &value)
+}
+
+/// Seconds a pod that is deleted now has to stop: none if it runs nowhere or has finished.
+fn grace_seconds(pod: &Value) -> i64 {
+    if text(pod, "/spec/nodeName").is_empty() || matches!(text(pod, "/status/phase"), "Succeeded" | "Failed") {
+        return 0;
+    }
+    number(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(GRACE_SECONDS).max(0)
+}
+
+/// Takes `finalizer` from `object`; when it was the last and deletion has begun, the object goes too.
+/// A pod within its grace stays: its node takes it away.
+pub(crate) fn drop_finalizer(object: &Object, finalizer: &str) -> Option<Write> {
+    let mut value = object.value();
+    let left: Vec<Value> = list(&value, "/metadata/finalizers").iter().filter(|name| *name != finalizer).cloned().collect();
+    let graceful = number(&value, "/metadata/deletionGracePeriodSeconds").unwrap_or(0) > 0;
+    let pod = &*object.key.resource == "pods";
+    if left.is_empty() && object.facet.deleting.is_some() && !(pod && graceful) {
+        return Some(remove(object));
+    }
+    if left.is_empty() {
+        unset(&mut value, &["metadata", "finalizers"]);
+    } else {
+        set(&mut value, &["metadata", "finalizers"], left);
+    }
+    replace(object, &value)
+}
