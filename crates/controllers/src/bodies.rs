@@ -13,7 +13,8 @@ pub(crate) fn body(_resource: &str, value: &Value) -> Option<Body> {
 
 fn facet(value: &Value) -> Facet {
     let labels = at(value, "/metadata/labels").as_object();
-    let labels = labels.into_iter().flatten().filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into()))).collect();
+    let labels =
+        labels.into_iter().flatten().filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into()))).collect();
     let owners = list(value, "/metadata/ownerReferences").iter().filter_map(|owner| {
         Some(Owner {
             uid: Uid::parse(text(owner, "/uid"))?.0,

@@ -25,7 +25,12 @@ pub(crate) fn controlled<'a>(view: &'a View, resource: &str, owner: &Object) -> 
 }
 
 /// The objects of `resource` in the namespace that match, have no controller and are not being deleted.
-pub(crate) fn orphans<'a>(view: &'a View, resource: &str, namespace: &str, selector: &Selector) -> Vec<&'a Arc<Object>> {
+pub(crate) fn orphans<'a>(
+    view: &'a View,
+    resource: &str,
+    namespace: &str,
+    selector: &Selector,
+) -> Vec<&'a Arc<Object>> {
     view.list(resource, Some(namespace)).filter(|object| adoptable(object) && selector.matches(&object.facet)).collect()
 }
 

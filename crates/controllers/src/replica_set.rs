@@ -65,7 +65,9 @@ fn adopt_one(view: &View, pod: &Arc<Object>) -> Decision {
     let takes = |set: &&Arc<Object>| {
         Selector::read(at(&set.value(), "/spec/selector")).is_some_and(|selector| selector.matches(&pod.facet))
     };
-    let Some(set) = sets.filter(takes).min_by_key(|set| (set.created, set.key.clone())) else { return Decision::idle() };
+    let Some(set) = sets.filter(takes).min_by_key(|set| (set.created, set.key.clone())) else {
+        return Decision::idle();
+    };
     let write = replace(pod, &with_owner(pod, controller_reference("apps/v1", "ReplicaSet", set)));
     Decision::one(write.into_iter().collect(), format!("adopted by {}", set.key.name))
 }
@@ -171,7 +173,8 @@ impl Turn<'_> {
         let wait = number(&self.value, "/spec/minReadySeconds").unwrap_or(0);
         let labels = at(&self.value, "/spec/template/metadata/labels");
         let template = Selector::of_labels(labels);
-        let labeled = active.iter().filter(|pod| template.as_ref().is_some_and(|labels| labels.matches(&pod.object.facet)));
+        let labeled =
+            active.iter().filter(|pod| template.as_ref().is_some_and(|labels| labels.matches(&pod.object.facet)));
         let available_at = |pod: &Pod| pod.available_at(wait);
         let mut status = json!({
             "replicas": active.len(), "fullyLabeledReplicas": labeled.count(),

@@ -35,13 +35,16 @@ pub(crate) fn write(view: &View, about: &Value, report: Report<'_>, now: Millis)
         "namespace": text(about, "/metadata/namespace"), "uid": text(about, "/metadata/uid"),
         "resourceVersion": text(about, "/metadata/resourceVersion"),
     });
-    create("events", &json!({
-        "apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": namespace},
-        "involvedObject": involved, "reason": report.reason, "message": report.message, "count": 1,
-        "type": if report.warning { "Warning" } else { "Normal" },
-        "source": {"component": report.component}, "reportingComponent": report.component, "reportingInstance": "",
-        "firstTimestamp": now.rfc3339(), "lastTimestamp": now.rfc3339(), "eventTime": null,
-    }))
+    create(
+        "events",
+        &json!({
+            "apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": involved, "reason": report.reason, "message": report.message, "count": 1,
+            "type": if report.warning { "Warning" } else { "Normal" },
+            "source": {"component": report.component}, "reportingComponent": report.component, "reportingInstance": "",
+            "firstTimestamp": now.rfc3339(), "lastTimestamp": now.rfc3339(), "eventTime": null,
+        }),
+    )
 }
 
 /// `web.17f3…`: the same for every report that says the same of the same object, so that they are counted and not piled up.

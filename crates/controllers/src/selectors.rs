@@ -36,7 +36,8 @@ impl Selector {
                 "DoesNotExist" => Operator::DoesNotExist,
                 _ => return None,
             };
-            let values = list(expression, "/values").iter().filter_map(|value| value.as_str().map(str::to_owned)).collect();
+            let values =
+                list(expression, "/values").iter().filter_map(|value| value.as_str().map(str::to_owned)).collect();
             requirements.push(Requirement { key: text(expression, "/key").to_owned(), operator, values });
         }
         (!requirements.is_empty()).then_some(Self { requirements })
@@ -78,14 +79,18 @@ mod tests {
 
     #[test]
     fn expressions_and_labels_must_all_hold() {
-        let facet = Facet { labels: vec![("app".into(), "web".into()), ("tier".into(), "front".into())], ..Facet::default() };
+        let facet =
+            Facet { labels: vec![("app".into(), "web".into()), ("tier".into(), "front".into())], ..Facet::default() };
         for (selector, want) in [
             (json!({"matchLabels": {"app": "web"}}), Some(true)),
             (json!({"matchLabels": {"app": "db"}}), Some(false)),
             (json!({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["back", "front"]}]}), Some(true)),
             (json!({"matchExpressions": [{"key": "zone", "operator": "NotIn", "values": ["a"]}]}), Some(true)),
             (json!({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}), Some(false)),
-            (json!({"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "x", "operator": "Exists"}]}), Some(false)),
+            (
+                json!({"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "x", "operator": "Exists"}]}),
+                Some(false),
+            ),
             (json!({"matchExpressions": [{"key": "x", "operator": "Near"}]}), None),
             (json!({}), None),
         ] {
