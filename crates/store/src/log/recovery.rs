@@ -58,7 +58,11 @@ pub(crate) fn recover(disk: &dyn Disk, cluster: Option<u128>, mend: bool) -> Res
                 sequences.pop();
             }
             None => {
-                return Err(LogError::Damaged { segment: name(last), offset: 0, what: "the opening is damaged".into() });
+                return Err(LogError::Damaged {
+                    segment: name(last),
+                    offset: 0,
+                    what: "the opening is damaged".into(),
+                });
             }
         }
     }
