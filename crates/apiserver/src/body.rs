@@ -1,0 +1,80 @@
+//! Bodies into objects, and objects into what the log takes. What a client wrote wrongly is told in Kubernetes' words.
+use crate::call::Call;
+use crate::negotiate;
+use crate::query::FieldValidation;
+use crate::request::Request;
+use crate::rules;
+use api::kind::Kind;
+use api::object::{Body, BodyError};
+use api::status::Status;
+use hyper::header::CONTENT_TYPE;
+use serde_json::Value;
+
+/// An object as a client sent it, and what is to be said of it.
+pub struct Decoded {
+    pub value: Value,
+    pub warnings: Vec<String>,
+}
+
+/// The body of a create or update.
+///
+/// # Errors
+/// 415 for a form we do not read, 400 for what cannot be read or, under Strict, for unknown and duplicate fields.
+pub fn object(call: &Call, validation: FieldValidation) -> Result<Decoded, Status> {
+    let form = negotiate::body(call.request.header(CONTENT_TYPE))?;
+    let (mut value, mut complaints) = rules::decode(&call.kind, form, &call.request.body)?;
+    complaints.extend(rules::check_fields(&call.kind, &mut value)?);
+    Ok(Decoded { value, warnings: judge(&call.kind, validation, complaints)? })
+}
+
+/// What is done about unknown and duplicate fields.
+///
+/// # Errors
+/// 400 under Strict.
+pub fn judge(kind: &Kind, validation: FieldValidation, complaints: Vec<String>) -> Result<Vec<String>, Status> {
+    match validation {
+        FieldValidation::Ignore => Ok(Vec::new()),
+        FieldValidation::Warn => Ok(complaints),
+        FieldValidation::Strict if complaints.is_empty() => Ok(complaints),
+        FieldValidation::Strict => {
+            let told = complaints.join(", ");
+            let (name, version) = (&kind.kind, kind.api_version());
+            let message = format!("{name} in version {:?} cannot be handled as a {name}: strict decoding error: {told}", short(&version));
+            Err(Status::bad_request(message))
+        }
+    }
+}
+
+fn short(api_version: &str) -> &str {
+    api_version.rsplit('/').next().unwrap_or(api_version)
+}
+
+/// A body that is no object of the kind at the URL: options, a review, a Scale. `None` if there is no body.
+///
+/// # Errors
+/// 415 and 400 as `object`.
+pub fn plain(request: &Request) -> Result<Option<Value>, Status> {
+    if request.body.is_empty() {
+        return Ok(None);
+    }
+    let form = negotiate::body(request.header(CONTENT_TYPE))?;
+    let value = rules::decode_any(form, &request.body)?;
+    if value.is_object() { Ok(Some(value)) } else { Err(Status::bad_request("the body of the request is no JSON object")) }
+}
+
+/// The object as the log takes it.
+///
+/// # Errors
+/// 413 if it is too large, 500 if it is no object (the verbs saw to it that it is).
+pub fn stored(call: &Call, value: &Value) -> Result<Body, Status> {
+    let kind = &call.kind;
+    let body = if api::kinds::convert::differs(kind) {
+        api::kinds::body(&kind.resource, &api::kinds::convert::to_storage(kind, value.clone()))
+    } else {
+        api::kinds::body(&kind.resource, value)
+    };
+    body.map_err(|why| match why {
+        BodyError::TooLarge(_) => Status::new(413, "RequestEntityTooLarge", why.to_string()),
+        other => Status::bad_request(other.to_string()),
+    })
+}

@@ -1,0 +1,80 @@
+//! Who asks: a verified client certificate names its user (CN) and groups (O). It believes nobody that TLS did not prove.
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Somebody who proved who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub name: Box<str>,
+    pub groups: Vec<Box<str>>,
+}
+
+/// May do everything.
+pub const MASTERS: &str = "system:masters";
+/// The node agents and kubelets.
+pub const NODES: &str = "system:nodes";
+/// Everybody who proved who they are.
+pub const AUTHENTICATED: &str = "system:authenticated";
+/// The name of nobody.
+pub const ANONYMOUS: &str = "system:anonymous";
+
+impl User {
+    #[must_use]
+    pub fn new(name: &str, groups: &[&str]) -> Self {
+        let mut groups: Vec<Box<str>> = groups.iter().map(|group| (*group).into()).collect();
+        if groups.iter().all(|group| &**group != AUTHENTICATED) {
+            groups.push(AUTHENTICATED.into());
+        }
+        Self { name: name.into(), groups }
+    }
+
+    /// The cluster itself: what it writes on its own account.
+    #[must_use]
+    pub fn cluster() -> Self {
+        Self::new("system:apiserver", &[MASTERS])
+    }
+
+    /// Nobody in particular.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self { name: ANONYMOUS.into(), groups: vec!["system:unauthenticated".into()] }
+    }
+
+    /// The user that a certificate names; the caller has verified it. `None` if it names no user.
+    #[must_use]
+    pub fn from_certificate(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let subject = certificate.subject();
+        let name = subject.iter_common_name().next()?.as_str().ok().filter(|name| !name.is_empty())?;
+        let groups: Vec<&str> = subject.iter_organization().filter_map(|group| group.as_str().ok()).collect();
+        Some(Self::new(name, &groups))
+    }
+
+    #[must_use]
+    pub fn in_group(&self, group: &str) -> bool {
+        self.groups.iter().any(|have| &**have == group)
+    }
+
+    /// The node whose agent this is: `system:node:n1` in `system:nodes`.
+    #[must_use]
+    pub fn node(&self) -> Option<&str> {
+        if self.in_group(NODES) { self.name.strip_prefix("system:node:") } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn garbage_names_nobody() {
+        for der in [&b""[..], b"\x30", b"\x30\x82\xff\xff\x00", &[0x30; 300]] {
+            assert_eq!(User::from_certificate(der), None);
+        }
+    }
+
+    #[test]
+    fn a_node_is_named_by_user_and_group() {
+        assert_eq!(User::new("system:node:n1", &[NODES]).node(), Some("n1"));
+        assert_eq!(User::new("system:node:n1", &[]).node(), None);
+    }
+}

@@ -1,0 +1,39 @@
+//! Every limit of what a client may ask for, in one place. A limit is refused with a Status, never met with a panic.
+use std::time::Duration;
+
+/// Open connections; more wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 16_384;
+/// Open watches on one member.
+pub const WATCHES_MAX: usize = 65_536;
+/// Bytes of request line and headers of one HTTP/1 request.
+pub const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Streams of one HTTP/2 connection, as in kube-apiserver.
+pub const STREAMS_MAX: u32 = 250;
+/// A TLS handshake that takes longer is dropped.
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// The header of a request must have come by then.
+pub const HEADER_READ_MAX: Duration = Duration::from_secs(30);
+/// The body of a request must have come by then.
+pub const BODY_READ_MAX: Duration = Duration::from_secs(60);
+/// A server that stops waits this long for the requests in flight.
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
+/// Bytes of a response chunk: lists and watches are written in pieces of about this size.
+pub const CHUNK_BYTES: usize = 64 * 1024;
+/// Whole responses of at least this size are compressed for who asks for it, as in kube-apiserver.
+pub const GZIP_BYTES_MIN: usize = 128 * 1024;
+/// A read-modify-write that loses this many races gives up with 409.
+pub const WRITE_ATTEMPTS: usize = 8;
+/// Names that generateName or an address allocation draws before it gives up.
+pub const DRAW_ATTEMPTS: usize = 16;
+/// Between bookmarks of a quiet watch.
+pub const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// A watch without timeoutSeconds ends after this and up to as much again, so that clients spread over members.
+pub const WATCH_SECONDS_MIN: u64 = 1_800;
+/// A continue token reads the past for this long; then the client is told to go on from the present.
+pub const CONTINUE_MILLIS_MAX: u64 = 5 * 60 * 1_000;
+/// How long a read waits for a revision that this member has not seen yet.
+pub const REVISION_WAIT_MAX: Duration = Duration::from_secs(3);
+/// Objects that one deletecollection takes away per command.
+pub const DELETE_BATCH: usize = 256;
+/// Parameters of one query string; the rest is refused.
+pub const QUERY_PARAMETERS_MAX: usize = 256;

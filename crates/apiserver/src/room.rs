@@ -1,0 +1,156 @@
+//! What every request of this server has at hand: the member, the kinds now served, the ports, the open watches.
+//! It decides nothing.
+use crate::limits::WATCHES_MAX;
+use crate::nodes::Nodes;
+use crate::operator::Operator;
+use api::kinds::set::Kinds;
+use api::status::Status;
+use consensus::Member;
+use dashmap::DashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use store::view::View;
+use tokio::sync::Notify;
+
+/// Where definitions of custom kinds are stored.
+pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+
+/// What a server is made of.
+#[derive(Clone)]
+pub struct Parts {
+    pub member: Member,
+    /// `None`: no way to nodes; logs and exec answer 503.
+    pub nodes: Option<Arc<dyn Nodes>>,
+    /// `None`: nothing under `/rutter/v1/`.
+    pub operator: Option<Arc<dyn Operator>>,
+}
+
+pub struct Room {
+    pub parts: Parts,
+    custom: RwLock<Arc<Custom>>,
+    watches: DashMap<u64, WatchInfo>,
+    watch_ids: AtomicU64,
+    stopping: AtomicBool,
+    stop: Notify,
+    pub requests: AtomicU64,
+}
+
+/// One open watch, as the metrics show it.
+#[derive(Clone, Debug)]
+pub struct WatchInfo {
+    pub resource: Arc<str>,
+    pub user: Box<str>,
+}
+
+struct Custom {
+    /// Names and revisions of the definitions that `kinds` was made from, hashed.
+    fingerprint: u64,
+    kinds: Arc<Kinds>,
+}
+
+impl Room {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let custom = Custom { fingerprint: FINGERPRINT_START, kinds: Arc::new(Kinds::new([])) };
+        Self {
+            parts,
+            custom: RwLock::new(Arc::new(custom)),
+            watches: DashMap::new(),
+            watch_ids: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+            stop: Notify::new(),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    #[must_use]
+    pub fn member(&self) -> &Member {
+        &self.parts.member
+    }
+
+    /// The kinds served in `view`. Made anew only when a definition has changed, so a new kind is served as soon as it is applied.
+    #[must_use]
+    pub fn kinds(&self, view: &View) -> Arc<Kinds> {
+        let fingerprint = fingerprint(view);
+        let known = self.custom.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if known.fingerprint == fingerprint {
+            return known.kinds.clone();
+        }
+        let custom = view.list(DEFINITIONS, None).flat_map(|definition| {
+            // A definition that cannot be served was told so when it was written; it serves nothing.
+            api::kinds::from_crd(&definition.value()).unwrap_or_default()
+        });
+        let kinds = Arc::new(Kinds::new(custom.map(Arc::new)));
+        let made = Arc::new(Custom { fingerprint, kinds: kinds.clone() });
+        *self.custom.write().unwrap_or_else(PoisonError::into_inner) = made;
+        kinds
+    }
+
+    /// Notes an open watch until the ticket is dropped.
+    ///
+    /// # Errors
+    /// 429 if there are too many.
+    pub fn enter_watch(self: &Arc<Self>, info: WatchInfo) -> Result<Ticket, Status> {
+        if self.watches.len() >= WATCHES_MAX {
+            let mut status = Status::new(429, "TooManyRequests", format!("this member already serves {WATCHES_MAX} watches"));
+            status.retry_after_seconds = 1;
+            return Err(status);
+        }
+        let id = self.watch_ids.fetch_add(1, Ordering::Relaxed);
+        self.watches.insert(id, info);
+        Ok(Ticket { room: self.clone(), id })
+    }
+
+    /// Open watches by resource.
+    #[must_use]
+    pub fn open_watches(&self) -> std::collections::BTreeMap<Arc<str>, u64> {
+        let mut counts = std::collections::BTreeMap::new();
+        for entry in &self.watches {
+            *counts.entry(entry.value().resource.clone()).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// Ends everything that would not end by itself.
+    pub fn end_streams(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.stop.notify_waiters();
+    }
+
+    #[must_use]
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the server stops.
+    pub async fn stopped(&self) {
+        let notified = self.stop.notified();
+        let mut notified = std::pin::pin!(notified);
+        // Enabled before the flag is read, so that a stop between the two is not missed.
+        notified.as_mut().enable();
+        if !self.stopping() {
+            notified.await;
+        }
+    }
+}
+
+/// An open watch's place.
+pub struct Ticket {
+    room: Arc<Room>,
+    id: u64,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.room.watches.remove(&self.id);
+    }
+}
+
+const FINGERPRINT_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a over the revisions of all definitions: a revision belongs to one change of one object.
+fn fingerprint(view: &View) -> u64 {
+    view.list(DEFINITIONS, None).fold(FINGERPRINT_START, |hash, definition| {
+        (hash ^ definition.revision.0).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,89 @@
+//! What leaves HTTP's request and answer behind: logs, exec, attach, port-forward. The way to the pod's node is the port
+//! `nodes`; nothing of it touches the log.
+mod channels;
+mod log;
+
+use crate::call::Call;
+use crate::nodes::{PodStream, What};
+use crate::read;
+use crate::request::{Duplex, Response};
+use crate::route::Target;
+use api::object::Object;
+use api::status::Status;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Whether the target is one of these.
+#[must_use]
+pub fn is(target: &Target) -> bool {
+    target.group.is_empty()
+        && matches!(
+            (target.resource.as_str(), target.subresource.as_str()),
+            ("pods", "log" | "exec" | "attach" | "portforward" | "proxy") | ("services" | "nodes", "proxy")
+        )
+}
+
+/// # Errors
+/// 404, 400 for a pod or container that has nothing to stream, 501 for what is not offered, and what the node refuses with.
+pub async fn stream(call: Call) -> Result<Response, Status> {
+    if call.past.is_some() {
+        return Err(Status::new(405, "MethodNotAllowed", "a past pod has no streams"));
+    }
+    match call.target.subresource.as_str() {
+        "log" => log::log(&call).await,
+        "exec" | "attach" => channels::channels(&call).await,
+        other => {
+            let message = format!("{other} is not offered by this server");
+            Err(Status::new(501, "NotImplemented", message))
+        }
+    }
+}
+
+/// The pod, decoded, and its object.
+async fn pod(call: &Call) -> Result<(Arc<Object>, Value), Status> {
+    let view = read::newest(&call.room).await?;
+    let object = view.get_key(&call.key(&call.target.name)).cloned().ok_or_else(|| call.not_found())?;
+    let value = object.value();
+    Ok((object, value))
+}
+
+/// The container that is asked for, or the only one there is.
+fn container(call: &Call, pod: &Value) -> Result<String, Status> {
+    let name = &call.target.name;
+    let of = |member: &str| -> Vec<String> {
+        let list = pod["spec"][member].as_array().into_iter().flatten();
+        list.filter_map(|container| container["name"].as_str()).map(str::to_owned).collect()
+    };
+    let main = of("containers");
+    match call.query.get("container") {
+        Some(asked) => {
+            let all = [main, of("initContainers"), of("ephemeralContainers")].concat();
+            let known = all.iter().any(|known| known == asked);
+            let why = || Status::bad_request(format!("container {asked} is not valid for pod {name}"));
+            known.then(|| asked.to_owned()).ok_or_else(why)
+        }
+        None => match main.as_slice() {
+            [only] => Ok(only.clone()),
+            _ => {
+                let default = pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str();
+                let found = default.filter(|default| main.iter().any(|known| known == default)).map(str::to_owned);
+                let choices = main.join(" ");
+                let why = format!("a container name must be specified for pod {name}, choose one of: [{choices}]");
+                found.ok_or_else(|| Status::bad_request(why))
+            }
+        },
+    }
+}
+
+/// A stream to the pod's node.
+async fn open(call: &Call, object: &Object, pod: &Value, what: What) -> Result<Box<dyn Duplex>, Status> {
+    let name = &call.target.name;
+    let node = pod["spec"]["nodeName"].as_str().unwrap_or_default();
+    if node.is_empty() {
+        return Err(Status::bad_request(format!("pod {name} does not have a host assigned")));
+    }
+    let nodes = call.room.parts.nodes.as_ref();
+    let nodes = nodes.ok_or_else(|| Status::unavailable("this server has no way to nodes; ask a control member"))?;
+    let stream = PodStream { namespace: call.target.namespace.clone(), pod: name.clone(), uid: object.uid.to_string(), what };
+    nodes.open(node, stream).await
+}

@@ -1,0 +1,159 @@
+//! What is created of a pod: a binding to a node, an eviction.
+use crate::body;
+use crate::call::{Call, MODIFIED};
+use crate::draft;
+use crate::limits::WRITE_ATTEMPTS;
+use crate::query::{DeleteOptions, delete_options, write_options};
+use crate::read;
+use crate::request::Response;
+use crate::submit::submit;
+use crate::verbs::delete::deleted;
+use api::command::{Change, Condition, Refusal, Write};
+use api::status::{Cause, Status};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use store::view::View;
+
+fn created() -> Response {
+    Response::value(201, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}))
+}
+
+/// POST of a Binding: the pod gets its node, once. `name`: the pod's.
+///
+/// # Errors
+/// 404, 400 for a target that is no node, 409 if the pod has a node already.
+pub async fn bind(call: &Call, name: &str) -> Result<Response, Status> {
+    let options = write_options("CreateOptions", &call.query)?;
+    let binding = body::plain(&call.request)?.ok_or_else(|| Status::bad_request("a Binding is required"))?;
+    let target = binding.get("target").unwrap_or(&Value::Null);
+    let node = target["name"].as_str().unwrap_or_default().to_owned();
+    if node.is_empty() || !matches!(target["kind"].as_str().unwrap_or_default(), "" | "Node") {
+        let cause = Cause { reason: "FieldValueRequired", message: "Required value".into(), field: "target.name".into() };
+        let mut status = Status::new(422, "Invalid", format!("Binding {name:?} is invalid: target.name: Required value"));
+        status.causes = vec![cause];
+        return Err(status.about("", "Binding", name));
+    }
+    let conflict = |why: &str| Status::conflict("", "pods/binding", name, why);
+    let key = api::key::Key::new("pods", &call.target.namespace, name);
+    for attempt in 1..=WRITE_ATTEMPTS {
+        let view = if attempt == 1 { read::for_write(&call.room).await? } else { read::newest(&call.room).await? };
+        let current = view.get_key(&key).cloned().ok_or_else(|| Status::not_found("", "pods", name))?;
+        let mut pod = current.value();
+        let uid = draft::text(&binding, "uid");
+        if !uid.is_empty() && uid != current.uid.to_string() {
+            return Err(conflict(&format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", current.uid)));
+        }
+        if current.facet.deleting.is_some() {
+            return Err(conflict(&format!("pod {name} is being deleted, cannot be assigned to a host")));
+        }
+        if let Some(taken) = pod["spec"]["nodeName"].as_str().filter(|taken| !taken.is_empty()) {
+            return Err(conflict(&format!("pod {name} is already assigned to node {taken:?}")));
+        }
+        bound(&mut pod, &binding, &node);
+        if options.dry_run {
+            return Ok(created());
+        }
+        let body = api::kinds::body("pods", &pod).map_err(|why| Status::bad_request(why.to_string()))?;
+        let write = Write { key: key.clone(), condition: Condition::Revision(current.revision), change: Change::Put(body) };
+        match submit(call, view.revision(), vec![write]).await? {
+            Ok(_) => return Ok(created()),
+            Err(refused) if refused.refusal == Refusal::NotFound => return Err(Status::not_found("", "pods", name)),
+            Err(_) => {}
+        }
+    }
+    Err(conflict(MODIFIED))
+}
+
+fn bound(pod: &mut Value, binding: &Value, node: &str) {
+    pod["spec"]["nodeName"] = node.into();
+    for member in ["annotations", "labels"] {
+        for (key, value) in binding["metadata"].get(member).and_then(Value::as_object).into_iter().flatten() {
+            pod["metadata"][member][key] = value.clone();
+        }
+    }
+    let condition = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null,
+        "lastTransitionTime": api::revision::Millis(rt::wall()).rfc3339()});
+    if !pod["status"].is_object() {
+        pod["status"] = json!({"phase": "Pending"});
+    }
+    let conditions = &mut pod["status"]["conditions"];
+    match conditions.as_array_mut() {
+        Some(list) => {
+            list.retain(|known| known["type"] != "PodScheduled");
+            list.push(condition);
+        }
+        None => *conditions = json!([condition]),
+    }
+}
+
+/// POST of an Eviction: a delete that the disruption budgets allow.
+///
+/// # Errors
+/// 404; 429 while a budget does not allow it.
+pub async fn evict(call: &Call) -> Result<Response, Status> {
+    let eviction = body::plain(&call.request)?.unwrap_or_default();
+    let options = delete_options(&call.query, eviction.get("deleteOptions"))?;
+    let name = &call.target.name;
+    for attempt in 1..=WRITE_ATTEMPTS {
+        let view = read::newest(&call.room).await?;
+        let pod = view.get("pods", &call.target.namespace, name).cloned().ok_or_else(|| call.not_found())?;
+        let phase = pod.facet.field("status.phase").unwrap_or_default();
+        let counted = !matches!(phase, "Succeeded" | "Failed" | "Pending") && pod.facet.deleting.is_none();
+        let budgets = if counted { budgets(call, &view, &pod) } else { Vec::new() };
+        if budgets.len() > 1 {
+            return Err(Status::internal("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."));
+        }
+        if let Some(budget) = budgets.first() {
+            match spend(call, &view, budget, name, options.dry_run).await {
+                Err(status) if status.code == 409 && attempt < WRITE_ATTEMPTS => continue,
+                spent => spent?,
+            }
+        }
+        let options = DeleteOptions { uid: Some(pod.uid.to_string()), ..options.clone() };
+        deleted(call, &options).await?;
+        return Ok(created());
+    }
+    Err(call.conflict(MODIFIED))
+}
+
+/// The budgets that speak of the pod.
+fn budgets(call: &Call, view: &View, pod: &api::object::Object) -> Vec<Arc<api::object::Object>> {
+    let all = view.list("poddisruptionbudgets.policy", Some(&call.target.namespace));
+    let speaks = |budget: &&Arc<api::object::Object>| {
+        let selector = &budget.value()["spec"]["selector"];
+        api::selector::LabelSelector::from_value(selector).is_ok_and(|selector| selector.matches(&pod.facet))
+    };
+    all.filter(speaks).cloned().collect()
+}
+
+/// Takes one disruption from the budget, under the condition that nobody else took it.
+async fn spend(call: &Call, view: &View, budget: &Arc<api::object::Object>, pod: &str, dry_run: bool) -> Result<(), Status> {
+    let mut value = budget.value();
+    let allowed = value["status"]["disruptionsAllowed"].as_i64().unwrap_or(0);
+    let observed = value["status"]["observedGeneration"].as_i64().unwrap_or(0) >= value["metadata"]["generation"].as_i64().unwrap_or(0);
+    if !observed || allowed <= 0 {
+        let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+        let mut status = Status::new(429, "TooManyRequests", message);
+        let name = &budget.key.name;
+        let number = |member: &str| value["status"][member].as_i64().unwrap_or(0);
+        let why = format!(
+            "The disruption budget {name} needs {} healthy pods and has {} currently",
+            number("desiredHealthy"),
+            number("currentHealthy")
+        );
+        status.causes = vec![Cause { reason: "DisruptionBudget", message: why, field: String::new() }];
+        status.retry_after_seconds = if observed { 0 } else { 10 };
+        return Err(status);
+    }
+    if dry_run {
+        return Ok(());
+    }
+    value["status"]["disruptionsAllowed"] = (allowed - 1).into();
+    value["status"]["disruptedPods"][pod] = api::revision::Millis(rt::wall()).rfc3339().into();
+    let body = api::kinds::body(&budget.key.resource, &value).map_err(|why| Status::internal(why.to_string()))?;
+    let write = Write { key: budget.key.clone(), condition: Condition::Revision(budget.revision), change: Change::Put(body) };
+    match submit(call, view.revision(), vec![write]).await? {
+        Ok(_) => Ok(()),
+        Err(_) => Err(call.conflict(MODIFIED)),
+    }
+}

@@ -1,0 +1,115 @@
+//! POST of a collection: a new object under the condition that there is none of its name.
+use crate::admission;
+use crate::body;
+use crate::call::Call;
+use crate::draft;
+use crate::limits::DRAW_ATTEMPTS;
+use crate::query::{WriteOptions, write_options};
+use crate::read;
+use crate::request::Response;
+use crate::service;
+use crate::shape;
+use crate::submit::submit;
+use api::command::{Change, Condition, Refusal, Write};
+use api::object::Object;
+use api::status::Status;
+use serde_json::Value;
+use std::sync::Arc;
+use store::view::View;
+
+/// # Errors
+/// What the body, admission, validation or the log refuses, as Kubernetes words it.
+pub async fn create(call: &Call) -> Result<Response, Status> {
+    let options = write_options("CreateOptions", &call.query)?;
+    let decoded = body::object(call, options.validation)?;
+    let (response, mut warnings) = (created(call, &options, decoded.value).await?, decoded.warnings);
+    warnings.extend(response.1);
+    Ok(response.0.warn(&warnings))
+}
+
+/// Creates the decoded object; also serves PUT and apply of what is not there yet.
+///
+/// # Errors
+/// As `create`.
+pub async fn created(call: &Call, options: &WriteOptions, mut value: Value) -> Result<(Response, Vec<String>), Status> {
+    draft::identify(&call.kind, &mut value)?;
+    if !draft::text(&value, "resourceVersion").is_empty() {
+        return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
+    }
+    draft::place(call, &mut value)?;
+    draft::newborn(&call.kind, &mut value)?;
+    let prefix = if draft::text(&value, "name").is_empty() { draft::text(&value, "generateName").to_owned() } else { String::new() };
+    let view = read::for_write(&call.room).await?;
+    admission::place_open(call, &view, draft::text(&value, "name")).await?;
+    let warnings = admission::new_object(call, &view, options, &mut value)?;
+    let mut attempt = 0;
+    loop {
+        if !prefix.is_empty() {
+            value["metadata"]["name"] = format!("{prefix}{}", suffix()).into();
+        }
+        if attempt == 0 {
+            admission::validate_new(call, &value)?;
+        }
+        attempt += 1;
+        if options.dry_run {
+            return dry_run(call, &view, value, &prefix).map(|response| (response, warnings));
+        }
+        match write(call, &view, &mut value).await? {
+            Ok(object) => return Ok((shape::one(call, 201, &object)?, warnings)),
+            Err(()) if !prefix.is_empty() && attempt < DRAW_ATTEMPTS => {}
+            Err(()) => {
+                let name = draft::text(&value, "name");
+                return Err(Status::already_exists(&call.kind.group, &call.kind.plural, name));
+            }
+        }
+    }
+}
+
+/// Writes the object and what is allocated with it; `Err(())`: its name is taken.
+async fn write(call: &Call, view: &Arc<View>, value: &mut Value) -> Result<Result<Arc<Object>, ()>, Status> {
+    let asked = service::is(call).then(|| value["spec"].clone());
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let claims = service::claim(call, view, None, value)?;
+        let key = call.key(draft::text(value, "name"));
+        let mut writes = Vec::with_capacity(1 + claims.len());
+        writes.push(Write { key, condition: Condition::Absent, change: Change::Put(body::stored(call, value)?) });
+        writes.extend(claims.iter().map(|claim| claim.write.clone()));
+        let refused = match submit(call, view.revision(), writes).await? {
+            Ok(objects) => return objects.into_iter().next().map(Ok).ok_or_else(|| Status::internal("a create had no object")),
+            Err(refused) => refused,
+        };
+        match refused.write.checked_sub(1).and_then(|at| claims.get(at)) {
+            None => return Ok(Err(())),
+            Some(claim) if claim.drawn && refused.refusal == Refusal::Exists && attempt < DRAW_ATTEMPTS => {}
+            Some(claim) => return Err(claim.taken(call, value)),
+        }
+        if let Some(asked) = &asked {
+            value["spec"] = asked.clone();
+        }
+    }
+}
+
+fn dry_run(call: &Call, view: &Arc<View>, mut value: Value, prefix: &str) -> Result<Response, Status> {
+    let name = draft::text(&value, "name");
+    if prefix.is_empty() && view.get_key(&call.key(name)).is_some() {
+        return Err(Status::already_exists(&call.kind.group, &call.kind.plural, name));
+    }
+    service::claim(call, view, None, &mut value)?;
+    value["metadata"]["uid"] = api::object::Uid(rt::random_u128()).to_string().into();
+    value["metadata"]["creationTimestamp"] = api::revision::Millis(rt::wall()).rfc3339().into();
+    shape::answer(call, 201, &value)
+}
+
+/// Five letters and digits without vowels and what looks like them, as Kubernetes draws them.
+fn suffix() -> String {
+    const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+    let mut random = rt::random();
+    let mut draw = || {
+        let letter = LETTERS[usize::try_from(random % 27).unwrap_or_default()];
+        random /= 27;
+        char::from(letter)
+    };
+    (0..5).map(|_| draw()).collect()
+}

@@ -1,0 +1,184 @@
+//! DELETE of one object: at once, or begun, when finalizers hold it or its pod is given time to end.
+use crate::admission::KEPT_NAMESPACES;
+use crate::body;
+use crate::call::{Call, MODIFIED};
+use crate::draft;
+use crate::limits::WRITE_ATTEMPTS;
+use crate::query::{DeleteOptions, Propagation, delete_options, revision};
+use crate::read;
+use crate::request::Response;
+use crate::service;
+use crate::shape;
+use crate::submit::submit;
+use api::command::{Change, Condition, Refusal, Write};
+use api::kind::DeleteReturns;
+use api::object::Object;
+use api::revision::Millis;
+use api::status::Status;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use store::view::View;
+
+const FOREGROUND: &str = "foregroundDeletion";
+const ORPHAN: &str = "orphan";
+
+/// # Errors
+/// 404, 409 for preconditions, 422 for options.
+pub async fn delete(call: &Call) -> Result<Response, Status> {
+    let options = delete_options(&call.query, body::plain(&call.request)?.as_ref())?;
+    deleted(call, &options).await
+}
+
+/// Deletes the target as the options say; eviction does so too.
+///
+/// # Errors
+/// As `delete`.
+pub async fn deleted(call: &Call, options: &DeleteOptions) -> Result<Response, Status> {
+    let key = call.key(&call.target.name);
+    let protected = &*call.kind.resource == "namespaces" && KEPT_NAMESPACES[..3].contains(&call.target.name.as_str());
+    if protected {
+        return Err(Status::forbidden("", "namespaces", &call.target.name, "this namespace may not be deleted"));
+    }
+    for attempt in 1..=WRITE_ATTEMPTS {
+        let mut view = if attempt == 1 { read::for_write(&call.room).await? } else { read::newest(&call.room).await? };
+        if view.get_key(&key).is_none() {
+            view = read::newest(&call.room).await?;
+        }
+        let current = view.get_key(&key).cloned().ok_or_else(|| call.not_found())?;
+        preconditions(call, options, &current)?;
+        let plan = plan(call, &view, options, &current)?;
+        let gone = matches!(plan, Plan::Gone(_));
+        let writes = match plan {
+            Plan::Nothing => return shape::one(call, 200, &current),
+            Plan::Begin(value) if options.dry_run => return shape::answer(call, 200, &value),
+            Plan::Gone(_) if options.dry_run => return answer(call, &current, gone),
+            Plan::Begin(value) => {
+                let change = Change::Put(body::stored(call, &value)?);
+                vec![Write { key: key.clone(), condition: Condition::Revision(current.revision), change }]
+            }
+            Plan::Gone(writes) => writes,
+        };
+        match submit(call, view.revision(), writes).await? {
+            Ok(objects) => {
+                let object = objects.first().unwrap_or(&current);
+                return answer(call, object, gone);
+            }
+            Err(refused) if refused.write == 0 && refused.refusal == Refusal::NotFound => return Err(call.not_found()),
+            Err(_) => {}
+        }
+    }
+    Err(call.conflict(MODIFIED))
+}
+
+/// What a delete does.
+pub enum Plan {
+    /// It has begun already, and nothing new was asked.
+    Nothing,
+    /// The object stays, marked.
+    Begin(Value),
+    Gone(Vec<Write>),
+}
+
+/// What becomes of `current`.
+///
+/// # Errors
+/// 400 for an object whose metadata is damaged.
+pub fn plan(call: &Call, view: &View, options: &DeleteOptions, current: &Arc<Object>) -> Result<Plan, Status> {
+    let old = shape::value(call, current);
+    let mut new = old.clone();
+    let grace = grace_seconds(call, options, &old);
+    let meta = draft::meta(&call.kind, &mut new)?;
+    finalizers(meta, options.propagation);
+    let held = meta.get("finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    let namespace = &*call.kind.resource == "namespaces";
+    let held = held || (namespace && !empty(old.get("spec").and_then(|spec| spec.get("finalizers"))));
+    let begun = draft::text(&old, "deletionTimestamp");
+    if grace == 0 && !held {
+        let key = current.key.clone();
+        let mut writes = vec![Write { key, condition: Condition::Revision(current.revision), change: Change::Delete }];
+        writes.extend(service::release(call, view, &old));
+        return Ok(Plan::Gone(writes));
+    }
+    let had = old["metadata"]["deletionGracePeriodSeconds"].as_u64();
+    if begun.is_empty() || had.is_some_and(|had| grace < had) {
+        let meta = draft::meta(&call.kind, &mut new)?;
+        meta.insert("deletionTimestamp".into(), Millis(rt::wall() + grace * 1_000).rfc3339().into());
+        if !namespace {
+            meta.insert("deletionGracePeriodSeconds".into(), grace.into());
+        }
+        if meta.contains_key("generation") {
+            draft::bump(&old, &mut new);
+        }
+        if namespace {
+            new["status"]["phase"] = "Terminating".into();
+        }
+    }
+    if new == old { Ok(Plan::Nothing) } else { Ok(Plan::Begin(new)) }
+}
+
+fn empty(list: Option<&Value>) -> bool {
+    list.and_then(Value::as_array).is_none_or(Vec::is_empty)
+}
+
+/// The policy as finalizers: the garbage collector takes them off when it has done its part.
+fn finalizers(meta: &mut serde_json::Map<String, Value>, propagation: Option<Propagation>) {
+    let Some(propagation) = propagation else { return };
+    let mut list: Vec<Value> = meta.get("finalizers").and_then(Value::as_array).cloned().unwrap_or_default();
+    list.retain(|finalizer| *finalizer != FOREGROUND && *finalizer != ORPHAN);
+    match propagation {
+        Propagation::Background => {}
+        Propagation::Foreground => list.push(FOREGROUND.into()),
+        Propagation::Orphan => list.push(ORPHAN.into()),
+    }
+    if list.is_empty() {
+        meta.remove("finalizers");
+    } else {
+        meta.insert("finalizers".into(), list.into());
+    }
+}
+
+/// How long the object is given: only pods that run somewhere are given any time.
+fn grace_seconds(call: &Call, options: &DeleteOptions, pod: &Value) -> u64 {
+    let runs = &*call.kind.resource == "pods"
+        && !pod["spec"]["nodeName"].as_str().unwrap_or_default().is_empty()
+        && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    if !runs {
+        return 0;
+    }
+    // A century is as good as for ever, and its milliseconds still fit.
+    let asked = options.grace_seconds.or_else(|| pod["spec"]["terminationGracePeriodSeconds"].as_u64());
+    asked.unwrap_or(30).min(3_155_760_000)
+}
+
+fn preconditions(call: &Call, options: &DeleteOptions, current: &Object) -> Result<(), Status> {
+    let kind = &call.kind;
+    let conflict = |why: String| Status::conflict(&kind.group, &kind.kind, &call.target.name, &why);
+    if let Some(uid) = options.uid.as_ref().filter(|uid| **uid != current.uid.to_string()) {
+        return Err(conflict(format!(
+            "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
+            current.uid
+        )));
+    }
+    if let Some(wanted) = &options.revision
+        && revision(wanted)? != current.revision
+    {
+        return Err(conflict(format!(
+            "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({}). The object might have been modified",
+            current.revision
+        )));
+    }
+    Ok(())
+}
+
+/// The object if it stays or its kind answers so, else a Status.
+fn answer(call: &Call, object: &Arc<Object>, gone: bool) -> Result<Response, Status> {
+    if !gone || call.kind.delete_returns == DeleteReturns::Object {
+        return shape::one(call, 200, object);
+    }
+    let mut details = json!({"name": call.target.name, "kind": &*call.kind.plural, "uid": object.uid.to_string()});
+    if !call.kind.group.is_empty() {
+        details["group"] = (*call.kind.group).into();
+    }
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+    Ok(Response::value(200, &status))
+}

@@ -1,0 +1,145 @@
+//! `/scale`: an autoscaling/v1 Scale, made from an object and put back into it.
+use crate::body;
+use crate::call::Call;
+use crate::query::write_options;
+use crate::read;
+use crate::request::Response;
+use crate::rules;
+use crate::verbs::patch::{Patch, read as read_patch};
+use crate::verbs::update::change;
+use crate::{draft, shape};
+use api::status::{Cause, Status};
+use hyper::Method;
+use serde_json::{Value, json};
+
+/// # Errors
+/// As the verbs on the object itself.
+pub async fn scale(call: &Call) -> Result<Response, Status> {
+    match call.request.method {
+        Method::GET | Method::HEAD => {
+            let view = match &call.past {
+                Some(past) => past.clone(),
+                None => read::newest(&call.room).await?,
+            };
+            let object = view.get_key(&call.key(&call.target.name)).ok_or_else(|| call.not_found())?;
+            shape::answer(call, 200, &shown(call, &shape::value(call, object)))
+        }
+        Method::PUT => {
+            let options = write_options("UpdateOptions", &call.query)?;
+            let wanted = body::plain(&call.request)?.unwrap_or_default();
+            let bound = !draft::text(&wanted, "resourceVersion").is_empty();
+            let response = change(call, &options, bound, |current, old| {
+                draft::same_object(call, current, &wanted)?;
+                Ok((scaled(call, old, &wanted)?, Vec::new()))
+            });
+            reshaped(call, response.await?)
+        }
+        Method::PATCH => {
+            let (way, patch, options) = read_patch(call)?;
+            let response = change(call, &options, false, |current, old| {
+                let wanted = match way {
+                    Patch::Json | Patch::Merge => rules::patch(&call.kind, way, &shown(call, old), &patch)?,
+                    // A Scale has no lists, so a strategic merge and an apply are plain merges.
+                    Patch::Strategic | Patch::Apply => rules::patch(&call.kind, Patch::Merge, &shown(call, old), &patch)?,
+                };
+                draft::same_object(call, current, &wanted)?;
+                Ok((scaled(call, old, &wanted)?, Vec::new()))
+            });
+            reshaped(call, response.await?)
+        }
+        _ => Err(crate::call::not_allowed()),
+    }
+}
+
+/// The Scale of an object.
+fn shown(call: &Call, object: &Value) -> Value {
+    let (spec, status, selector) = paths(call);
+    let meta = &object["metadata"];
+    let mut out = json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": {}, "spec": {}, "status": {}});
+    for member in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = meta.get(member) {
+            out["metadata"][member] = value.clone();
+        }
+    }
+    let number = |path: &str| object.pointer(path).and_then(Value::as_i64);
+    if let Some(replicas) = number(&spec) {
+        out["spec"]["replicas"] = replicas.into();
+    }
+    out["status"]["replicas"] = number(&status).unwrap_or(0).into();
+    let selector = selector.and_then(|path| object.pointer(&path).cloned());
+    match selector {
+        Some(Value::String(text)) => out["status"]["selector"] = text.into(),
+        Some(selector) => out["status"]["selector"] = selector_text(&selector).into(),
+        None => {}
+    }
+    out
+}
+
+/// The object with the replicas that a Scale asks for.
+fn scaled(call: &Call, object: &Value, scale: &Value) -> Result<Value, Status> {
+    let mut new = object.clone();
+    let wanted = scale.get("spec").and_then(|spec| spec.get("replicas"));
+    let replicas = match wanted {
+        None | Some(Value::Null) => 0,
+        Some(value) => value.as_i64().ok_or_else(|| Status::bad_request("spec.replicas of a Scale is a whole number"))?,
+    };
+    if !(0..=i64::from(i32::MAX)).contains(&replicas) {
+        let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
+        let cause = Cause { reason: "FieldValueInvalid", message, field: "spec.replicas".into() };
+        let mut status = draft::invalid(&call.kind, &call.target.name, vec![cause]);
+        status.message = status.message.replacen(&*call.kind.kind, "Scale", 1);
+        return Err(status);
+    }
+    let (path, ..) = paths(call);
+    let mut at = &mut new;
+    for part in path[1..].split('/') {
+        let Some(object) = at.as_object_mut() else {
+            return Err(Status::bad_request(format!("{} has no place for replicas at {path}", call.kind.kind)));
+        };
+        at = object.entry(part).or_insert_with(|| json!({}));
+    }
+    *at = replicas.into();
+    Ok(new)
+}
+
+/// JSON pointers to desired replicas, present replicas and selector.
+fn paths(call: &Call) -> (String, String, Option<String>) {
+    let pointer = |path: &str| path.replace('.', "/");
+    match &call.kind.scale {
+        Some(paths) => {
+            let selector = paths.label_selector.as_deref().map(pointer);
+            (pointer(&paths.spec_replicas), pointer(&paths.status_replicas), selector)
+        }
+        None => ("/spec/replicas".into(), "/status/replicas".into(), Some("/spec/selector".into())),
+    }
+}
+
+/// A selector as a client writes it on a command line.
+fn selector_text(selector: &Value) -> String {
+    let plain = selector.get("matchLabels").or(if selector.get("matchExpressions").is_some() { None } else { Some(selector) });
+    let mut parts: Vec<String> = Vec::new();
+    for (key, value) in plain.and_then(Value::as_object).into_iter().flatten() {
+        parts.push(format!("{key}={}", value.as_str().unwrap_or_default()));
+    }
+    for expression in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
+        let key = expression["key"].as_str().unwrap_or_default();
+        let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        parts.push(match expression["operator"].as_str().unwrap_or_default() {
+            "In" => format!("{key} in ({})", values.join(",")),
+            "NotIn" => format!("{key} notin ({})", values.join(",")),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.to_owned(),
+        });
+    }
+    parts.join(",")
+}
+
+/// The Scale of the object that a change answered with.
+fn reshaped(call: &Call, response: Response) -> Result<Response, Status> {
+    let crate::request::Content::Whole(bytes) = &response.content else { return Ok(response) };
+    let object: Value = match call.form {
+        crate::negotiate::Form::Json | crate::negotiate::Form::Table => serde_json::from_slice(bytes).unwrap_or_default(),
+        _ => return Ok(response),
+    };
+    shape::answer(call, response.code.as_u16(), &shown(call, &object))
+}

@@ -1,0 +1,167 @@
+//! PUT, and the read-modify-write that PATCH shares with it: from the object as it is to the object as it shall be, under the
+//! condition that it still is as it was. Writers that named no revision try again when they lose a race.
+use crate::admission;
+use crate::body;
+use crate::call::{Call, MODIFIED};
+use crate::draft;
+use crate::limits::WRITE_ATTEMPTS;
+use crate::query::{WriteOptions, write_options};
+use crate::read;
+use crate::request::Response;
+use crate::rules;
+use crate::service;
+use crate::shape;
+use crate::submit::submit;
+use crate::verbs::create;
+use api::command::{Change, Condition, Refusal, Write};
+use api::kind::Kind;
+use api::object::Object;
+use api::status::Status;
+use serde_json::Value;
+use std::sync::Arc;
+use store::view::View;
+
+/// Kinds that a PUT creates when they are not there, as in Kubernetes.
+const CREATED_BY_PUT: [&str; 5] = ["leases.coordination.k8s.io", "events", "endpoints", "limitranges", "services"];
+
+/// # Errors
+/// As `api.md` 2.3: 404, 409 for a stale revision or another uid, 400, 422.
+pub async fn update(call: &Call) -> Result<Response, Status> {
+    let options = write_options("UpdateOptions", &call.query)?;
+    let decoded = body::object(call, options.validation)?;
+    let mut wanted = decoded.value;
+    draft::identify(&call.kind, &mut wanted)?;
+    draft::place(call, &mut wanted)?;
+    let name = draft::text(&wanted, "name");
+    if name.is_empty() {
+        wanted["metadata"]["name"] = call.target.name.as_str().into();
+    } else if name != call.target.name {
+        let message = format!("the name of the object ({name}) does not match the name on the URL ({})", call.target.name);
+        return Err(Status::bad_request(message));
+    }
+    let creates = call.target.subresource.is_empty() && CREATED_BY_PUT.contains(&&*call.kind.resource);
+    let bound = !draft::text(&wanted, "resourceVersion").is_empty();
+    let make = |current: &Arc<Object>, _: &Value| {
+        draft::same_object(call, current, &wanted)?;
+        Ok((wanted.clone(), Vec::new()))
+    };
+    match change(call, &options, bound, make).await {
+        Err(status) if status.code == 404 && creates && !bound && status.name == call.target.name => {
+            let (response, _) = create::created(call, &options, wanted.clone()).await?;
+            Ok(response.warn(&decoded.warnings))
+        }
+        other => Ok(other?.warn(&decoded.warnings)),
+    }
+}
+
+/// Changes the target: `make` gives the object as the client wants it, and warnings, from the object as it is. `bound`: the
+/// client named the revision it means, so a lost race is its to know.
+///
+/// # Errors
+/// 404, 409, and what `make`, admission or validation refuses.
+pub async fn change(
+    call: &Call,
+    options: &WriteOptions,
+    bound: bool,
+    mut make: impl FnMut(&Arc<Object>, &Value) -> Result<(Value, Vec<String>), Status>,
+) -> Result<Response, Status> {
+    let key = call.key(&call.target.name);
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let mut view = if attempt == 1 { read::for_write(&call.room).await? } else { read::newest(&call.room).await? };
+        if view.get_key(&key).is_none() {
+            view = read::newest(&call.room).await?;
+        }
+        let current = view.get_key(&key).cloned().ok_or_else(|| call.not_found())?;
+        let old = shape::value(call, &current);
+        let (wanted, warnings) = make(&current, &old)?;
+        let new = merged(call, &old, wanted)?;
+        if options.dry_run {
+            return Ok(shape::answer(call, 200, &new)?.warn(&warnings));
+        }
+        let writes = writes(call, &view, &key, &current, &old, new)?;
+        match submit(call, view.revision(), writes).await? {
+            Ok(objects) => {
+                let object = objects.first().cloned().unwrap_or(current);
+                return Ok(shape::one(call, 200, &object)?.warn(&warnings));
+            }
+            Err(refused) if refused.write == 0 && refused.refusal == Refusal::NotFound => return Err(call.not_found()),
+            Err(_) if bound || attempt == WRITE_ATTEMPTS => return Err(call.conflict(MODIFIED)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// The object as it will be: what the client may change of it from `wanted`, the rest as it is.
+fn merged(call: &Call, old: &Value, mut wanted: Value) -> Result<Value, Status> {
+    let kind = &call.kind;
+    let subresource = call.target.subresource.as_str();
+    let mut new = match subresource {
+        "status" => draft::with_status(kind, old, &wanted),
+        "" | "scale" => {
+            draft::carry_over(kind, old, &mut wanted)?;
+            wanted
+        }
+        _ => narrowed(subresource, old, &wanted),
+    };
+    if subresource.is_empty() {
+        draft::no_new_finalizers(kind, old, &new)?;
+        admission::changed_object(call, old, &mut new)?;
+    }
+    rules::default(kind, &mut new);
+    draft::count_generation(kind, old, &mut new);
+    rules::validate_update(kind, old, &new, subresource)?;
+    Ok(new)
+}
+
+/// What the smaller subresources may change.
+fn narrowed(subresource: &str, old: &Value, wanted: &Value) -> Value {
+    let mut new = old.clone();
+    let paths: &[&str] = match subresource {
+        "finalize" => &["/spec/finalizers"],
+        "ephemeralcontainers" => &["/spec/ephemeralContainers"],
+        "approval" => &["/status/conditions"],
+        "resize" => &["/spec/containers"],
+        _ => &[],
+    };
+    for path in paths {
+        let (parent, member) = path[1..].split_once('/').unwrap_or((path, ""));
+        let Some(object) = new.as_object_mut() else { continue };
+        let parent_value = object.entry(parent).or_insert_with(|| serde_json::json!({}));
+        let Some(parent_value) = parent_value.as_object_mut() else { continue };
+        match wanted.pointer(path) {
+            Some(value) => parent_value.insert(member.into(), value.clone()),
+            None => parent_value.remove(member),
+        };
+    }
+    new
+}
+
+/// The command's writes: the object put, or taken away if nothing holds it any more, and what it claims or frees.
+fn writes(
+    call: &Call,
+    view: &View,
+    key: &api::key::Key,
+    current: &Arc<Object>,
+    old: &Value,
+    mut new: Value,
+) -> Result<Vec<Write>, Status> {
+    let condition = Condition::Revision(current.revision);
+    if draft::finished(&call.kind, &new) {
+        let mut writes = vec![Write { key: key.clone(), condition, change: Change::Delete }];
+        writes.extend(service::release(call, view, old));
+        return Ok(writes);
+    }
+    let claims = if call.target.subresource.is_empty() { service::claim(call, view, Some(old), &mut new)? } else { Vec::new() };
+    let mut writes = vec![Write { key: key.clone(), condition, change: Change::Put(body::stored(call, &new)?) }];
+    writes.extend(claims.into_iter().map(|claim| claim.write));
+    Ok(writes)
+}
+
+/// Whether a kind's subresource is written like the object itself.
+#[must_use]
+pub fn writable(kind: &Kind, subresource: &str, verb: &str) -> bool {
+    let known = kind.subresource(subresource).is_some_and(|found| found.verbs.iter().any(|known| &**known == verb));
+    known && matches!(subresource, "status" | "finalize" | "ephemeralcontainers" | "approval" | "resize")
+}
