@@ -14,6 +14,8 @@ pub struct Status {
     pub uid: String,
     pub causes: Vec<Cause>,
     pub retry_after_seconds: u32,
+    /// `metadata.continue`: how a list whose token is too old goes on.
+    pub continuing: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,7 @@ impl Status {
             uid: String::new(),
             causes: Vec::new(),
             retry_after_seconds: 0,
+            continuing: String::new(),
         }
     }
 
@@ -106,6 +109,9 @@ impl Status {
         }
         let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason, "code": self.code});
+        if !self.continuing.is_empty() {
+            status["metadata"]["continue"] = self.continuing.as_str().into();
+        }
         if !details.is_empty() {
             status["details"] = Value::Object(details);
         }

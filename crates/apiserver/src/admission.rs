@@ -131,3 +131,29 @@ fn tolerations(spec: &mut Value) {
         }
     }
 }
+
+/// Completes a changed object.
+///
+/// # Errors
+/// What the kind's rules refuse.
+pub fn changed_object(call: &Call, view: &View, old: &Value, new: &mut Value) -> Result<(), Status> {
+    match (&*call.kind.group, &*call.kind.kind) {
+        ("", "Namespace") => {
+            // Only `/finalize` changes what holds a namespace.
+            match old.get("spec") {
+                Some(spec) => new["spec"] = spec.clone(),
+                None => drop(new.as_object_mut().map(|new| new.remove("spec"))),
+            }
+            let name = draft::text(new, "name").to_owned();
+            if let Some(labels) = new["metadata"].as_object_mut() {
+                let labels = labels.entry("labels").or_insert_with(|| json!({}));
+                if let Some(labels) = labels.as_object_mut() {
+                    labels.insert("kubernetes.io/metadata.name".into(), name.into());
+                }
+            }
+            Ok(())
+        }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => crate::definition::establish(view, new),
+        _ => Ok(()),
+    }
+}

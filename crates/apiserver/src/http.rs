@@ -10,7 +10,6 @@ use api::limits::REQUEST_BYTES_MAX;
 use api::status::Status;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use futures::Stream;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderValue, VARY};

@@ -1,5 +1,7 @@
 //! Everything that is no object: discovery, OpenAPI, version, health, metrics, and the cluster's own operations.
 use crate::body;
+use crate::discovery;
+use crate::pending::openapi;
 use crate::identity::{MASTERS, User};
 use crate::negotiate::aggregated;
 use crate::operator::{Answer, Operation};
@@ -45,11 +47,11 @@ pub async fn answer(room: &Arc<Room>, route: Route, asked: Asked<'_>) -> Result<
     }
     let kinds = || room.kinds(asked.past.as_ref().unwrap_or(&room.member().view()));
     match route {
-        Route::Groups { .. } | Route::Group { .. } | Route::Version { .. } => Ok(discovery(&kinds(), &route, asked.request)),
+        Route::Groups { .. } | Route::Group { .. } | Route::Version { .. } => Ok(discovered(&kinds(), &route, asked.request)),
         Route::Other(path) => match path.as_str() {
             "/" => Ok(Response::value(200, &root(&kinds()))),
             "/version" => Ok(Response::value(200, &version())),
-            "/openapi/v3" => Ok(tagged(asked.request, text_of(&api::openapi::index(&kinds())), JSON)),
+            "/openapi/v3" => Ok(tagged(asked.request, text_of(&openapi::index(&kinds())), JSON)),
             "/metrics" => Ok(metrics(room)),
             "/healthz" | "/livez" | "/readyz" => Ok(health(room, &path, asked.query).await),
             other if other.starts_with("/openapi/v3/") => Ok(document(&kinds(), asked.request, &other["/openapi/v3/".len()..])),
@@ -60,19 +62,19 @@ pub async fn answer(room: &Arc<Room>, route: Route, asked: Asked<'_>) -> Result<
     }
 }
 
-fn discovery(kinds: &Kinds, route: &Route, request: &Request) -> Response {
+fn discovered(kinds: &Kinds, route: &Route, request: &Request) -> Response {
     let form = aggregated(request.header(ACCEPT));
     let found = match (route, form) {
         (Route::Groups { core }, Some(version)) => {
-            let list = api::discovery::aggregated(kinds, *core, version);
+            let list = discovery::aggregated(kinds, *core, version);
             let media = format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
             let media = HeaderValue::from_str(&media).unwrap_or(JSON);
             return tagged(request, text_of(&list), media).with(VARY, "Accept");
         }
-        (Route::Groups { core: true }, None) => Some(api::discovery::core_versions()),
-        (Route::Groups { core: false }, None) => Some(api::discovery::groups(kinds)),
-        (Route::Group { group }, _) => api::discovery::group(kinds, group),
-        (Route::Version { group, version }, _) => api::discovery::resources(kinds, group, version),
+        (Route::Groups { core: true }, None) => Some(discovery::core_versions()),
+        (Route::Groups { core: false }, None) => Some(discovery::groups(kinds)),
+        (Route::Group { group }, _) => discovery::group(kinds, group),
+        (Route::Version { group, version }, _) => discovery::resources(kinds, group, version),
         (Route::Resource(_) | Route::Other(_), _) => None,
     };
     found.map_or_else(Response::page_not_found, |value| Response::value(200, &value))
@@ -103,7 +105,7 @@ fn document(kinds: &Kinds, request: &Request, name: &str) -> Response {
         ["apis", group, version] => (group, version),
         _ => return Response::page_not_found(),
     };
-    match api::openapi::document(kinds, group, version) {
+    match openapi::document(kinds, group, version) {
         Some(document) => tagged(request, text_of(&document), JSON),
         None => Response::page_not_found(),
     }

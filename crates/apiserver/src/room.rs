@@ -78,7 +78,7 @@ impl Room {
         }
         let custom = view.list(DEFINITIONS, None).flat_map(|definition| {
             // A definition that cannot be served was told so when it was written; it serves nothing.
-            api::kinds::from_crd(&definition.value()).unwrap_or_default()
+            crate::pending::from_crd(&definition.value()).unwrap_or_default()
         });
         let kinds = Arc::new(Kinds::new(custom.map(Arc::new)));
         let made = Arc::new(Custom { fingerprint, kinds: kinds.clone() });

@@ -2,7 +2,7 @@
 use crate::call::Call;
 use crate::query::ListOptions;
 use api::object::Object;
-use api::selector::{FieldSelector, LabelSelector};
+use crate::pending::selector::{FieldSelector, LabelSelector};
 use api::status::Status;
 use std::sync::Arc;
 use store::watch::Interest;

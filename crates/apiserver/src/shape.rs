@@ -108,7 +108,7 @@ pub fn answer(call: &Call, code: u16, value: &Value) -> Result<Response, Status>
 /// # Errors
 /// 500 if the value has no YAML form.
 pub fn yaml(code: u16, value: &Value) -> Result<Response, Status> {
-    let text = api::codec::yaml::encode(value)?;
+    let text = crate::pending::yaml::encode(value)?;
     Ok(Response::new(code, HeaderValue::from_static("application/yaml"), Content::Whole(text.into())))
 }
 
@@ -116,7 +116,7 @@ pub fn yaml(code: u16, value: &Value) -> Result<Response, Status> {
 /// 400 for an unknown `includeObject`.
 pub fn table(call: &Call, meta: Value, objects: &[Arc<Object>]) -> Result<Response, Status> {
     let include = Include::of(call)?;
-    let columns = api::codec::table::columns(&call.kind);
+    let columns = crate::pending::table::columns(&call.kind);
     let rows: Vec<Value> = objects.iter().map(|object| row(call, include, object)).collect();
     let table = json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": columns, "rows": rows});
     Ok(Response::value(200, &table))
@@ -149,7 +149,7 @@ impl Include {
 #[must_use]
 pub fn row(call: &Call, include: Include, object: &Object) -> Value {
     let value = value(call, object);
-    let cells = api::codec::table::cells(&call.kind, &value, api::revision::Millis(rt::wall()));
+    let cells = crate::pending::table::cells(&call.kind, &value, api::revision::Millis(rt::wall()));
     let shown = match include {
         Include::Nothing => return json!({"cells": cells}),
         Include::Metadata => partial(&value),

@@ -76,7 +76,7 @@ pub async fn change(
         let current = view.get_key(&key).cloned().ok_or_else(|| call.not_found())?;
         let old = shape::value(call, &current);
         let (wanted, warnings) = make(&current, &old)?;
-        let new = merged(call, &old, wanted)?;
+        let new = merged(call, &view, &old, wanted)?;
         if options.dry_run {
             return Ok(shape::answer(call, 200, &new)?.warn(&warnings));
         }
@@ -94,7 +94,7 @@ pub async fn change(
 }
 
 /// The object as it will be: what the client may change of it from `wanted`, the rest as it is.
-fn merged(call: &Call, old: &Value, mut wanted: Value) -> Result<Value, Status> {
+fn merged(call: &Call, view: &View, old: &Value, mut wanted: Value) -> Result<Value, Status> {
     let kind = &call.kind;
     let subresource = call.target.subresource.as_str();
     let mut new = match subresource {
@@ -107,7 +107,7 @@ fn merged(call: &Call, old: &Value, mut wanted: Value) -> Result<Value, Status> 
     };
     if subresource.is_empty() {
         draft::no_new_finalizers(kind, old, &new)?;
-        admission::changed_object(call, old, &mut new)?;
+        admission::changed_object(call, view, old, &mut new)?;
     }
     rules::default(kind, &mut new);
     draft::count_generation(kind, old, &mut new);

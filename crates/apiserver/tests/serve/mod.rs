@@ -1,0 +1,114 @@
+//! An API server for tests, alone and without a log: over HTTPS for real clients, or called directly.
+#![allow(dead_code, reason = "each test uses its part")]
+use apiserver::http::{Identity, Server};
+use apiserver::identity::User;
+use apiserver::request::{Content, Request};
+use apiserver::room::Parts;
+use apiserver::server::ApiServer;
+use futures::StreamExt as _;
+use hyper::{HeaderMap, Method};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// A server without sockets, founded.
+pub async fn alone() -> ApiServer {
+    let parts = Parts { member: consensus::Member::alone(), nodes: None, operator: None };
+    let server = ApiServer::new(parts);
+    apiserver::founding::found(&server, 6443).await.expect("a cluster is founded");
+    server
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    pub code: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|why| panic!("{why}: {}", self.body))
+    }
+}
+
+/// Asks as the admin; headers are `name: value` lines.
+pub async fn ask(server: &ApiServer, method: &str, path: &str, headers: &[&str], body: impl Into<bytes::Bytes>) -> Reply {
+    let mut map = HeaderMap::new();
+    for line in headers {
+        let (name, value) = line.split_once(": ").expect("a header line");
+        let name = hyper::header::HeaderName::from_bytes(name.as_bytes()).expect("a header name");
+        map.append(name, value.parse().expect("a header value"));
+    }
+    let request = Request {
+        method: Method::from_bytes(method.as_bytes()).expect("a method"),
+        uri: path.parse().expect("a path"),
+        headers: map,
+        body: body.into(),
+        user: Some(User::new("admin", &["system:masters"])),
+    };
+    let response = server.handle(request).await;
+    let body = match response.content {
+        Content::Whole(bytes) => bytes.to_vec(),
+        Content::Pieces(pieces) => {
+            pieces.fold(Vec::new(), |mut all, piece| async move { all.extend_from_slice(&piece); all }).await
+        }
+        Content::Upgrade(_) => Vec::new(),
+    };
+    Reply { code: response.code.as_u16(), headers: response.headers, body: String::from_utf8(body).expect("text") }
+}
+
+/// A server over HTTPS, and the kubeconfig of its admin.
+pub struct Https {
+    pub server: Server,
+    pub kubeconfig: PathBuf,
+    pub directory: tempfile::TempDir,
+}
+
+pub async fn https(api: ApiServer) -> Https {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    authority.distinguished_name.push(DnType::CommonName, "test authority");
+    let authority_key = KeyPair::generate().expect("a key");
+    let authority_pem = authority.self_signed(&authority_key).expect("a certificate").pem();
+    let issuer = Issuer::new(authority, authority_key);
+    let server_key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("names");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let chain = params.signed_by(&server_key, &issuer).expect("a certificate").pem();
+    let client_key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "admin");
+    params.distinguished_name.push(DnType::OrganizationName, "system:masters");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let client = params.signed_by(&client_key, &issuer).expect("a certificate").pem();
+    let identity = Identity {
+        chain: chain.into_bytes(),
+        key: server_key.serialize_pem().into_bytes(),
+        client_authority: authority_pem.clone().into_bytes(),
+    };
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let server = Server::start(address, &identity, api).await.expect("it listens");
+    let kubeconfig = directory.path().join("kubeconfig");
+    for (name, text) in [("ca.pem", &authority_pem), ("client.pem", &client), ("client.key", &client_key.serialize_pem())] {
+        std::fs::write(directory.path().join(name), text).expect("written");
+    }
+    write_kubeconfig(&kubeconfig, directory.path(), server.address().port());
+    Https { server, kubeconfig, directory }
+}
+
+fn write_kubeconfig(file: &Path, directory: &Path, port: u16) {
+    let at = directory.display();
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
+         clusters: [{{name: test, cluster: {{server: 'https://127.0.0.1:{port}', certificate-authority: {at}/ca.pem}}}},\n\
+         {{name: past, cluster: {{server: 'https://127.0.0.1:{port}/asof/-0s', certificate-authority: {at}/ca.pem}}}}]\n\
+         users: [{{name: admin, user: {{client-certificate: {at}/client.pem, client-key: {at}/client.key}}}}]\n\
+         contexts: [{{name: test, context: {{cluster: test, user: admin}}}}, {{name: past, context: {{cluster: past, user: admin}}}}]\n"
+    );
+    std::fs::write(file, text).expect("written");
+}
+
