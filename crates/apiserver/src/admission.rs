@@ -84,7 +84,8 @@ fn pod(view: &View, value: &mut Value) -> Result<(), Status> {
     let name = draft::text(value, "name").to_owned();
     let spec = &mut value["spec"];
     if spec["serviceAccountName"].as_str().unwrap_or_default().is_empty() {
-        spec["serviceAccountName"] = spec["serviceAccount"].as_str().filter(|account| !account.is_empty()).unwrap_or("default").into();
+        spec["serviceAccountName"] =
+            spec["serviceAccount"].as_str().filter(|account| !account.is_empty()).unwrap_or("default").into();
     }
     spec["serviceAccount"] = spec["serviceAccountName"].clone();
     match spec["priorityClassName"].as_str().unwrap_or_default().to_owned().as_str() {

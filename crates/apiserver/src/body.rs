@@ -39,7 +39,10 @@ pub fn judge(kind: &Kind, validation: FieldValidation, complaints: Vec<String>) 
         FieldValidation::Strict => {
             let told = complaints.join(", ");
             let (name, version) = (&kind.kind, kind.api_version());
-            let message = format!("{name} in version {:?} cannot be handled as a {name}: strict decoding error: {told}", short(&version));
+            let message = format!(
+                "{name} in version {:?} cannot be handled as a {name}: strict decoding error: {told}",
+                short(&version)
+            );
             Err(Status::bad_request(message))
         }
     }
@@ -59,7 +62,11 @@ pub fn plain(request: &Request) -> Result<Option<Value>, Status> {
     }
     let form = negotiate::body(request.header(CONTENT_TYPE))?;
     let value = rules::decode_any(form, &request.body)?;
-    if value.is_object() { Ok(Some(value)) } else { Err(Status::bad_request("the body of the request is no JSON object")) }
+    if value.is_object() {
+        Ok(Some(value))
+    } else {
+        Err(Status::bad_request("the body of the request is no JSON object"))
+    }
 }
 
 /// The object as the log takes it.

@@ -59,7 +59,8 @@ impl Call {
 }
 
 /// What a writer is told that lost a race.
-pub const MODIFIED: &str = "the object has been modified; please apply your changes to the latest version and try again";
+pub const MODIFIED: &str =
+    "the object has been modified; please apply your changes to the latest version and try again";
 
 /// 405 as Kubernetes words it.
 #[must_use]

@@ -24,7 +24,9 @@ pub fn establish(view: &View, value: &mut Value) -> Result<(), Status> {
     let taken = taken_by(view, value);
     let now = Millis(rt::wall()).rfc3339();
     let accepted = match &taken {
-        None => json!({"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found"}),
+        None => {
+            json!({"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found"})
+        }
         Some(other) => {
             let message = format!("{kind:?} or its plural is already in use by {other}");
             json!({"type": "NamesAccepted", "status": "False", "reason": "KindConflict", "message": message})
@@ -33,7 +35,9 @@ pub fn establish(view: &View, value: &mut Value) -> Result<(), Status> {
     let established = match &taken {
         None => json!({"type": "Established", "status": "True", "reason": "InitialNamesAccepted",
             "message": "the initial names have been accepted"}),
-        Some(_) => json!({"type": "Established", "status": "False", "reason": "NotAccepted", "message": "not all names are accepted"}),
+        Some(_) => {
+            json!({"type": "Established", "status": "False", "reason": "NotAccepted", "message": "not all names are accepted"})
+        }
     };
     let mut conditions = vec![accepted, established];
     for condition in &mut conditions {
@@ -46,7 +50,8 @@ pub fn establish(view: &View, value: &mut Value) -> Result<(), Status> {
         }
     }
     let names = if taken.is_none() { value["spec"]["names"].clone() } else { json!({"plural": "", "kind": ""}) };
-    let stored: Vec<Value> = versions(value).filter(|version| version["storage"] == true).map(|version| version["name"].clone()).collect();
+    let stored: Vec<Value> =
+        versions(value).filter(|version| version["storage"] == true).map(|version| version["name"].clone()).collect();
     value["status"] = json!({"conditions": conditions, "acceptedNames": names, "storedVersions": stored});
     Ok(())
 }

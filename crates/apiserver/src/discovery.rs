@@ -35,7 +35,9 @@ pub fn group(kinds: &Kinds, name: &str) -> Option<Value> {
         .map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version}))
         .collect();
     let preferred = versions.first()?.clone();
-    Some(json!({"kind": "APIGroup", "apiVersion": "v1", "name": name, "versions": versions, "preferredVersion": preferred}))
+    Some(
+        json!({"kind": "APIGroup", "apiVersion": "v1", "name": name, "versions": versions, "preferredVersion": preferred}),
+    )
 }
 
 /// `GET /api/v1`, `GET /apis/GROUP/VERSION`; `None` if nobody serves it.
@@ -58,7 +60,8 @@ pub fn resources(kinds: &Kinds, group: &str, version: &str) -> Option<Value> {
         }
     }
     let name = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    (!list.is_empty()).then(|| json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": list}))
+    (!list.is_empty())
+        .then(|| json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": list}))
 }
 
 /// The whole of `/api` (`core`) or `/apis` in one document, as apidiscovery.k8s.io `version` has it.
@@ -74,7 +77,11 @@ pub fn aggregated(kinds: &Kinds, core: bool, version: &str) -> Value {
                 json!({"version": version, "freshness": "Current", "resources": resources})
             })
             .collect();
-        let meta = if group.is_empty() { json!({"creationTimestamp": null}) } else { json!({"name": group, "creationTimestamp": null}) };
+        let meta = if group.is_empty() {
+            json!({"creationTimestamp": null})
+        } else {
+            json!({"name": group, "creationTimestamp": null})
+        };
         items.push(json!({"metadata": meta, "versions": versions}));
     }
     let api_version = format!("apidiscovery.k8s.io/{version}");

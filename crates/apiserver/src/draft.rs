@@ -11,7 +11,9 @@ use serde_json::{Map, Value, json};
 /// # Errors
 /// 400 if the object or its metadata is of the wrong type.
 pub fn meta<'a>(kind: &Kind, value: &'a mut Value) -> Result<&'a mut Map<String, Value>, Status> {
-    let wrong = || Status::bad_request(format!("{} in version {:?} cannot be handled as a {}", kind.kind, kind.version, kind.kind));
+    let wrong = || {
+        Status::bad_request(format!("{} in version {:?} cannot be handled as a {}", kind.kind, kind.version, kind.kind))
+    };
     let object = value.as_object_mut().ok_or_else(wrong)?;
     let meta = object.entry("metadata").or_insert(Value::Null);
     if meta.is_null() {
@@ -33,7 +35,8 @@ pub fn text<'a>(value: &'a Value, member: &str) -> &'a str {
 pub fn identify(kind: &Kind, value: &mut Value) -> Result<(), Status> {
     let api_version = kind.api_version();
     let object = value.as_object_mut().ok_or_else(|| {
-        let message = format!("the object provided is unrecognized (must be of type {}): it is no JSON object", kind.kind);
+        let message =
+            format!("the object provided is unrecognized (must be of type {}): it is no JSON object", kind.kind);
         Status::bad_request(message)
     })?;
     for (member, want) in [("apiVersion", api_version.as_str()), ("kind", &*kind.kind)] {
@@ -88,8 +91,30 @@ pub fn place(call: &Call, value: &mut Value) -> Result<(), Status> {
 
 /// Kinds whose generation counts changes of what is desired; the others have none. Custom kinds always have one.
 fn counts_generation(kind: &Kind) -> bool {
-    kind.custom() || (kind.subresource("status").is_some() && !matches!(&*kind.kind, "Node" | "Namespace" | "PersistentVolume" | "PersistentVolumeClaim" | "Service" | "ResourceQuota" | "ReplicationController" | "CertificateSigningRequest" | "APIService" | "VolumeAttachment"))
-        || matches!(&*kind.kind, "ReplicationController" | "EndpointSlice" | "NetworkPolicy" | "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" | "ValidatingAdmissionPolicyBinding")
+    kind.custom()
+        || (kind.subresource("status").is_some()
+            && !matches!(
+                &*kind.kind,
+                "Node"
+                    | "Namespace"
+                    | "PersistentVolume"
+                    | "PersistentVolumeClaim"
+                    | "Service"
+                    | "ResourceQuota"
+                    | "ReplicationController"
+                    | "CertificateSigningRequest"
+                    | "APIService"
+                    | "VolumeAttachment"
+            ))
+        || matches!(
+            &*kind.kind,
+            "ReplicationController"
+                | "EndpointSlice"
+                | "NetworkPolicy"
+                | "MutatingWebhookConfiguration"
+                | "ValidatingWebhookConfiguration"
+                | "ValidatingAdmissionPolicyBinding"
+        )
 }
 
 /// Kinds whose creator also says what their status is: a node brings its own, and so do tests that bring a node.
@@ -103,7 +128,9 @@ fn keeps_status(kind: &Kind) -> bool {
 /// 400 for metadata of the wrong type.
 pub fn newborn(kind: &Kind, value: &mut Value) -> Result<(), Status> {
     let meta = meta(kind, value)?;
-    for member in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"] {
+    for member in
+        ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"]
+    {
         meta.remove(member);
     }
     meta.retain(|_, member| !member.is_null());
@@ -121,7 +148,8 @@ pub fn newborn(kind: &Kind, value: &mut Value) -> Result<(), Status> {
 }
 
 /// Members of the metadata that no update changes.
-const KEPT: [&str; 6] = ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"];
+const KEPT: [&str; 6] =
+    ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"];
 
 /// What an update of an object's main resource takes over from the object as it is.
 ///
@@ -165,8 +193,12 @@ pub fn with_status(kind: &Kind, old: &Value, new: &Value) -> Value {
         return result;
     }
     let labels = matches!(&*kind.kind, "Node" | "Pod");
-    for member in ["annotations", "labels", "managedFields"].into_iter().filter(|member| *member != "labels" || labels) {
-        let wanted = new.get("metadata").and_then(|meta| meta.get(member)).filter(|wanted| wanted.is_object() || wanted.is_array());
+    for member in ["annotations", "labels", "managedFields"].into_iter().filter(|member| *member != "labels" || labels)
+    {
+        let wanted = new
+            .get("metadata")
+            .and_then(|meta| meta.get(member))
+            .filter(|wanted| wanted.is_object() || wanted.is_array());
         if let Some(meta) = result.get_mut("metadata").and_then(Value::as_object_mut) {
             match wanted {
                 Some(wanted) => meta.insert(member.into(), wanted.clone()),
@@ -194,7 +226,8 @@ pub fn bump(old: &Value, new: &mut Value) {
 fn desired_differs(kind: &Kind, old: &Value, new: &Value) -> bool {
     let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else { return true };
     let split = kind.subresource("status").is_some() || !kind.custom();
-    let counted = |member: &str| !matches!(member, "metadata" | "apiVersion" | "kind") && !(split && member == "status");
+    let counted =
+        |member: &str| !matches!(member, "metadata" | "apiVersion" | "kind") && !(split && member == "status");
     old.keys().chain(new.keys()).filter(|member| counted(member)).any(|member| old.get(member) != new.get(member))
 }
 
@@ -203,7 +236,9 @@ fn desired_differs(kind: &Kind, old: &Value, new: &Value) -> bool {
 pub fn finished(kind: &Kind, value: &Value) -> bool {
     let Some(meta) = value.get("metadata") else { return false };
     let empty = |list: Option<&Value>| list.and_then(Value::as_array).is_none_or(Vec::is_empty);
-    let held = &*kind.kind == "Namespace" && kind.group.is_empty() && !empty(value.get("spec").and_then(|spec| spec.get("finalizers")));
+    let held = &*kind.kind == "Namespace"
+        && kind.group.is_empty()
+        && !empty(value.get("spec").and_then(|spec| spec.get("finalizers")));
     meta.get("deletionTimestamp").is_some_and(Value::is_string)
         && meta.get("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) == 0
         && empty(meta.get("finalizers"))

@@ -16,7 +16,8 @@ pub async fn found(server: &ApiServer, port: u16) -> Result<(), Status> {
     for (path, object) in objects(port) {
         let uri = path.parse().map_err(|_| Status::internal("a path of the founding is no URI"))?;
         let body = object.to_string().into();
-        let request = Request { method: Method::POST, uri, headers: HeaderMap::new(), body, user: Some(User::cluster()) };
+        let request =
+            Request { method: Method::POST, uri, headers: HeaderMap::new(), body, user: Some(User::cluster()) };
         let response = server.handle(request).await;
         if !response.code.is_success() && response.code.as_u16() != 409 {
             let told = match &response.content {
@@ -35,8 +36,16 @@ fn objects(port: u16) -> Vec<(&'static str, Value)> {
         objects.push(("/api/v1/namespaces", json!({"metadata": {"name": name}})));
     }
     let classes = [
-        ("system-node-critical", 2_000_001_000_u64, "Used for system critical pods that must not be moved from their current node."),
-        ("system-cluster-critical", 2_000_000_000, "Used for system critical pods that must run in the cluster, but can be moved."),
+        (
+            "system-node-critical",
+            2_000_001_000_u64,
+            "Used for system critical pods that must not be moved from their current node.",
+        ),
+        (
+            "system-cluster-critical",
+            2_000_000_000,
+            "Used for system critical pods that must run in the cluster, but can be moved.",
+        ),
     ];
     for (name, value, description) in classes {
         let class = json!({"metadata": {"name": name}, "value": value, "description": description, "preemptionPolicy": "PreemptLowerPriority"});
@@ -46,7 +55,8 @@ fn objects(port: u16) -> Vec<(&'static str, Value)> {
     objects.push(("/apis/networking.k8s.io/v1/servicecidrs", network));
     let labels = json!({"component": "apiserver", "provider": "kubernetes"});
     let ports = json!([{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}]);
-    let service = json!({"metadata": {"name": "kubernetes", "labels": labels}, "spec": {"type": "ClusterIP", "ports": ports}});
+    let service =
+        json!({"metadata": {"name": "kubernetes", "labels": labels}, "spec": {"type": "ClusterIP", "ports": ports}});
     objects.push(("/api/v1/namespaces/default/services", service));
     objects
 }

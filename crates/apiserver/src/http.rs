@@ -1,11 +1,12 @@
 //! HTTP/1.1 and HTTP/2 over TLS on one port: bytes to `Request`, `Response` to bytes. It verifies who calls, bounds what
 //! they send, and knows nothing of Kubernetes beyond the shape of an error.
-use crate::server::ApiServer;
 use crate::identity::User;
 use crate::limits::{
-    BODY_READ_MAX, CONNECTIONS_MAX, GZIP_BYTES_MIN, HANDSHAKE_MAX, HEADER_BYTES_MAX, HEADER_READ_MAX, SHUTDOWN_MAX, STREAMS_MAX,
+    BODY_READ_MAX, CONNECTIONS_MAX, GZIP_BYTES_MIN, HANDSHAKE_MAX, HEADER_BYTES_MAX, HEADER_READ_MAX, SHUTDOWN_MAX,
+    STREAMS_MAX,
 };
 use crate::request::{Content, Pieces, Request, Response};
+use crate::server::ApiServer;
 use api::limits::REQUEST_BYTES_MAX;
 use api::status::Status;
 use arc_swap::ArcSwap;
@@ -52,7 +53,9 @@ pub enum HttpError {
 impl std::fmt::Display for HttpError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Listen(address, why) => write!(f, "cannot listen on {address}: {why}; is another server running there?"),
+            Self::Listen(address, why) => {
+                write!(f, "cannot listen on {address}: {why}; is another server running there?")
+            }
             Self::Certificate(why) => write!(f, "the API server's certificates are not usable: {why}"),
         }
     }
@@ -211,10 +214,18 @@ async fn connection(
     }
 }
 
-async fn serve(api: &ApiServer, user: Option<User>, mut incoming: hyper::Request<Incoming>) -> hyper::Response<Outgoing> {
+async fn serve(
+    api: &ApiServer,
+    user: Option<User>,
+    mut incoming: hyper::Request<Incoming>,
+) -> hyper::Response<Outgoing> {
     let upgrade = incoming.headers().contains_key(hyper::header::UPGRADE).then(|| hyper::upgrade::on(&mut incoming));
     let (head, body) = incoming.into_parts();
-    let gzip = head.headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).is_some_and(|text| text.contains("gzip"));
+    let gzip = head
+        .headers
+        .get(ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|text| text.contains("gzip"));
     let body = match read_body(body).await {
         Ok(body) => body,
         Err(status) => return outgoing(status.into(), gzip, None),
@@ -287,10 +298,17 @@ impl Body for Outgoing {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut *self {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Pieces(pieces) => pieces.as_mut().poll_next(context).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Whole(bytes) => {
+                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Self::Pieces(pieces) => {
+                pieces.as_mut().poll_next(context).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+            }
         }
     }
 

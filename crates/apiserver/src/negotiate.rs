@@ -48,7 +48,9 @@ pub fn form(accept: Option<&str>, tables: bool) -> Result<Form, Status> {
         match (kind, version, group) {
             ("", ..) => return Ok(plain),
             ("Table", "v1", "meta.k8s.io") if tables && plain == Form::Json => return Ok(Form::Table),
-            ("PartialObjectMetadata" | "PartialObjectMetadataList", "v1", "meta.k8s.io") if tables && plain == Form::Json => {
+            ("PartialObjectMetadata" | "PartialObjectMetadataList", "v1", "meta.k8s.io")
+                if tables && plain == Form::Json =>
+            {
                 return Ok(Form::Metadata);
             }
             _ => {}

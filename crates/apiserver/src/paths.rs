@@ -1,10 +1,10 @@
 //! Everything that is no object: discovery, OpenAPI, version, health, metrics, and the cluster's own operations.
 use crate::body;
 use crate::discovery;
-use crate::pending::openapi;
 use crate::identity::{MASTERS, User};
 use crate::negotiate::aggregated;
 use crate::operator::{Answer, Operation};
+use crate::pending::openapi;
 use crate::permission::{self, Attempt};
 use crate::query::Parameters;
 use crate::request::{Content, JSON, Request, Response, TEXT, text_of};
@@ -47,14 +47,18 @@ pub async fn answer(room: &Arc<Room>, route: Route, asked: Asked<'_>) -> Result<
     }
     let kinds = || room.kinds(asked.past.as_ref().unwrap_or(&room.member().view()));
     match route {
-        Route::Groups { .. } | Route::Group { .. } | Route::Version { .. } => Ok(discovered(&kinds(), &route, asked.request)),
+        Route::Groups { .. } | Route::Group { .. } | Route::Version { .. } => {
+            Ok(discovered(&kinds(), &route, asked.request))
+        }
         Route::Other(path) => match path.as_str() {
             "/" => Ok(Response::value(200, &root(&kinds()))),
             "/version" => Ok(Response::value(200, &version())),
             "/openapi/v3" => Ok(tagged(asked.request, text_of(&openapi::index(&kinds())), JSON)),
             "/metrics" => Ok(metrics(room)),
             "/healthz" | "/livez" | "/readyz" => Ok(health(room, &path, asked.query).await),
-            other if other.starts_with("/openapi/v3/") => Ok(document(&kinds(), asked.request, &other["/openapi/v3/".len()..])),
+            other if other.starts_with("/openapi/v3/") => {
+                Ok(document(&kinds(), asked.request, &other["/openapi/v3/".len()..]))
+            }
             other if permission::anonymous(other) => Ok(health(room, other, asked.query).await),
             _ => Ok(Response::page_not_found()),
         },

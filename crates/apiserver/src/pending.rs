@@ -12,24 +12,37 @@ pub mod selector {
     pub struct FieldSelector(Vec<(String, String)>);
 
     fn pairs(text: &str) -> Result<Vec<(String, String)>, Status> {
-        text.split(',').filter(|part| !part.trim().is_empty()).map(|part| {
-            let (key, value) = part.split_once('=').ok_or_else(|| Status::bad_request(format!("selector {part:?} is not understood yet")))?;
-            Ok((key.trim().to_owned(), value.trim_start_matches('=').trim().to_owned()))
-        }).collect()
+        text.split(',')
+            .filter(|part| !part.trim().is_empty())
+            .map(|part| {
+                let (key, value) = part
+                    .split_once('=')
+                    .ok_or_else(|| Status::bad_request(format!("selector {part:?} is not understood yet")))?;
+                Ok((key.trim().to_owned(), value.trim_start_matches('=').trim().to_owned()))
+            })
+            .collect()
     }
 
     impl LabelSelector {
-        pub fn parse(text: &str) -> Result<Self, Status> { pairs(text).map(Self) }
+        pub fn parse(text: &str) -> Result<Self, Status> {
+            pairs(text).map(Self)
+        }
         pub fn from_value(value: &Value) -> Result<Self, Status> {
             let labels = value["matchLabels"].as_object().into_iter().flatten();
             Ok(Self(labels.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()))
         }
-        pub fn matches(&self, facet: &Facet) -> bool { self.0.iter().all(|(key, value)| facet.label(key) == Some(value)) }
+        pub fn matches(&self, facet: &Facet) -> bool {
+            self.0.iter().all(|(key, value)| facet.label(key) == Some(value))
+        }
     }
 
     impl FieldSelector {
-        pub fn parse(text: &str, _: &Kind) -> Result<Self, Status> { pairs(text).map(Self) }
-        pub fn exact(&self, path: &str) -> Option<&str> { self.0.iter().find(|(known, _)| known == path).map(|(_, value)| value.as_str()) }
+        pub fn parse(text: &str, _: &Kind) -> Result<Self, Status> {
+            pairs(text).map(Self)
+        }
+        pub fn exact(&self, path: &str) -> Option<&str> {
+            self.0.iter().find(|(known, _)| known == path).map(|(_, value)| value.as_str())
+        }
         pub fn matches(&self, key: &Key, facet: &Facet) -> bool {
             self.0.iter().all(|(path, value)| match path.as_str() {
                 "metadata.name" => *key.name == **value,
@@ -59,15 +72,21 @@ pub mod yaml {
     use api::status::Status;
     use serde_json::Value;
 
-    pub fn encode(_: &Value) -> Result<String, Status> { Err(Status::new(406, "NotAcceptable", "YAML is not written yet")) }
+    pub fn encode(_: &Value) -> Result<String, Status> {
+        Err(Status::new(406, "NotAcceptable", "YAML is not written yet"))
+    }
 }
 
 pub mod openapi {
     use api::kinds::set::Kinds;
     use serde_json::{Value, json};
 
-    pub fn index(_: &Kinds) -> Value { json!({"paths": {}}) }
-    pub fn document(_: &Kinds, _: &str, _: &str) -> Option<Value> { None }
+    pub fn index(_: &Kinds) -> Value {
+        json!({"paths": {}})
+    }
+    pub fn document(_: &Kinds, _: &str, _: &str) -> Option<Value> {
+        None
+    }
 }
 
 pub fn from_crd(_: &serde_json::Value) -> Result<Vec<api::kind::Kind>, api::status::Status> {

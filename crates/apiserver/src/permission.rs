@@ -35,8 +35,17 @@ const NODE_READS: [&str; 14] = [
 ];
 
 /// Paths that every authenticated user may read.
-const OPEN_PATHS: [&str; 9] =
-    ["/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", "/.well-known/openid-configuration", "/"];
+const OPEN_PATHS: [&str; 9] = [
+    "/api",
+    "/apis",
+    "/openapi",
+    "/version",
+    "/healthz",
+    "/livez",
+    "/readyz",
+    "/.well-known/openid-configuration",
+    "/",
+];
 
 /// Paths that need no identity at all.
 const ANONYMOUS_PATHS: [&str; 4] = ["/version", "/healthz", "/livez", "/readyz"];
@@ -64,12 +73,14 @@ fn decide(user: &User, attempt: &Attempt<'_>) -> Option<&'static str> {
         return Some("a member of system:masters may do everything");
     }
     if !attempt.path.is_empty() {
-        let open = attempt.verb == "get" && OPEN_PATHS.iter().any(|path| *path == attempt.path || (*path != "/" && under(attempt.path, path)));
+        let open = attempt.verb == "get"
+            && OPEN_PATHS.iter().any(|path| *path == attempt.path || (*path != "/" && under(attempt.path, path)));
         return open.then_some("everybody may discover");
     }
     let review = matches!(
         (attempt.group, attempt.resource),
-        ("authorization.k8s.io", "selfsubjectaccessreviews" | "selfsubjectrulesreviews") | ("authentication.k8s.io", "selfsubjectreviews")
+        ("authorization.k8s.io", "selfsubjectaccessreviews" | "selfsubjectrulesreviews")
+            | ("authentication.k8s.io", "selfsubjectreviews")
     );
     if review && attempt.verb == "create" {
         return Some("everybody may ask about themselves");
@@ -120,7 +131,11 @@ fn refusal(user: &User, attempt: &Attempt<'_>) -> Status {
     );
     let what = qualified(attempt.group, attempt.resource);
     let subject = if attempt.name.is_empty() { what } else { format!("{what} {:?}", attempt.name) };
-    Status::new(403, "Forbidden", format!("{subject} is forbidden: {why}")).about(attempt.group, attempt.resource, attempt.name)
+    Status::new(403, "Forbidden", format!("{subject} is forbidden: {why}")).about(
+        attempt.group,
+        attempt.resource,
+        attempt.name,
+    )
 }
 
 #[cfg(test)]
@@ -130,7 +145,15 @@ mod tests {
     fn attempt(text: &str) -> Attempt<'_> {
         let mut words = text.split(' ').map(|word| if word == "-" { "" } else { word });
         let mut next = || words.next().unwrap_or_default();
-        Attempt { verb: next(), group: next(), resource: next(), subresource: next(), namespace: next(), name: next(), path: "" }
+        Attempt {
+            verb: next(),
+            group: next(),
+            resource: next(),
+            subresource: next(),
+            namespace: next(),
+            name: next(),
+            path: "",
+        }
     }
 
     #[test]

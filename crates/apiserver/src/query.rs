@@ -21,7 +21,10 @@ impl Parameters {
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let decoded = unescape(name, true).zip(unescape(value, true));
-            list.push(decoded.ok_or_else(|| Status::bad_request(format!("invalid URL escape in query parameter {name:?}")))?);
+            list.push(
+                decoded
+                    .ok_or_else(|| Status::bad_request(format!("invalid URL escape in query parameter {name:?}")))?,
+            );
         }
         Ok(Self(list))
     }
@@ -55,7 +58,8 @@ impl Parameters {
     /// 400 if it is not a number that fits.
     pub fn number(&self, name: &str) -> Result<Option<u64>, Status> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        let why = || Status::bad_request(format!("{name}: Invalid value: {text:?}: must be a whole number, not negative"));
+        let why =
+            || Status::bad_request(format!("{name}: Invalid value: {text:?}: must be a whole number, not negative"));
         text.parse().map(Some).map_err(|_| why())
     }
 }
@@ -88,7 +92,8 @@ pub fn write_options(kind: &str, query: &Parameters) -> Result<WriteOptions, Sta
         "Strict" => FieldValidation::Strict,
         "Warn" | "" => FieldValidation::Warn,
         other => {
-            let message = format!("Unsupported value: {other:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
+            let message =
+                format!("Unsupported value: {other:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
             return Err(invalid(kind, "fieldValidation", "FieldValueNotSupported", &message));
         }
     };
@@ -152,8 +157,9 @@ pub fn delete_options(query: &Parameters, body: Option<&Value>) -> Result<Delete
         Some("Foreground") => Some(Propagation::Foreground),
         Some("Orphan") => Some(Propagation::Orphan),
         Some(other) if !other.is_empty() => {
-            let message =
-                format!("Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"");
+            let message = format!(
+                "Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
+            );
             return Err(invalid(KIND, "propagationPolicy", "FieldValueNotSupported", &message));
         }
         _ => orphan.map(|orphan| if orphan { Propagation::Orphan } else { Propagation::Background }),
@@ -204,7 +210,8 @@ pub struct ListOptions {
 pub fn list_options(query: &Parameters, watch_prefix: bool) -> Result<ListOptions, Status> {
     const KIND: &str = "ListOptions";
     let forbid = |field: &str, why: String| invalid(KIND, field, "FieldValueForbidden", &format!("Forbidden: {why}"));
-    let limit = query.number("limit")?.filter(|limit| *limit > 0).map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let limit =
+        query.number("limit")?.filter(|limit| *limit > 0).map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let watch = watch_prefix || query.flag("watch");
     let version = query.get("resourceVersion");
     let revision = version.map(revision).transpose()?;
@@ -272,7 +279,9 @@ pub fn list_options(query: &Parameters, watch_prefix: bool) -> Result<ListOption
 /// # Errors
 /// 400 if it is no decimal number.
 pub fn revision(text: &str) -> Result<Revision, Status> {
-    let why = || Status::bad_request(format!("resourceVersion: Invalid value: {text:?}: must be a decimal number of 64 bits"));
+    let why = || {
+        Status::bad_request(format!("resourceVersion: Invalid value: {text:?}: must be a decimal number of 64 bits"))
+    };
     text.parse().map(Revision).map_err(|_| why())
 }
 

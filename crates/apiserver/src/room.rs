@@ -92,7 +92,8 @@ impl Room {
     /// 429 if there are too many.
     pub fn enter_watch(self: &Arc<Self>, info: WatchInfo) -> Result<Ticket, Status> {
         if self.watches.len() >= WATCHES_MAX {
-            let mut status = Status::new(429, "TooManyRequests", format!("this member already serves {WATCHES_MAX} watches"));
+            let mut status =
+                Status::new(429, "TooManyRequests", format!("this member already serves {WATCHES_MAX} watches"));
             status.retry_after_seconds = 1;
             return Err(status);
         }
@@ -150,7 +151,6 @@ const FINGERPRINT_START: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// FNV-1a over the revisions of all definitions: a revision belongs to one change of one object.
 fn fingerprint(view: &View) -> u64 {
-    view.list(DEFINITIONS, None).fold(FINGERPRINT_START, |hash, definition| {
-        (hash ^ definition.revision.0).wrapping_mul(0x0100_0000_01b3)
-    })
+    view.list(DEFINITIONS, None)
+        .fold(FINGERPRINT_START, |hash, definition| (hash ^ definition.revision.0).wrapping_mul(0x0100_0000_01b3))
 }

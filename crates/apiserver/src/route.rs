@@ -6,11 +6,18 @@ use hyper::Method;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// `/api`, `/apis`.
-    Groups { core: bool },
+    Groups {
+        core: bool,
+    },
     /// `/apis/apps`.
-    Group { group: String },
+    Group {
+        group: String,
+    },
     /// `/api/v1`, `/apis/apps/v1`.
-    Version { group: String, version: String },
+    Version {
+        group: String,
+        version: String,
+    },
     Resource(Target),
     /// Everything else, without its trailing slash: `/version`, `/healthz`.
     Other(String),

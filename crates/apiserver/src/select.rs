@@ -1,8 +1,8 @@
 //! Which objects a list or watch is about: label and field selectors, answered from the facet without decoding anything.
 use crate::call::Call;
+use crate::pending::selector::{FieldSelector, LabelSelector};
 use crate::query::ListOptions;
 use api::object::Object;
-use crate::pending::selector::{FieldSelector, LabelSelector};
 use api::status::Status;
 use std::sync::Arc;
 use store::watch::Interest;
@@ -25,7 +25,8 @@ impl Selection {
         let fields = FieldSelector::parse(&options.fields, &call.kind)?;
         let exact = |path: &str| fields.exact(path).map(Arc::from);
         let namespace = (!call.target.namespace.is_empty()).then(|| Arc::from(call.target.namespace.as_str()));
-        let name = if call.target.name.is_empty() { exact("metadata.name") } else { Some(call.target.name.as_str().into()) };
+        let name =
+            if call.target.name.is_empty() { exact("metadata.name") } else { Some(call.target.name.as_str().into()) };
         let all = options.labels.trim().is_empty() && options.fields.trim().is_empty() && name.is_none();
         Ok(Self { namespace: namespace.or_else(|| exact("metadata.namespace")), name, labels, fields, all })
     }

@@ -56,12 +56,18 @@ impl ApiServer {
         let full = request.uri.path().to_owned();
         let (moment, path) = route::as_of(&full).map_err(|text| {
             let example = "/asof/1200, /asof/2026-11-22T09:00:00Z or /asof/-15m";
-            Status::bad_request(format!("{text:?} is no moment; write a revision, an RFC 3339 time or an age: {example}"))
+            Status::bad_request(format!(
+                "{text:?} is no moment; write a revision, an RFC 3339 time or an age: {example}"
+            ))
         })?;
         let user = who(&request, path)?;
         let past = match &moment {
             Some(_) if !matches!(request.method, Method::GET | Method::HEAD) => {
-                return Err(Status::new(405, "MethodNotAllowed", "the past cannot be changed: under /asof/ there is only reading"));
+                return Err(Status::new(
+                    405,
+                    "MethodNotAllowed",
+                    "the past cannot be changed: under /asof/ there is only reading",
+                ));
             }
             Some(moment) if !permission::anonymous(path) => Some(read::past(&self.room, moment).await?),
             _ => None,
@@ -145,10 +151,14 @@ fn who(request: &Request, path: &str) -> Result<User, Status> {
     let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
     let Some(name) = header("impersonate-user") else { return Ok(user) };
     if !user.in_group(MASTERS) {
-        let why = format!("User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope", user.name);
+        let why = format!(
+            "User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
+            user.name
+        );
         return Err(Status::forbidden("", "users", name, &why));
     }
-    let groups: Vec<&str> = request.headers.get_all("impersonate-group").iter().filter_map(|value| value.to_str().ok()).collect();
+    let groups: Vec<&str> =
+        request.headers.get_all("impersonate-group").iter().filter_map(|value| value.to_str().ok()).collect();
     Ok(User::new(name, &groups))
 }
 

@@ -90,7 +90,11 @@ pub fn release(call: &Call, view: &View, old: &Value) -> Vec<Write> {
     if !is(call) {
         return Vec::new();
     }
-    held(old).into_iter().filter(|(key, _)| view.get_key(key).is_some()).map(|(key, field)| free(key, field).write).collect()
+    held(old)
+        .into_iter()
+        .filter(|(key, _)| view.get_key(key).is_some())
+        .map(|(key, field)| free(key, field).write)
+        .collect()
 }
 
 fn free(key: Key, field: String) -> Claim {
@@ -143,7 +147,10 @@ fn with_node_ports(spec: &Value) -> bool {
 
 /// An update that leaves out what was allocated keeps it (`patchAllocatedValues` in Kubernetes).
 fn take_over(old: &Value, new: &mut Value) {
-    if kind_of(new) != "ExternalName" && kind_of(old) != "ExternalName" && new["clusterIP"].as_str().unwrap_or_default().is_empty() {
+    if kind_of(new) != "ExternalName"
+        && kind_of(old) != "ExternalName"
+        && new["clusterIP"].as_str().unwrap_or_default().is_empty()
+    {
         for member in ["clusterIP", "clusterIPs"] {
             if let Some(kept) = old.get(member) {
                 new[member] = kept.clone();
@@ -200,7 +207,8 @@ fn address(call: &Call, view: &View, service: &mut Value, drawn: &mut Vec<Key>) 
         text => match text.parse::<Ipv4Addr>() {
             Ok(address) if u32::from(address) & !(NETWORK_SIZE - 1) == u32::from(NETWORK) => address.to_string(),
             _ => {
-                let message = format!("Invalid value: {text:?}: must be an address of the service network {NETWORK}/16");
+                let message =
+                    format!("Invalid value: {text:?}: must be an address of the service network {NETWORK}/16");
                 let cause = Cause { reason: "FieldValueInvalid", message, field: "spec.clusterIPs[0]".into() };
                 return Err(draft::invalid(&call.kind, &name, vec![cause]));
             }
@@ -220,9 +228,13 @@ fn draw_address(view: &View) -> Result<String, Status> {
     let span = NETWORK_SIZE - BAND - 1;
     let start = u32::try_from(rt::random() % u64::from(span)).unwrap_or_default();
     // A few draws, then a walk: a full network is found out, and says so.
-    let candidates = (0..span).map(|step| BAND + (start + step) % span).map(|host| Ipv4Addr::from(u32::from(NETWORK) + host).to_string());
+    let candidates = (0..span)
+        .map(|step| BAND + (start + step) % span)
+        .map(|host| Ipv4Addr::from(u32::from(NETWORK) + host).to_string());
     let mut free = candidates.filter(|address| view.get(ADDRESSES, "", address).is_none());
-    free.next().ok_or_else(|| Status::internal(format!("the service network {NETWORK}/16 has no free address; delete unused Services")))
+    free.next().ok_or_else(|| {
+        Status::internal(format!("the service network {NETWORK}/16 has no free address; delete unused Services"))
+    })
 }
 
 fn ports(view: &View, spec: &mut Value, drawn: &mut Vec<Key>) -> Result<(), Status> {
@@ -243,7 +255,8 @@ fn ports(view: &View, spec: &mut Value, drawn: &mut Vec<Key>) -> Result<(), Stat
             view.get_key(&key).is_none() && !taken.contains(&key)
         };
         let found = candidates.clone().find(free);
-        let number = found.ok_or_else(|| Status::internal("no node port is free; delete unused Services of type NodePort"))?;
+        let number =
+            found.ok_or_else(|| Status::internal("no node port is free; delete unused Services of type NodePort"))?;
         taken.push(port_key(number, &protocol));
         port["nodePort"] = number.into();
     }

@@ -86,7 +86,8 @@ pub fn one(call: &Call, code: u16, object: &Arc<Object>) -> Result<Response, Sta
         Form::Yaml => yaml(code, &value(call, object)),
         Form::Metadata => Ok(Response::value(code, &metadata(call, object))),
         Form::Table => {
-            let mut response = table(call, json!({"resourceVersion": object.revision.to_string()}), std::slice::from_ref(object))?;
+            let mut response =
+                table(call, json!({"resourceVersion": object.revision.to_string()}), std::slice::from_ref(object))?;
             response.code = hyper::StatusCode::from_u16(code).unwrap_or(hyper::StatusCode::OK);
             Ok(response)
         }
@@ -138,9 +139,9 @@ impl Include {
             "None" => Ok(Self::Nothing),
             "Metadata" => Ok(Self::Metadata),
             "Object" => Ok(Self::Object),
-            other => {
-                Err(Status::bad_request(format!("unrecognized includeObject value: {other:?}; must be None, Metadata or Object")))
-            }
+            other => Err(Status::bad_request(format!(
+                "unrecognized includeObject value: {other:?}; must be None, Metadata or Object"
+            ))),
         }
     }
 }

@@ -84,6 +84,7 @@ async fn open(call: &Call, object: &Object, pod: &Value, what: What) -> Result<B
     }
     let nodes = call.room.parts.nodes.as_ref();
     let nodes = nodes.ok_or_else(|| Status::unavailable("this server has no way to nodes; ask a control member"))?;
-    let stream = PodStream { namespace: call.target.namespace.clone(), pod: name.clone(), uid: object.uid.to_string(), what };
+    let stream =
+        PodStream { namespace: call.target.namespace.clone(), pod: name.clone(), uid: object.uid.to_string(), what };
     nodes.open(node, stream).await
 }

@@ -23,7 +23,11 @@ const UNKNOWN_ATTEMPTS: u32 = 5;
 ///
 /// # Errors
 /// 503, 504 or 413 if there is no outcome.
-pub async fn submit(call: &Call, read: Revision, writes: Vec<Write>) -> Result<Result<Vec<Arc<Object>>, Refused>, Status> {
+pub async fn submit(
+    call: &Call,
+    read: Revision,
+    writes: Vec<Write>,
+) -> Result<Result<Vec<Arc<Object>>, Refused>, Status> {
     let command = Command {
         id: CommandId(rt::random_u128()),
         actor: call.user.name.clone(),
@@ -62,7 +66,8 @@ async fn outcome(room: &Room, command: Command) -> Result<Result<Vec<Arc<Object>
                 rt::sleep(std::time::Duration::from_millis(20 << attempt)).await;
             }
             Err(SubmitError::Unknown(why)) => {
-                let mut status = Status::new(504, "Timeout", format!("Timeout: the write may or may not have happened: {why}"));
+                let mut status =
+                    Status::new(504, "Timeout", format!("Timeout: the write may or may not have happened: {why}"));
                 status.retry_after_seconds = 1;
                 return Err(status);
             }

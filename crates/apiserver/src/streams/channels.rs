@@ -34,7 +34,9 @@ pub(super) async fn channels(call: &Call) -> Result<Response, Status> {
     let query = &call.query;
     if matches!(value["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
         let phase = value["status"]["phase"].as_str().unwrap_or_default();
-        return Err(Status::bad_request(format!("cannot exec into a container in a completed pod; current phase is {phase}")));
+        return Err(Status::bad_request(format!(
+            "cannot exec into a container in a completed pod; current phase is {phase}"
+        )));
     }
     let (container, stdin, tty) = (container(call, &value)?, query.flag("stdin"), query.flag("tty"));
     let what = if call.target.subresource == "exec" {
@@ -69,7 +71,9 @@ fn handshake(call: &Call) -> Result<(String, &'static str), Status> {
     let request = &call.request;
     let websocket = request.header(UPGRADE).is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"));
     let key = request.headers.get(SEC_WEBSOCKET_KEY).filter(|_| websocket);
-    let key = key.ok_or_else(|| Status::bad_request("Upgrade request required: this server speaks WebSocket (v5.channel.k8s.io)"))?;
+    let key = key.ok_or_else(|| {
+        Status::bad_request("Upgrade request required: this server speaks WebSocket (v5.channel.k8s.io)")
+    })?;
     let offered: Vec<&str> = request
         .headers
         .get_all(SEC_WEBSOCKET_PROTOCOL)
@@ -79,12 +83,15 @@ fn handshake(call: &Call) -> Result<(String, &'static str), Status> {
         .map(str::trim)
         .collect();
     let protocol = PROTOCOLS.into_iter().find(|protocol| offered.contains(protocol));
-    let protocol = protocol.ok_or_else(|| Status::bad_request(format!("none of the subprotocols {offered:?} is spoken here; use {PROTOCOLS:?}")))?;
+    let protocol = protocol.ok_or_else(|| {
+        Status::bad_request(format!("none of the subprotocols {offered:?} is spoken here; use {PROTOCOLS:?}"))
+    })?;
     Ok((derive_accept_key(key.as_bytes()), protocol))
 }
 
 async fn pump(client: Box<dyn Duplex>, node: Box<dyn Duplex>) {
-    let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX)).max_frame_size(Some(MESSAGE_BYTES_MAX));
+    let config =
+        WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX)).max_frame_size(Some(MESSAGE_BYTES_MAX));
     let socket = WebSocketStream::from_raw_socket(client, Role::Server, Some(config)).await;
     let (mut to_client, mut from_client) = socket.split();
     let (mut from_node, mut to_node) = tokio::io::split(node);
@@ -121,7 +128,11 @@ async fn pump(client: Box<dyn Duplex>, node: Box<dyn Duplex>) {
     }
 }
 
-async fn write_frame(node: &mut (impl tokio::io::AsyncWrite + Unpin), channel: u8, bytes: &[u8]) -> std::io::Result<()> {
+async fn write_frame(
+    node: &mut (impl tokio::io::AsyncWrite + Unpin),
+    channel: u8,
+    bytes: &[u8],
+) -> std::io::Result<()> {
     let length = u32::try_from(bytes.len()).map_err(std::io::Error::other)?;
     let mut frame = Vec::with_capacity(bytes.len() + 5);
     frame.push(channel);
@@ -132,10 +143,15 @@ async fn write_frame(node: &mut (impl tokio::io::AsyncWrite + Unpin), channel: u
 }
 
 /// Carries the node's frames to the client until its exit; gives the Status that ends the stream.
-async fn outward(node: &mut (impl tokio::io::AsyncRead + Unpin), client: &mut SplitSink<WebSocketStream<Box<dyn Duplex>>, Message>) -> Value {
+async fn outward(
+    node: &mut (impl tokio::io::AsyncRead + Unpin),
+    client: &mut SplitSink<WebSocketStream<Box<dyn Duplex>>, Message>,
+) -> Value {
     let lost = |why: &str| json!({"metadata": {}, "status": "Failure", "reason": "InternalError", "message": why, "code": 500});
     loop {
-        let Ok(channel) = node.read_u8().await else { return lost("the node closed the stream before the command ended") };
+        let Ok(channel) = node.read_u8().await else {
+            return lost("the node closed the stream before the command ended");
+        };
         let Ok(length) = node.read_u32().await else { return lost("the node's stream broke") };
         let mut left = usize::try_from(length).unwrap_or(usize::MAX);
         if channel == ERROR && left <= MESSAGE_BYTES_MAX {

@@ -15,7 +15,10 @@ use std::sync::Arc;
 use store::view::View;
 
 fn created() -> Response {
-    Response::value(201, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}))
+    Response::value(
+        201,
+        &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+    )
 }
 
 /// POST of a Binding: the pod gets its node, once. `name`: the pod's.
@@ -28,8 +31,10 @@ pub async fn bind(call: &Call, name: &str) -> Result<Response, Status> {
     let target = binding.get("target").unwrap_or(&Value::Null);
     let node = target["name"].as_str().unwrap_or_default().to_owned();
     if node.is_empty() || !matches!(target["kind"].as_str().unwrap_or_default(), "" | "Node") {
-        let cause = Cause { reason: "FieldValueRequired", message: "Required value".into(), field: "target.name".into() };
-        let mut status = Status::new(422, "Invalid", format!("Binding {name:?} is invalid: target.name: Required value"));
+        let cause =
+            Cause { reason: "FieldValueRequired", message: "Required value".into(), field: "target.name".into() };
+        let mut status =
+            Status::new(422, "Invalid", format!("Binding {name:?} is invalid: target.name: Required value"));
         status.causes = vec![cause];
         return Err(status.about("", "Binding", name));
     }
@@ -41,7 +46,10 @@ pub async fn bind(call: &Call, name: &str) -> Result<Response, Status> {
         let mut pod = current.value();
         let uid = draft::text(&binding, "uid");
         if !uid.is_empty() && uid != current.uid.to_string() {
-            return Err(conflict(&format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", current.uid)));
+            return Err(conflict(&format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                current.uid
+            )));
         }
         if current.facet.deleting.is_some() {
             return Err(conflict(&format!("pod {name} is being deleted, cannot be assigned to a host")));
@@ -54,7 +62,8 @@ pub async fn bind(call: &Call, name: &str) -> Result<Response, Status> {
             return Ok(created());
         }
         let body = api::kinds::body("pods", &pod).map_err(|why| Status::bad_request(why.to_string()))?;
-        let write = Write { key: key.clone(), condition: Condition::Revision(current.revision), change: Change::Put(body) };
+        let write =
+            Write { key: key.clone(), condition: Condition::Revision(current.revision), change: Change::Put(body) };
         match submit(call, view.revision(), vec![write]).await? {
             Ok(_) => return Ok(created()),
             Err(refused) if refused.refusal == Refusal::NotFound => return Err(Status::not_found("", "pods", name)),
@@ -101,7 +110,9 @@ pub async fn evict(call: &Call) -> Result<Response, Status> {
         let counted = !matches!(phase, "Succeeded" | "Failed" | "Pending") && pod.facet.deleting.is_none();
         let budgets = if counted { budgets(call, &view, &pod) } else { Vec::new() };
         if budgets.len() > 1 {
-            return Err(Status::internal("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."));
+            return Err(Status::internal(
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+            ));
         }
         if let Some(budget) = budgets.first() {
             match spend(call, &view, budget, name, options.dry_run).await {
@@ -127,10 +138,17 @@ fn budgets(call: &Call, view: &View, pod: &api::object::Object) -> Vec<Arc<api::
 }
 
 /// Takes one disruption from the budget, under the condition that nobody else took it.
-async fn spend(call: &Call, view: &View, budget: &Arc<api::object::Object>, pod: &str, dry_run: bool) -> Result<(), Status> {
+async fn spend(
+    call: &Call,
+    view: &View,
+    budget: &Arc<api::object::Object>,
+    pod: &str,
+    dry_run: bool,
+) -> Result<(), Status> {
     let mut value = budget.value();
     let allowed = value["status"]["disruptionsAllowed"].as_i64().unwrap_or(0);
-    let observed = value["status"]["observedGeneration"].as_i64().unwrap_or(0) >= value["metadata"]["generation"].as_i64().unwrap_or(0);
+    let observed = value["status"]["observedGeneration"].as_i64().unwrap_or(0)
+        >= value["metadata"]["generation"].as_i64().unwrap_or(0);
     if !observed || allowed <= 0 {
         let message = "Cannot evict pod as it would violate the pod's disruption budget.";
         let mut status = Status::new(429, "TooManyRequests", message);
@@ -151,7 +169,8 @@ async fn spend(call: &Call, view: &View, budget: &Arc<api::object::Object>, pod:
     value["status"]["disruptionsAllowed"] = (allowed - 1).into();
     value["status"]["disruptedPods"][pod] = api::revision::Millis(rt::wall()).rfc3339().into();
     let body = api::kinds::body(&budget.key.resource, &value).map_err(|why| Status::internal(why.to_string()))?;
-    let write = Write { key: budget.key.clone(), condition: Condition::Revision(budget.revision), change: Change::Put(body) };
+    let write =
+        Write { key: budget.key.clone(), condition: Condition::Revision(budget.revision), change: Change::Put(body) };
     match submit(call, view.revision(), vec![write]).await? {
         Ok(_) => Ok(()),
         Err(_) => Err(call.conflict(MODIFIED)),

@@ -31,7 +31,8 @@ pub async fn delete_collection(call: &Call) -> Result<Response, Status> {
     }
     let items: Vec<Value> = objects.iter().map(|object| shape::value(call, object)).collect();
     let meta = json!({"resourceVersion": call.room.member().view().revision().to_string()});
-    let list = json!({"kind": &*call.kind.list_kind, "apiVersion": call.kind.api_version(), "metadata": meta, "items": items});
+    let list =
+        json!({"kind": &*call.kind.list_kind, "apiVersion": call.kind.api_version(), "metadata": meta, "items": items});
     Ok(Response::value(200, &list))
 }
 
@@ -48,7 +49,11 @@ async fn delete_batch(call: &Call, options: &DeleteOptions, batch: &[Arc<Object>
                 Plan::Gone(more) => writes.extend(more),
                 Plan::Begin(value) => {
                     let change = Change::Put(body::stored(call, &value)?);
-                    writes.push(Write { key: current.key.clone(), condition: Condition::Revision(current.revision), change });
+                    writes.push(Write {
+                        key: current.key.clone(),
+                        condition: Condition::Revision(current.revision),
+                        change,
+                    });
                 }
             }
         }

@@ -38,7 +38,11 @@ pub async fn created(call: &Call, options: &WriteOptions, mut value: Value) -> R
     }
     draft::place(call, &mut value)?;
     draft::newborn(&call.kind, &mut value)?;
-    let prefix = if draft::text(&value, "name").is_empty() { draft::text(&value, "generateName").to_owned() } else { String::new() };
+    let prefix = if draft::text(&value, "name").is_empty() {
+        draft::text(&value, "generateName").to_owned()
+    } else {
+        String::new()
+    };
     let view = read::for_write(&call.room).await?;
     admission::place_open(call, &view, draft::text(&value, "name")).await?;
     let warnings = admission::new_object(call, &view, options, &mut value)?;
@@ -77,7 +81,9 @@ async fn write(call: &Call, view: &Arc<View>, value: &mut Value) -> Result<Resul
         writes.push(Write { key, condition: Condition::Absent, change: Change::Put(body::stored(call, value)?) });
         writes.extend(claims.iter().map(|claim| claim.write.clone()));
         let refused = match submit(call, view.revision(), writes).await? {
-            Ok(objects) => return objects.into_iter().next().map(Ok).ok_or_else(|| Status::internal("a create had no object")),
+            Ok(objects) => {
+                return objects.into_iter().next().map(Ok).ok_or_else(|| Status::internal("a create had no object"));
+            }
             Err(refused) => refused,
         };
         match refused.write.checked_sub(1).and_then(|at| claims.get(at)) {

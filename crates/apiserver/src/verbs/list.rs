@@ -61,7 +61,8 @@ pub fn selected<'a>(
     after: Option<(&str, &str)>,
 ) -> Box<dyn Iterator<Item = &'a Arc<Object>> + Send + 'a> {
     let resource = &*call.kind.resource;
-    if let (Some(namespace), Some(name), None) = (selection.namespace().or((!call.kind.namespaced).then_some("")), selection.name(), after)
+    if let (Some(namespace), Some(name), None) =
+        (selection.namespace().or((!call.kind.namespaced).then_some("")), selection.name(), after)
     {
         return Box::new(view.get(resource, namespace, name).into_iter().filter(|object| selection.matches(object)));
     }
@@ -100,7 +101,8 @@ async fn page(call: &Call, options: &ListOptions, selection: &Selection) -> Resu
         let before = token.as_ref().map_or(0, |token| token.given);
         let given = before + page.objects.len();
         let (namespace, name) = (last.key.namespace.to_string(), last.key.name.to_string());
-        let issued = token.as_ref().filter(|token| token.revision.is_some()).map_or_else(rt::wall, |token| token.issued);
+        let issued =
+            token.as_ref().filter(|token| token.revision.is_some()).map_or_else(rt::wall, |token| token.issued);
         let next = Token { revision: Some(page.view.revision()), namespace, name, issued, given };
         page.continuing = Some(next.text());
         if selection.is_all() {
@@ -168,7 +170,10 @@ impl Token {
 /// `{"kind":…List,…,"items":[` and the objects' bytes, in chunks made as they are written.
 fn joined(call: &Call, meta: &Value, objects: Vec<Arc<Object>>) -> Response {
     let kind = Value::from(&*call.kind.list_kind);
-    let mut head = format!("{{\"kind\":{kind},\"apiVersion\":{},\"metadata\":{meta},\"items\":[", Value::from(call.kind.api_version()));
+    let mut head = format!(
+        "{{\"kind\":{kind},\"apiVersion\":{},\"metadata\":{meta},\"items\":[",
+        Value::from(call.kind.api_version())
+    );
     let size: usize = objects.iter().map(|object| object.bytes.len() + 1).sum();
     if head.len() + size <= CHUNK_BYTES * 4 {
         head.reserve_exact(size + 3);

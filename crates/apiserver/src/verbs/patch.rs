@@ -54,10 +54,20 @@ pub fn read(call: &Call) -> Result<(Patch, Value, WriteOptions), Status> {
     };
     let options = write_options("PatchOptions", &call.query)?;
     if way != Patch::Apply && call.query.has("force") {
-        return Err(invalid("PatchOptions", "force", "FieldValueForbidden", "Forbidden: may not be specified for non-apply patch"));
+        return Err(invalid(
+            "PatchOptions",
+            "force",
+            "FieldValueForbidden",
+            "Forbidden: may not be specified for non-apply patch",
+        ));
     }
     if way == Patch::Apply && options.manager.is_empty() {
-        return Err(invalid("PatchOptions", "fieldManager", "FieldValueRequired", "Required value: is required for apply patch"));
+        return Err(invalid(
+            "PatchOptions",
+            "fieldManager",
+            "FieldValueRequired",
+            "Required value: is required for apply patch",
+        ));
     }
     let form = if way == Patch::Apply { crate::negotiate::Body::Yaml } else { crate::negotiate::Body::Json };
     let patch = rules::decode_any(form, &call.request.body)?;
@@ -72,7 +82,9 @@ pub fn read(call: &Call) -> Result<(Patch, Value, WriteOptions), Status> {
 /// Whether the patch says which revision it is meant for.
 fn names_revision(way: Patch, patch: &Value) -> bool {
     match way {
-        Patch::Json => patch.as_array().is_some_and(|operations| operations.iter().any(|operation| operation["path"] == "/metadata/resourceVersion")),
+        Patch::Json => patch.as_array().is_some_and(|operations| {
+            operations.iter().any(|operation| operation["path"] == "/metadata/resourceVersion")
+        }),
         _ => !draft::text(patch, "resourceVersion").is_empty(),
     }
 }
@@ -83,7 +95,8 @@ fn settle(call: &Call, new: &mut Value) -> Result<(), Status> {
     draft::place(call, new)?;
     let name = draft::text(new, "name");
     if name != call.target.name {
-        let message = format!("the name of the object ({name}) does not match the name on the URL ({})", call.target.name);
+        let message =
+            format!("the name of the object ({name}) does not match the name on the URL ({})", call.target.name);
         return Err(Status::bad_request(message));
     }
     Ok(())
@@ -108,7 +121,12 @@ async fn apply(call: &Call, options: &WriteOptions, mut wanted: Value) -> Result
         Ok((new, Vec::new()))
     };
     match update::change(call, options, bound, make).await {
-        Err(status) if status.code == 404 && call.target.subresource.is_empty() && !bound && status.name == call.target.name => {
+        Err(status)
+            if status.code == 404
+                && call.target.subresource.is_empty()
+                && !bound
+                && status.name == call.target.name =>
+        {
             let new = rules::apply(call, None, &wanted, options)?;
             let (response, more) = create::created(call, options, new).await?;
             Ok(response.warn(&warnings).warn(&more))

@@ -20,7 +20,9 @@ pub fn review(call: &Call) -> Result<Response, Status> {
         "SubjectAccessReview" | "LocalSubjectAccessReview" => access(&subject(&review["spec"]), &review["spec"]),
         "SelfSubjectRulesReview" => rules(&call.user),
         "SelfSubjectReview" => json!({"userInfo": {"username": &*call.user.name, "groups": groups(&call.user)}}),
-        "TokenReview" => json!({"authenticated": false, "error": "this cluster knows no bearer tokens; use a client certificate"}),
+        "TokenReview" => {
+            json!({"authenticated": false, "error": "this cluster knows no bearer tokens; use a client certificate"})
+        }
         _ => return Err(crate::call::not_allowed()),
     };
     if !review["metadata"].is_object() {
@@ -37,7 +39,10 @@ fn groups(user: &User) -> Vec<&str> {
 
 fn subject(spec: &Value) -> User {
     let groups: Vec<&str> = spec["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    User { name: spec["user"].as_str().unwrap_or_default().into(), groups: groups.into_iter().map(Into::into).collect() }
+    User {
+        name: spec["user"].as_str().unwrap_or_default().into(),
+        groups: groups.into_iter().map(Into::into).collect(),
+    }
 }
 
 fn access(user: &User, spec: &Value) -> Value {
@@ -65,8 +70,11 @@ fn rules(user: &User) -> Value {
     }
     resources.push(json!({"verbs": ["create"], "apiGroups": ["authorization.k8s.io"],
         "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]}));
-    resources.push(json!({"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]}));
-    paths.push(json!({"verbs": ["get"], "nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez",
+    resources.push(
+        json!({"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]}),
+    );
+    paths
+        .push(json!({"verbs": ["get"], "nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez",
         "/openapi", "/openapi/*", "/readyz", "/version", "/version/"]}));
     json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false})
 }

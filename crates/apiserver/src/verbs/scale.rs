@@ -40,7 +40,9 @@ pub async fn scale(call: &Call) -> Result<Response, Status> {
                 let wanted = match way {
                     Patch::Json | Patch::Merge => rules::patch(&call.kind, way, &shown(call, old), &patch)?,
                     // A Scale has no lists, so a strategic merge and an apply are plain merges.
-                    Patch::Strategic | Patch::Apply => rules::patch(&call.kind, Patch::Merge, &shown(call, old), &patch)?,
+                    Patch::Strategic | Patch::Apply => {
+                        rules::patch(&call.kind, Patch::Merge, &shown(call, old), &patch)?
+                    }
                 };
                 draft::same_object(call, current, &wanted)?;
                 Ok((scaled(call, old, &wanted)?, Vec::new()))
@@ -81,7 +83,9 @@ fn scaled(call: &Call, object: &Value, scale: &Value) -> Result<Value, Status> {
     let wanted = scale.get("spec").and_then(|spec| spec.get("replicas"));
     let replicas = match wanted {
         None | Some(Value::Null) => 0,
-        Some(value) => value.as_i64().ok_or_else(|| Status::bad_request("spec.replicas of a Scale is a whole number"))?,
+        Some(value) => {
+            value.as_i64().ok_or_else(|| Status::bad_request("spec.replicas of a Scale is a whole number"))?
+        }
     };
     if !(0..=i64::from(i32::MAX)).contains(&replicas) {
         let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
@@ -116,14 +120,16 @@ fn paths(call: &Call) -> (String, String, Option<String>) {
 
 /// A selector as a client writes it on a command line.
 fn selector_text(selector: &Value) -> String {
-    let plain = selector.get("matchLabels").or(if selector.get("matchExpressions").is_some() { None } else { Some(selector) });
+    let plain =
+        selector.get("matchLabels").or(if selector.get("matchExpressions").is_some() { None } else { Some(selector) });
     let mut parts: Vec<String> = Vec::new();
     for (key, value) in plain.and_then(Value::as_object).into_iter().flatten() {
         parts.push(format!("{key}={}", value.as_str().unwrap_or_default()));
     }
     for expression in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
         let key = expression["key"].as_str().unwrap_or_default();
-        let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let values: Vec<&str> =
+            expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         parts.push(match expression["operator"].as_str().unwrap_or_default() {
             "In" => format!("{key} in ({})", values.join(",")),
             "NotIn" => format!("{key} notin ({})", values.join(",")),
@@ -138,7 +144,9 @@ fn selector_text(selector: &Value) -> String {
 fn reshaped(call: &Call, response: Response) -> Result<Response, Status> {
     let crate::request::Content::Whole(bytes) = &response.content else { return Ok(response) };
     let object: Value = match call.form {
-        crate::negotiate::Form::Json | crate::negotiate::Form::Table => serde_json::from_slice(bytes).unwrap_or_default(),
+        crate::negotiate::Form::Json | crate::negotiate::Form::Table => {
+            serde_json::from_slice(bytes).unwrap_or_default()
+        }
         _ => return Ok(response),
     };
     shape::answer(call, response.code.as_u16(), &shown(call, &object))

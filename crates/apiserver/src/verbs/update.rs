@@ -36,7 +36,8 @@ pub async fn update(call: &Call) -> Result<Response, Status> {
     if name.is_empty() {
         wanted["metadata"]["name"] = call.target.name.as_str().into();
     } else if name != call.target.name {
-        let message = format!("the name of the object ({name}) does not match the name on the URL ({})", call.target.name);
+        let message =
+            format!("the name of the object ({name}) does not match the name on the URL ({})", call.target.name);
         return Err(Status::bad_request(message));
     }
     let creates = call.target.subresource.is_empty() && CREATED_BY_PUT.contains(&&*call.kind.resource);
@@ -153,7 +154,8 @@ fn writes(
         writes.extend(service::release(call, view, old));
         return Ok(writes);
     }
-    let claims = if call.target.subresource.is_empty() { service::claim(call, view, Some(old), &mut new)? } else { Vec::new() };
+    let claims =
+        if call.target.subresource.is_empty() { service::claim(call, view, Some(old), &mut new)? } else { Vec::new() };
     let mut writes = vec![Write { key: key.clone(), condition, change: Change::Put(body::stored(call, &new)?) }];
     writes.extend(claims.into_iter().map(|claim| claim.write));
     Ok(writes)

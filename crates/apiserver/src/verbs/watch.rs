@@ -29,7 +29,11 @@ const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 /// As `query::list_options` and `Selection::new`; a revision that is gone is told in the stream, as in Kubernetes.
 pub async fn watch(call: Call, options: &ListOptions) -> Result<Response, Status> {
     if call.past.is_some() {
-        return Err(Status::new(405, "MethodNotAllowed", "the past does not change: there is nothing to watch under /asof/"));
+        return Err(Status::new(
+            405,
+            "MethodNotAllowed",
+            "the past does not change: there is nothing to watch under /asof/",
+        ));
     }
     let selection = Selection::new(&call, options)?;
     let include = Include::of(&call)?;
@@ -233,7 +237,9 @@ impl Writer {
             meta["annotations"] = json!({INITIAL_EVENTS_END: "true"});
         }
         let object = match self.call.form {
-            Form::Metadata => json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}),
+            Form::Metadata => {
+                json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta})
+            }
             Form::Table => json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "rows": []}),
             Form::Json | Form::Yaml => {
                 json!({"kind": &*self.call.kind.kind, "apiVersion": self.call.kind.api_version(), "metadata": meta})

@@ -7,7 +7,9 @@ use apiserver::room::Parts;
 use apiserver::server::ApiServer;
 use futures::StreamExt as _;
 use hyper::{HeaderMap, Method};
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +36,13 @@ impl Reply {
 }
 
 /// Asks as the admin; headers are `name: value` lines.
-pub async fn ask(server: &ApiServer, method: &str, path: &str, headers: &[&str], body: impl Into<bytes::Bytes>) -> Reply {
+pub async fn ask(
+    server: &ApiServer,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: impl Into<bytes::Bytes>,
+) -> Reply {
     let mut map = HeaderMap::new();
     for line in headers {
         let (name, value) = line.split_once(": ").expect("a header line");
@@ -52,7 +60,12 @@ pub async fn ask(server: &ApiServer, method: &str, path: &str, headers: &[&str],
     let body = match response.content {
         Content::Whole(bytes) => bytes.to_vec(),
         Content::Pieces(pieces) => {
-            pieces.fold(Vec::new(), |mut all, piece| async move { all.extend_from_slice(&piece); all }).await
+            pieces
+                .fold(Vec::new(), |mut all, piece| async move {
+                    all.extend_from_slice(&piece);
+                    all
+                })
+                .await
         }
         Content::Upgrade(_) => Vec::new(),
     };
@@ -93,7 +106,9 @@ pub async fn https(api: ApiServer) -> Https {
     let address = "127.0.0.1:0".parse().expect("an address");
     let server = Server::start(address, &identity, api).await.expect("it listens");
     let kubeconfig = directory.path().join("kubeconfig");
-    for (name, text) in [("ca.pem", &authority_pem), ("client.pem", &client), ("client.key", &client_key.serialize_pem())] {
+    for (name, text) in
+        [("ca.pem", &authority_pem), ("client.pem", &client), ("client.key", &client_key.serialize_pem())]
+    {
         std::fs::write(directory.path().join(name), text).expect("written");
     }
     write_kubeconfig(&kubeconfig, directory.path(), server.address().port());
@@ -111,4 +126,3 @@ fn write_kubeconfig(file: &Path, directory: &Path, port: u16) {
     );
     std::fs::write(file, text).expect("written");
 }
-
