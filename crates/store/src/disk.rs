@@ -1,9 +1,10 @@
 //! The port to files: named files in one directory that only this process uses. It says what a disk promises and how it fails;
-//! it holds no files itself. `real` is the machine's, the simulation's twin tears, loses and fills; `exam` holds both to the same word.
+//! it holds no files itself. `real` is the machine's, `memory` forgets, the simulation's twin tears, loses and fills; `exam` holds both to the same word.
 use std::time::Duration;
 
 pub mod exam;
-#[cfg(feature = "disk")]
+pub mod memory;
+#[cfg(feature = "files")]
 pub mod real;
 
 /// Named files in one directory. Names are of `[a-z0-9._-]`, without a slash.

@@ -290,7 +290,7 @@ impl Log {
                 let bytes: u64 = ledger.segments.iter().map(|segment| segment.bytes).sum();
                 let large = retention.bytes_max.is_some_and(|max| bytes > max);
                 let old = retention.since.is_some_and(|since| second.opening.time < since.0);
-                let void = second.opening.gap;
+                let void = after.iter().any(|segment| segment.opening.gap);
                 if end > purged.min(retention.needed_from) || !(large || old || void) {
                     return Ok(gone);
                 }
@@ -308,3 +308,6 @@ impl Log {
 fn lock(writing: &Mutex<()>) -> MutexGuard<'_, ()> {
     writing.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
 //! What the fold changes: the newest view, and the outcomes kept for retries. One writer holds it; readers get its views.
-use crate::view::{INDEXED_FIELDS, Kind, StateHash, View, place};
+use crate::view::{INDEXED_FIELDS, StateHash, View, place};
 use api::command::{CommandId, Refusal};
 use api::limits::OUTCOMES_KEPT;
 use api::object::Object;
@@ -97,9 +97,6 @@ impl State {
         true
     }
 }
-
-/// The view's kinds, for code that builds a state from a checkpoint.
-pub(crate) type Kinds = imbl::OrdMap<Arc<str>, Kind>;
 
 fn indexed(object: &Object) -> impl Iterator<Item = (&'static str, &str)> {
     INDEXED_FIELDS.into_iter().filter_map(|path| object.facet.field(path).map(|value| (path, value)))

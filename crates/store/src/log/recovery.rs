@@ -70,7 +70,9 @@ pub(crate) fn recover(disk: &dyn Disk, cluster: Option<u128>, mend: bool) -> Res
 
 fn fresh(cluster: Option<u128>) -> Ledger {
     let now = Opening { cluster: cluster.unwrap_or(0), batch: 1, ..Opening::default() };
-    Ledger { now, ..Ledger::default() }
+    let mut ledger = Ledger::default();
+    ledger.now = now;
+    ledger
 }
 
 fn drop_begun(disk: &dyn Disk, sequence: u64, bytes: &[u8], batch: u64, mend: bool) -> Result<(), LogError> {
