@@ -1,6 +1,7 @@
 //! Which objects a list or watch is about: label and field selectors, answered from the facet without decoding anything.
 use crate::call::Call;
-use crate::pending::selector::{FieldSelector, LabelSelector};
+use api::facet::fields;
+use api::selector::{Fields, Labels};
 use crate::query::ListOptions;
 use api::object::Object;
 use api::status::Status;
@@ -12,8 +13,8 @@ use store::watch::Interest;
 pub struct Selection {
     namespace: Option<Arc<str>>,
     name: Option<Arc<str>>,
-    labels: LabelSelector,
-    fields: FieldSelector,
+    labels: Labels,
+    fields: Fields,
     all: bool,
 }
 
@@ -21,8 +22,10 @@ impl Selection {
     /// # Errors
     /// 400 for a selector that cannot be read or names an unknown field.
     pub fn new(call: &Call, options: &ListOptions) -> Result<Self, Status> {
-        let labels = LabelSelector::parse(&options.labels)?;
-        let fields = FieldSelector::parse(&options.fields, &call.kind)?;
+        let labels = Labels::parse(&options.labels)?;
+        let mut known = fields::paths(&call.kind.resource).to_vec();
+        known.extend(call.kind.selectable.iter().map(|path| &**path));
+        let fields = Fields::parse(&options.fields, &known)?;
         let exact = |path: &str| fields.exact(path).map(Arc::from);
         let namespace = (!call.target.namespace.is_empty()).then(|| Arc::from(call.target.namespace.as_str()));
         let name =

@@ -132,7 +132,7 @@ fn budgets(call: &Call, view: &View, pod: &api::object::Object) -> Vec<Arc<api::
     let all = view.list("poddisruptionbudgets.policy", Some(&call.target.namespace));
     let speaks = |budget: &&Arc<api::object::Object>| {
         let selector = &budget.value()["spec"]["selector"];
-        crate::pending::selector::LabelSelector::from_value(selector).is_ok_and(|selector| selector.matches(&pod.facet))
+        api::selector::Labels::of(selector).is_ok_and(|selector| selector.matches(&pod.facet))
     };
     all.filter(speaks).cloned().collect()
 }

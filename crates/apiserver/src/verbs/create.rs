@@ -49,7 +49,7 @@ pub async fn created(call: &Call, options: &WriteOptions, mut value: Value) -> R
     let mut attempt = 0;
     loop {
         if !prefix.is_empty() {
-            value["metadata"]["name"] = format!("{prefix}{}", suffix()).into();
+            value["metadata"]["name"] = api::name::generate(&prefix, rt::random()).into();
         }
         if attempt == 0 {
             admission::validate_new(call, &value)?;
@@ -106,16 +106,4 @@ fn dry_run(call: &Call, view: &Arc<View>, mut value: Value, prefix: &str) -> Res
     value["metadata"]["uid"] = api::object::Uid(rt::random_u128()).to_string().into();
     value["metadata"]["creationTimestamp"] = api::revision::Millis(rt::wall()).rfc3339().into();
     shape::answer(call, 201, &value)
-}
-
-/// Five letters and digits without vowels and what looks like them, as Kubernetes draws them.
-fn suffix() -> String {
-    const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
-    let mut random = rt::random();
-    let mut draw = || {
-        let letter = LETTERS[usize::try_from(random % 27).unwrap_or_default()];
-        random /= 27;
-        char::from(letter)
-    };
-    (0..5).map(|_| draw()).collect()
 }
