@@ -1,9 +1,9 @@
 //! Which objects a list or watch is about: label and field selectors, answered from the facet without decoding anything.
 use crate::call::Call;
-use api::facet::fields;
-use api::selector::{Fields, Labels};
 use crate::query::ListOptions;
+use api::facet::fields;
 use api::object::Object;
+use api::selector::{Fields, Labels};
 use api::status::Status;
 use std::sync::Arc;
 use store::watch::Interest;
