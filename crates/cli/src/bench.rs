@@ -1,6 +1,7 @@
 //! `rutter bench`: what the log, the API and the watches cost, beside a real peer where there is one. Figures only; it judges nothing.
 mod api;
 mod etcd;
+mod failover;
 mod measure;
 mod process;
 mod watch;
@@ -20,6 +21,20 @@ pub(crate) enum Bench {
     Api(Api),
     /// Watchers, changes, and how late the events come.
     Watch(Watch),
+    /// kill -9 of the leader, again and again, under writers and a watcher.
+    Failover(Failover),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Failover {
+    #[arg(long, default_value_t = 20)]
+    kills: usize,
+    #[arg(long, default_value_t = 16)]
+    writers: usize,
+    #[arg(long, default_value_t = 1024)]
+    size: usize,
+    #[arg(long, default_value_t = 7743)]
+    api_port: u16,
 }
 
 #[derive(Debug, clap::Args)]
@@ -90,6 +105,7 @@ pub(crate) async fn run(bench: &Bench, output: Output) -> Result<(), Failure> {
         Bench::Log(log) => run_log(log, output).await,
         Bench::Api(api) => run_api(api, output).await,
         Bench::Watch(watch) => run_watch(watch, output).await,
+        Bench::Failover(failover) => run_failover(failover, output).await,
     }
 }
 
@@ -151,6 +167,16 @@ fn summary(rounds: &[Measured]) -> Value {
         "cpu_us_per_op": round(median(all(Measured::cpu_us_per_op))),
         "errors": rounds.iter().map(|m| m.errors).sum::<u64>(),
     })
+}
+
+async fn run_failover(bench: &Failover, output: Output) -> Result<(), Failure> {
+    let dir = Scratch::make()?;
+    let mut cluster = crate::up::Members::start(&dir.0.join("rutter"), bench.api_port).await?;
+    let trial = failover::Trial { kills: bench.kills, writers: bench.writers, size: bench.size };
+    let result = failover::run(&mut cluster, &trial).await;
+    cluster.stop().await;
+    operator::print(output, &result?, table);
+    Ok(())
 }
 
 async fn run_api(bench: &Api, output: Output) -> Result<(), Failure> {

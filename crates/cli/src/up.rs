@@ -78,6 +78,8 @@ pub(crate) async fn run(up: &Up, output: Output) -> Result<(), Failure> {
 pub(crate) struct Members {
     running: Vec<Running>,
     pub(crate) target: Target,
+    dir: PathBuf,
+    api_port: u16,
 }
 
 impl Members {
@@ -85,11 +87,52 @@ impl Members {
         let up = Up { dir: absolute(dir)?, members: 3, nodes: 0, runtime: None, api_port };
         let mut running = Vec::new();
         let target = start_members(&up.dir, &up, &mut running, &|_, _| ()).await?;
-        Ok(Self { running, target })
+        Ok(Self { running, target, dir: up.dir.clone(), api_port })
     }
 
     pub(crate) fn pids(&self) -> Vec<u32> {
         self.running.iter().filter_map(|running| running.child.id()).collect()
+    }
+
+    /// Each member's own address.
+    pub(crate) fn targets(&self) -> Result<Vec<Target>, Failure> {
+        let mut config = kubeconfig::read(&self.dir.join("members/m1/admin.kubeconfig"))?;
+        let count = u16::try_from(self.running.len()).unwrap_or(0);
+        (1..=count)
+            .map(|number| {
+                config.server = format!("https://{}", address(self.api_port + number));
+                Target::new(&config)
+            })
+            .collect()
+    }
+
+    /// kill -9 of the member that leads; when that was, or `None` if nobody led.
+    pub(crate) async fn kill_leader(&mut self) -> Result<Option<rt::Instant>, Failure> {
+        for target in self.targets()? {
+            let Ok(status) = operator::ask(&target, hyper::Method::GET, "status", None).await else { continue };
+            let members = status.get("members").and_then(serde_json::Value::as_array);
+            let leader = members.into_iter().flatten().find(|member| member.get("role") == Some(&"leader".into()));
+            let pid = leader.and_then(|member| u32::try_from(member.get("pid")?.as_u64()?).ok());
+            if let Some(running) = self.running.iter_mut().find(|running| running.child.id().is_some() && running.child.id() == pid) {
+                let killed = rt::now();
+                // It may have ended by itself.
+                let _ = running.child.start_kill();
+                let _ = running.child.wait().await;
+                return Ok(Some(killed));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Starts again what was killed.
+    pub(crate) fn restart_ended(&mut self) -> Result<(), Failure> {
+        for running in &mut self.running {
+            if running.ended().is_some() {
+                running.child = spawn(&running.process)?;
+                running.started = rt::now();
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn stop(mut self) {

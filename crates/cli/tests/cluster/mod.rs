@@ -1,0 +1,180 @@
+//! A real cluster for a test: `rutter up` with ports and a directory of its own, stock kubectl, and what else a user would run.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![expect(clippy::disallowed_methods, reason = "a test of real processes waits in real time")]
+use serde_json::Value;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long anything may take before the test says so.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+pub struct Cluster {
+    pub dir: tempfile::TempDir,
+    pub port: u16,
+    up: Option<Child>,
+    arguments: Vec<String>,
+}
+
+pub fn rutter() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_rutter"))
+}
+
+/// kubectl of one minor version, if `scripts/kubectl-versions` has fetched it.
+pub fn kubectl_binary(minor: u32) -> Option<PathBuf> {
+    let target = rutter().ancestors().nth(2)?.to_owned();
+    Some(target.join(format!("tools/kubectl-1.{minor}"))).filter(|path| path.exists())
+}
+
+/// The newest kubectl there is; every test of a user's story needs one.
+pub fn any_kubectl() -> PathBuf {
+    [35, 32].into_iter().find_map(kubectl_binary).expect("kubectl is there: run scripts/kubectl-versions (make test does)")
+}
+
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+impl Cluster {
+    /// Starts `rutter up` and waits until it says that the cluster is up.
+    pub fn start(port: u16, arguments: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
+        let mut cluster = Self { dir, port, up: None, arguments };
+        cluster.up();
+        cluster
+    }
+
+    /// The same command again.
+    pub fn up(&mut self) {
+        let out = self.path("up.out");
+        let file = File::create(&out).expect("a file");
+        let child = Command::new(rutter())
+            .args(["up", "--api-port", &self.port.to_string(), "--dir"])
+            .arg(self.home())
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().expect("a file"))
+            .stderr(file)
+            .spawn()
+            .expect("rutter up starts");
+        self.up = Some(child);
+        let child = self.up.as_mut().expect("it was just started");
+        let started = Instant::now();
+        loop {
+            let said = std::fs::read_to_string(&out).unwrap_or_default();
+            if said.contains("The cluster is up") {
+                return;
+            }
+            let ended = child.try_wait().expect("it can be asked");
+            assert!(ended.is_none() && started.elapsed() < PATIENCE, "rutter up: {said}\n{}", logs(&self.dir.path().join("home")));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Ctrl-C.
+    pub fn stop(&mut self) {
+        if let Some(mut up) = self.up.take() {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(up.id()).expect("a pid"));
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it can be told");
+            let status = up.wait().expect("it ends");
+            assert!(status.success(), "rutter up ended with {status}");
+        }
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.home().join("kubeconfig")
+    }
+
+    /// Runs kubectl; its standard output. Panics with both outputs if it fails.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        let output = self.try_kubectl(&any_kubectl(), arguments);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "kubectl {arguments:?}: {}\n{out}{err}", output.status);
+        out
+    }
+
+    pub fn try_kubectl(&self, binary: &Path, arguments: &[&str]) -> Output {
+        let mut command = Command::new("timeout");
+        command.arg(PATIENCE.as_secs().to_string()).arg(binary).args(arguments);
+        command.env("KUBECONFIG", self.kubeconfig()).env("HOME", self.dir.path()).stdin(Stdio::null());
+        command.output().expect("kubectl runs")
+    }
+
+    /// Runs rutter with `--output json`; its answer.
+    pub fn rutter(&self, arguments: &[&str]) -> Value {
+        let mut command = Command::new(rutter());
+        command.args(arguments).args(["--output", "json"]).env("KUBECONFIG", self.kubeconfig()).current_dir(self.dir.path());
+        let output = command.output().expect("rutter runs");
+        assert!(output.status.success(), "rutter {arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("rutter {arguments:?}: {why}: {}", text(&output.stdout)))
+    }
+
+    /// `rutter status` as JSON.
+    pub fn status(&self) -> Value {
+        self.rutter(&["status", "--kubeconfig", &self.kubeconfig().display().to_string()])
+    }
+
+    /// (name, pid, leads) of each member.
+    pub fn members(&self) -> Vec<(String, i32, bool)> {
+        let status = self.status();
+        let members = status["members"].as_array().cloned().unwrap_or_default();
+        let one = |member: &Value| {
+            let pid = i32::try_from(member["pid"].as_i64().unwrap_or(0)).expect("a pid");
+            (member["name"].as_str().unwrap_or_default().to_owned(), pid, member["role"] == "leader")
+        };
+        members.iter().map(one).collect()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", logs(&self.home()));
+        }
+        if let Some(mut up) = self.up.take() {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(up.id()).expect("a pid"));
+            // It may be gone; then there is nothing to stop.
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+            let _ = up.wait();
+        }
+        let _ = Command::new(rutter()).args(["purge", "--dir"]).arg(self.home()).output();
+    }
+}
+
+/// The last lines of each process's log: what one wants to see when a test fails.
+fn logs(home: &Path) -> String {
+    let entries = std::fs::read_dir(home).into_iter().flatten().flatten();
+    let logs = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.map(|path| {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        format!("--- {}\n{}\n", path.display(), lines[lines.len().saturating_sub(30)..].join("\n"))
+    })
+    .collect()
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Waits until `check` gives something; panics with `what` if it never does.
+pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = check() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
