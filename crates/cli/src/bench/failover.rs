@@ -89,7 +89,8 @@ async fn attempt(connection: &mut Option<Connection>, member: &Target, name: &st
     if connection.is_none() {
         *connection = rt::timeout(REQUEST_WAIT, member.connect()).await?.ok();
     }
-    let call = connection.as_mut()?.call(Method::POST, &api::collection(NAMESPACE), Some(api::config_map(name, size)));
+    let path = api::collection(NAMESPACE);
+    let call = connection.as_mut()?.call(Method::POST, &path, Some(api::config_map(name, size)));
     rt::timeout(REQUEST_WAIT, call).await?.ok().map(|(status, _)| status)
 }
 
