@@ -129,7 +129,8 @@ async fn run_log(log: &Log, output: Output) -> Result<(), Failure> {
     if !peers.is_empty() {
         let pairs = || ours.iter().zip(&peers);
         result["etcd"] = summary(&peers);
-        result["cpu_ratio"] = round(median(pairs().map(|(a, b)| ratio(b.cpu_us_per_op(), a.cpu_us_per_op())).collect())).into();
+        result["cpu_ratio"] =
+            round(median(pairs().map(|(a, b)| ratio(b.cpu_us_per_op(), a.cpu_us_per_op())).collect())).into();
         result["throughput_ratio"] = round(median(pairs().map(|(a, b)| ratio(a.rate(), b.rate())).collect())).into();
         let p99 = |m: &Measured| m.percentile(99.0) as f64;
         result["p99_ratio"] = round(median(pairs().map(|(a, b)| ratio(p99(b), p99(a))).collect())).into();
@@ -208,7 +209,9 @@ async fn fill(target: &Target, namespace: &str, objects: usize, size: usize) -> 
         let path = api::collection(namespace);
         tasks.push(rt::spawn("fill", async move {
             for number in (lane..objects).step_by(FILL_LANES) {
-                connection.call(hyper::Method::POST, &path, Some(api::config_map(&format!("f-{number}"), size))).await?;
+                connection
+                    .call(hyper::Method::POST, &path, Some(api::config_map(&format!("f-{number}"), size)))
+                    .await?;
             }
             Ok::<(), Failure>(())
         }));
@@ -249,7 +252,8 @@ async fn reach(flag: Option<&Path>, pids: &[u32]) -> Result<(Target, Vec<u32>), 
     // Another server than ours does not know the path; then the CPU figure is 0.
     let status = operator::ask(&target, hyper::Method::GET, "status", None).await.unwrap_or_default();
     let members = status.get("members").and_then(Value::as_array);
-    let pids = members.into_iter().flatten().filter_map(|member| u32::try_from(member.get("pid")?.as_u64()?).ok()).collect();
+    let pids =
+        members.into_iter().flatten().filter_map(|member| u32::try_from(member.get("pid")?.as_u64()?).ok()).collect();
     Ok((target, pids))
 }
 

@@ -37,7 +37,9 @@ impl Target {
         let default = if scheme == "http" { 80 } else { 443 };
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) => {
-                let port = port.parse().map_err(|_| Failure::new(format!("{}: no such port", config.server), "mend the kubeconfig"))?;
+                let port = port
+                    .parse()
+                    .map_err(|_| Failure::new(format!("{}: no such port", config.server), "mend the kubeconfig"))?;
                 (host.trim_matches(['[', ']']).to_owned(), port)
             }
             None => (authority.to_owned(), default),
@@ -47,14 +49,19 @@ impl Target {
     }
 
     pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
-        let unreachable = |why: &dyn std::fmt::Display| Failure::new(format!("{}:{} cannot be reached: {why}", self.host, self.port), NEXT);
+        let unreachable = |why: &dyn std::fmt::Display| {
+            Failure::new(format!("{}:{} cannot be reached: {why}", self.host, self.port), NEXT)
+        };
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|why| unreachable(&why))?;
         tcp.set_nodelay(true).map_err(|why| unreachable(&why))?;
         let send = match &self.tls {
             None => open(TokioIo::new(tcp)).await,
             Some(tls) => {
                 let name = ServerName::try_from(self.host.clone()).map_err(|why| unreachable(&why))?;
-                let stream = tokio_rustls::TlsConnector::from(tls.clone()).connect(name, tcp).await.map_err(|why| unreachable(&why))?;
+                let stream = tokio_rustls::TlsConnector::from(tls.clone())
+                    .connect(name, tcp)
+                    .await
+                    .map_err(|why| unreachable(&why))?;
                 open(TokioIo::new(stream)).await
             }
         };
@@ -75,9 +82,13 @@ where
 }
 
 fn tls(config: &Kubeconfig) -> Result<rustls::ClientConfig, Failure> {
-    let bad = |why: &dyn std::fmt::Display| Failure::new(format!("the kubeconfig's certificates: {why}"), "write it anew with `rutter up`");
+    let bad = |why: &dyn std::fmt::Display| {
+        Failure::new(format!("the kubeconfig's certificates: {why}"), "write it anew with `rutter up`")
+    };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(|why| bad(&why))?;
+    let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|why| bad(&why))?;
     let builder = if config.insecure {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(insecure::AnyServer(provider)))
     } else {
@@ -87,7 +98,9 @@ fn tls(config: &Kubeconfig) -> Result<rustls::ClientConfig, Failure> {
         }
         builder.with_root_certificates(roots)
     };
-    let (Some(certificate), Some(key)) = (&config.certificate, &config.key) else { return Ok(builder.with_no_client_auth()) };
+    let (Some(certificate), Some(key)) = (&config.certificate, &config.key) else {
+        return Ok(builder.with_no_client_auth());
+    };
     let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>().map_err(|why| bad(&why))?;
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|why| bad(&why))?;
     builder.with_client_auth_cert(chain, key).map_err(|why| bad(&why))
@@ -95,9 +108,19 @@ fn tls(config: &Kubeconfig) -> Result<rustls::ClientConfig, Failure> {
 
 impl Connection {
     /// Sends a request and gives the response as it comes: for watches.
-    pub(crate) async fn open(&mut self, method: Method, path: &str, body: Option<Bytes>) -> Result<Response<Incoming>, Failure> {
-        let mut request = Request::builder().method(method).uri(path).header("host", format!("{}:{}", self.target.host, self.target.port));
-        request = request.header("user-agent", concat!("rutter/", env!("CARGO_PKG_VERSION"))).header("accept", "application/json");
+    pub(crate) async fn open(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", format!("{}:{}", self.target.host, self.target.port));
+        request = request
+            .header("user-agent", concat!("rutter/", env!("CARGO_PKG_VERSION")))
+            .header("accept", "application/json");
         if let Some(token) = &self.target.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -105,16 +128,27 @@ impl Connection {
             request = request.header("content-type", "application/json");
         }
         let request = request.body(Full::new(body.unwrap_or_default())).map_err(|why| Failure::new(why, ""))?;
-        let cut = |why: hyper::Error| Failure::new(format!("the connection to {}:{} broke: {why}", self.target.host, self.target.port), NEXT);
+        let cut = |why: hyper::Error| {
+            Failure::new(format!("the connection to {}:{} broke: {why}", self.target.host, self.target.port), NEXT)
+        };
         self.send.ready().await.map_err(cut)?;
         self.send.send_request(request).await.map_err(cut)
     }
 
     /// Sends a request and reads the whole response: its HTTP status and body.
-    pub(crate) async fn call(&mut self, method: Method, path: &str, body: Option<Bytes>) -> Result<(u16, Bytes), Failure> {
+    pub(crate) async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<(u16, Bytes), Failure> {
         let response = self.open(method, path, body).await?;
         let status = response.status().as_u16();
-        let whole = response.into_body().collect().await.map_err(|why| Failure::new(format!("the response broke off: {why}"), NEXT))?;
+        let whole = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|why| Failure::new(format!("the response broke off: {why}"), NEXT))?;
         Ok((status, whole.to_bytes()))
     }
 
@@ -125,7 +159,8 @@ impl Connection {
         if status < 300 {
             return Ok(value);
         }
-        let message = value.get("message").and_then(Value::as_str).map_or_else(|| format!("HTTP status {status}"), str::to_owned);
+        let message =
+            value.get("message").and_then(Value::as_str).map_or_else(|| format!("HTTP status {status}"), str::to_owned);
         Err(Failure::new(message, ""))
     }
 }

@@ -24,9 +24,9 @@ pub(crate) fn find(flag: Option<&Path>, dir: &Path) -> PathBuf {
     if let Some(path) = flag {
         return path.to_owned();
     }
-    let from_environment = std::env::var("KUBECONFIG").ok().and_then(|paths| {
-        paths.split(':').find(|path| !path.is_empty()).map(PathBuf::from)
-    });
+    let from_environment = std::env::var("KUBECONFIG")
+        .ok()
+        .and_then(|paths| paths.split(':').find(|path| !path.is_empty()).map(PathBuf::from));
     let written = dir.join("kubeconfig");
     if written.exists() { written } else { from_environment.unwrap_or(written) }
 }
@@ -34,9 +34,12 @@ pub(crate) fn find(flag: Option<&Path>, dir: &Path) -> PathBuf {
 /// Reads the current context of the file.
 pub(crate) fn read(path: &Path) -> Result<Kubeconfig, Failure> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|why| Failure::new(format!("{shown}: {why}"), "start a cluster with `rutter up`, or name one with --kubeconfig"))?;
-    let bad = |why: &str| Failure::new(format!("{shown}: {why}"), "give a kubeconfig with a current context, as `rutter up` writes it");
+    let text = std::fs::read_to_string(path).map_err(|why| {
+        Failure::new(format!("{shown}: {why}"), "start a cluster with `rutter up`, or name one with --kubeconfig")
+    })?;
+    let bad = |why: &str| {
+        Failure::new(format!("{shown}: {why}"), "give a kubeconfig with a current context, as `rutter up` writes it")
+    };
     let file: Value = serde_saphyr::from_str(&text).map_err(|why| bad(&format!("not a kubeconfig ({why})")))?;
     let named = |list: &str, name: &Value, part: &str| -> Option<Value> {
         let entries = file.get(list)?.as_array()?;
@@ -44,7 +47,8 @@ pub(crate) fn read(path: &Path) -> Result<Kubeconfig, Failure> {
     };
     let context = file.get("current-context").and_then(|name| named("contexts", name, "context"));
     let context = context.ok_or_else(|| bad("it has no current context"))?;
-    let part = |list: &str, member: &str| context.get(member).and_then(|name| named(list, name, member)).unwrap_or_default();
+    let part =
+        |list: &str, member: &str| context.get(member).and_then(|name| named(list, name, member)).unwrap_or_default();
     let (cluster, user) = (part("clusters", "cluster"), part("users", "user"));
     let folder = path.parent().unwrap_or(Path::new("."));
     let pem = |from: &Value, member: &str| -> Option<Vec<u8>> {

@@ -36,7 +36,8 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(why) => {
-            Failure::new(format!("the runtime cannot start: {why}"), "see the limits on threads and open files").print(door.output);
+            Failure::new(format!("the runtime cannot start: {why}"), "see the limits on threads and open files")
+                .print(door.output);
             return ExitCode::FAILURE;
         }
     };
@@ -59,7 +60,8 @@ async fn run(door: &Door) -> Result<(), Failure> {
 /// Ends when the process is asked to stop: SIGINT or SIGTERM.
 pub(crate) async fn stopped() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     futures::future::select(std::pin::pin!(interrupt.recv()), std::pin::pin!(terminate.recv())).await;

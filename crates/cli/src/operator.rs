@@ -32,7 +32,10 @@ pub(crate) async fn ready_nodes(target: &Target) -> Result<u16, Failure> {
     let nodes = target.connect().await?.json(Method::GET, "/api/v1/nodes", None).await?;
     let ready = |node: &&Value| {
         let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
-        conditions.into_iter().flatten().any(|c| c.get("type") == Some(&"Ready".into()) && c.get("status") == Some(&"True".into()))
+        conditions
+            .into_iter()
+            .flatten()
+            .any(|c| c.get("type") == Some(&"Ready".into()) && c.get("status") == Some(&"True".into()))
     };
     let items = nodes.get("items").and_then(Value::as_array);
     Ok(u16::try_from(items.into_iter().flatten().filter(ready).count()).unwrap_or(u16::MAX))
@@ -42,7 +45,8 @@ pub(crate) async fn ready_nodes(target: &Target) -> Result<u16, Failure> {
 pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
     let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().enumerate().map(|(at, cell)| format!("{cell:<width$}", width = width(at))).collect();
+        let cells: Vec<String> =
+            row.iter().enumerate().map(|(at, cell)| format!("{cell:<width$}", width = width(at))).collect();
         cells.join("  ").trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()

@@ -56,9 +56,12 @@ pub(crate) async fn run(up: &Up, output: Output) -> Result<(), Failure> {
         Output::Json => println!("{}", json!({"event": what, "text": text})),
     };
     let front_address = SocketAddr::from(([127, 0, 0, 1], up.api_port));
-    let listener = TcpListener::bind(front_address)
-        .await
-        .map_err(|why| Failure::new(format!("port {} is not free: {why}", up.api_port), "stop what uses it, or choose another with --api-port"))?;
+    let listener = TcpListener::bind(front_address).await.map_err(|why| {
+        Failure::new(
+            format!("port {} is not free: {why}", up.api_port),
+            "stop what uses it, or choose another with --api-port",
+        )
+    })?;
 
     let mut running = Vec::new();
     let target = start_members(&dir, up, &mut running, &say).await?;
@@ -113,7 +116,9 @@ impl Members {
             let members = status.get("members").and_then(serde_json::Value::as_array);
             let leader = members.into_iter().flatten().find(|member| member.get("role") == Some(&"leader".into()));
             let pid = leader.and_then(|member| u32::try_from(member.get("pid")?.as_u64()?).ok());
-            if let Some(running) = self.running.iter_mut().find(|running| running.child.id().is_some() && running.child.id() == pid) {
+            if let Some(running) =
+                self.running.iter_mut().find(|running| running.child.id().is_some() && running.child.id() == pid)
+            {
                 let killed = rt::now();
                 // It may have ended by itself.
                 let _ = running.child.start_kill();
@@ -143,7 +148,12 @@ impl Members {
 }
 
 /// The founder, then those that join it, each when the one before is ready.
-async fn start_members(dir: &Path, up: &Up, running: &mut Vec<Running>, say: &impl Fn(&str, String)) -> Result<Target, Failure> {
+async fn start_members(
+    dir: &Path,
+    up: &Up,
+    running: &mut Vec<Running>,
+    say: &impl Fn(&str, String),
+) -> Result<Target, Failure> {
     let config = dir.join("members/m1/admin.kubeconfig");
     let mut founder = Running::start(member(dir, up, 1, None))?;
     await_ready(&mut founder, &config, up.api_port + 1).await?;
@@ -175,7 +185,9 @@ fn next_steps(kubeconfig: &Path, up: &Up) -> String {
 }
 
 fn absolute(dir: &Path) -> Result<PathBuf, Failure> {
-    let bad = |why: std::io::Error| Failure::new(format!("{}: {why}", dir.display()), "choose a directory you may write to with --dir");
+    let bad = |why: std::io::Error| {
+        Failure::new(format!("{}: {why}", dir.display()), "choose a directory you may write to with --dir")
+    };
     std::fs::create_dir_all(dir).map_err(bad)?;
     dir.canonicalize().map_err(bad)
 }
@@ -184,9 +196,15 @@ fn absolute(dir: &Path) -> Result<PathBuf, Failure> {
 fn lock(dir: &Path) -> Result<nix::fcntl::Flock<std::fs::File>, Failure> {
     let path = dir.join("up.lock");
     let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
-    let file = file.map_err(|why| Failure::new(format!("{}: {why}", path.display()), "choose a directory you may write to with --dir"))?;
-    nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock)
-        .map_err(|_| Failure::new(format!("{} is in use by another `rutter up`", dir.display()), "stop that one, or choose another --dir"))
+    let file = file.map_err(|why| {
+        Failure::new(format!("{}: {why}", path.display()), "choose a directory you may write to with --dir")
+    })?;
+    nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock).map_err(|_| {
+        Failure::new(
+            format!("{} is in use by another `rutter up`", dir.display()),
+            "stop that one, or choose another --dir",
+        )
+    })
 }
 
 fn address(port: u16) -> String {
@@ -197,8 +215,15 @@ fn member(dir: &Path, up: &Up, number: u16, token: Option<String>) -> Process {
     let name = format!("m{number}");
     let home = dir.join("members").join(&name);
     let port = up.api_port + number;
-    let mut arguments: Vec<String> = vec!["control".into(), "--name".into(), name.clone(), "--dir".into(), home.display().to_string()];
-    arguments.extend(["--api".into(), address(port), "--link".into(), address(port + LINK_OFFSET), "--with-parent".into()]);
+    let mut arguments: Vec<String> =
+        vec!["control".into(), "--name".into(), name.clone(), "--dir".into(), home.display().to_string()];
+    arguments.extend([
+        "--api".into(),
+        address(port),
+        "--link".into(),
+        address(port + LINK_OFFSET),
+        "--with-parent".into(),
+    ]);
     if number == 1 {
         arguments.push("--found".into());
     } else {
@@ -212,7 +237,8 @@ fn node(dir: &Path, up: &Up, number: u16, token: &str) -> Process {
     let name = format!("n{number}");
     let home = dir.join("nodes").join(&name);
     let join: Vec<String> = (1..=up.members).map(|member| address(up.api_port + member + LINK_OFFSET)).collect();
-    let mut arguments: Vec<String> = vec!["node".into(), "--name".into(), name.clone(), "--dir".into(), home.display().to_string()];
+    let mut arguments: Vec<String> =
+        vec!["node".into(), "--name".into(), name.clone(), "--dir".into(), home.display().to_string()];
     arguments.extend(["--join".into(), join.join(","), "--token".into(), token.into(), "--with-parent".into()]);
     arguments.extend(up.runtime.iter().flat_map(|runtime| ["--runtime".into(), runtime.clone()]));
     Process { log: dir.join(format!("{name}.log")), name, arguments }
@@ -221,7 +247,9 @@ fn node(dir: &Path, up: &Up, number: u16, token: &str) -> Process {
 /// The same kubeconfig with the front's address: it stays right whichever member is down.
 fn write_kubeconfig(dir: &Path, from: &Path, port: u16) -> Result<PathBuf, Failure> {
     let path = dir.join("kubeconfig");
-    let bad = |why: std::io::Error| Failure::new(format!("{}: {why}", path.display()), "see that the directory can be written to");
+    let bad = |why: std::io::Error| {
+        Failure::new(format!("{}: {why}", path.display()), "see that the directory can be written to")
+    };
     let text = std::fs::read_to_string(from).map_err(bad)?;
     let text: Vec<String> = text
         .lines()
@@ -251,12 +279,18 @@ impl Running {
     }
 
     fn ended(&mut self) -> Option<String> {
-        self.child.try_wait().ok().flatten().map(|status| format!("{} ended ({status}); {}", self.process.name, last_line(&self.process.log)))
+        self.child
+            .try_wait()
+            .ok()
+            .flatten()
+            .map(|status| format!("{} ended ({status}); {}", self.process.name, last_line(&self.process.log)))
     }
 }
 
 fn spawn(process: &Process) -> Result<Child, Failure> {
-    let bad = |why: std::io::Error| Failure::new(format!("{} cannot be started: {why}", process.name), "see that the directory can be written to");
+    let bad = |why: std::io::Error| {
+        Failure::new(format!("{} cannot be started: {why}", process.name), "see that the directory can be written to")
+    };
     let binary = std::env::current_exe().map_err(bad)?;
     let log = std::fs::OpenOptions::new().create(true).append(true).open(&process.log).map_err(bad)?;
     let mut command = Command::new(binary);
@@ -280,7 +314,12 @@ async fn await_ready(running: &mut Running, config: &Path, port: u16) -> Result<
             return Ok(());
         }
         if rt::now().since(started) > READY_WAIT {
-            let what = format!("{} did not become ready in {} s: {}", running.process.name, READY_WAIT.as_secs(), last_line(&running.process.log));
+            let what = format!(
+                "{} did not become ready in {} s: {}",
+                running.process.name,
+                READY_WAIT.as_secs(),
+                last_line(&running.process.log)
+            );
             return Err(Failure::new(what, format!("see {}", running.process.log.display())));
         }
         rt::sleep(POLL).await;
@@ -297,7 +336,10 @@ async fn await_nodes(target: &Target, nodes: u16, say: &impl Fn(&str, String)) -
             say("ready", format!("{told} of {nodes} nodes are ready"));
         }
         if rt::now().since(started) > READY_WAIT {
-            return Err(Failure::new(format!("{told} of {nodes} nodes became ready in time"), "see the nodes' logs beside the kubeconfig"));
+            return Err(Failure::new(
+                format!("{told} of {nodes} nodes became ready in time"),
+                "see the nodes' logs beside the kubeconfig",
+            ));
         }
         rt::sleep(POLL).await;
     }

@@ -16,7 +16,10 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("node", &["api", "rt", "link"]),
     ("apiserver", &["api", "rt", "store", "consensus"]),
     ("control", &["api", "rt", "store", "link", "consensus", "apiserver", "scheduler", "controllers"]),
-    ("simulation", &["api", "rt", "store", "link", "consensus", "apiserver", "control", "node", "scheduler", "controllers"]),
+    (
+        "simulation",
+        &["api", "rt", "store", "link", "consensus", "apiserver", "control", "node", "scheduler", "controllers"],
+    ),
     ("cli", &["api", "rt", "store", "link", "control", "node", "simulation"]),
 ];
 
@@ -59,7 +62,8 @@ fn dependencies(name: &str) -> BTreeSet<String> {
         let line = line.trim();
         if line.starts_with('[') {
             section = line.trim_matches(['[', ']']).to_owned();
-        } else if section.ends_with("dependencies") && !section.ends_with("dev-dependencies") && !line.starts_with('#') {
+        } else if section.ends_with("dependencies") && !section.ends_with("dev-dependencies") && !line.starts_with('#')
+        {
             if let Some(end) = line.find(['.', '=', ' ']) {
                 found.insert(line[..end].to_owned());
             }
@@ -113,7 +117,8 @@ fn thinkers_have_nothing_that_touches() {
             assert!(ours || may.contains(&dependency.as_str()), "{name} thinks: it must not depend on {dependency}");
         }
         for path in sources(&root().join("crates").join(name).join("src")) {
-            let lawful = name == "store" && path.ends_with("disk/real.rs") || path.components().any(|c| c.as_os_str() == "checkpoint");
+            let lawful = name == "store" && path.ends_with("disk/real.rs")
+                || path.components().any(|c| c.as_os_str() == "checkpoint");
             for banned in ["std::fs", "std::net", "std::process", "std::env", "std::thread"] {
                 let code = code_of(&read(&path));
                 assert!(lawful || !code.contains(banned), "{}: a thinker must not name {banned}", path.display());
@@ -126,7 +131,10 @@ fn thinkers_have_nothing_that_touches() {
 fn one_tool_one_room() {
     for (tool, rooms) in ONE_ROOM {
         for (name, _) in MAY_IMPORT {
-            assert!(!dependencies(name).contains(tool) || rooms.contains(&name), "{tool} belongs to {rooms:?}, not {name}");
+            assert!(
+                !dependencies(name).contains(tool) || rooms.contains(&name),
+                "{tool} belongs to {rooms:?}, not {name}"
+            );
         }
     }
 }

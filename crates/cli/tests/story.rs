@@ -11,7 +11,8 @@ const PORT: u16 = 17443;
 
 /// The shell lines of README's tour, without the one that names the kubeconfig.
 fn tour() -> Vec<String> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).expect("README.md");
+    let readme =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).expect("README.md");
     let blocks = readme.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     let lines = blocks.flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.filter(|line| !line.starts_with("export")).map(str::to_owned).collect()
@@ -42,7 +43,10 @@ fn shell(cluster: &Cluster, line: &str) -> String {
 fn the_tour_of_the_readme() {
     let mut cluster = Cluster::start(PORT, &[]);
     let tour = tour();
-    assert!(tour.iter().filter(|line| line.starts_with("kubectl")).count() >= 10, "README's tour has ten kubectl commands");
+    assert!(
+        tour.iter().filter(|line| line.starts_with("kubectl")).count() >= 10,
+        "README's tour has ten kubectl commands"
+    );
     for line in &tour {
         let out = shell(&cluster, line);
         if line.contains("get nodes") {
@@ -61,7 +65,11 @@ fn the_tour_of_the_readme() {
     for member in ["m1", "m2", "m3"] {
         let dir = cluster.home().join("members").join(member);
         let replay = cluster.rutter(&["replay", "--dir", &dir.display().to_string(), "--to", &live.0.to_string()]);
-        assert_eq!((replay["revision"].as_u64(), replay["hash"].as_str()), (Some(live.0), Some(live.1.as_str())), "{member}: {replay}");
+        assert_eq!(
+            (replay["revision"].as_u64(), replay["hash"].as_str()),
+            (Some(live.0), Some(live.1.as_str())),
+            "{member}: {replay}"
+        );
     }
     cluster.up();
     let again = eventually("all members agree", || agreed(&cluster.status()));
@@ -88,7 +96,8 @@ fn assert_past_is_readable(cluster: &Cluster) {
 
 fn kill_the_leader_and_go_on(cluster: &Cluster) {
     let (name, pid, _) = cluster.members().into_iter().find(|(_, _, leads)| *leads).expect("a leader");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).expect("it can be killed");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)
+        .expect("it can be killed");
     eventually("kubectl goes on", || {
         let output = cluster.try_kubectl(&any_kubectl(), &["create", "configmap", "after-the-kill"]);
         (output.status.success() || text(&output.stderr).contains("already exists")).then_some(())
@@ -101,8 +110,10 @@ fn kill_the_leader_and_go_on(cluster: &Cluster) {
 /// (revision, hash) if all three members have the same hash at one revision.
 fn agreed(status: &Value) -> Option<(u64, String)> {
     let members = status["members"].as_array()?;
-    let hashes: Vec<(u64, &str)> =
-        members.iter().map(|member| Some((member["hashRevision"].as_u64()?, member["hash"].as_str()?))).collect::<Option<_>>()?;
+    let hashes: Vec<(u64, &str)> = members
+        .iter()
+        .map(|member| Some((member["hashRevision"].as_u64()?, member["hash"].as_str()?)))
+        .collect::<Option<_>>()?;
     let first = hashes.first()?;
     (hashes.len() == 3 && hashes.iter().all(|hash| hash == first)).then(|| (first.0, first.1.to_owned()))
 }
@@ -128,15 +139,27 @@ fn an_image_from_a_registry() {
     let cluster = Cluster::start(PORT + 200, &["--members", "1"]);
     let config = cluster.path("registry.yml");
     let root = cluster.path("registry");
-    let text_of = format!("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n", root.display());
+    let text_of = format!(
+        "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+        root.display()
+    );
     std::fs::write(&config, text_of).expect("writes");
-    let child = Command::new("docker-registry").arg("serve").arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let child =
+        Command::new("docker-registry").arg("serve").arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let _registry = Registry(child.expect("docker-registry is installed (make test installs it)"));
     eventually("the registry answers", || get(&format!("http://127.0.0.1:{port}/v2/")));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/push-image.sh");
-    let pushed = Command::new("bash").arg(script).args([&format!("127.0.0.1:{port}"), "web", "1"]).output().expect("bash runs");
+    let pushed =
+        Command::new("bash").arg(script).args([&format!("127.0.0.1:{port}"), "web", "1"]).output().expect("bash runs");
     assert!(pushed.status.success(), "{}{}", text(&pushed.stdout), text(&pushed.stderr));
-    cluster.kubectl(&["create", "deployment", "web", &format!("--image=127.0.0.1:{port}/web:1"), "--port=8080", "--replicas=2"]);
+    cluster.kubectl(&[
+        "create",
+        "deployment",
+        "web",
+        &format!("--image=127.0.0.1:{port}/web:1"),
+        "--port=8080",
+        "--replicas=2",
+    ]);
     cluster.kubectl(&["rollout", "status", "deployment/web", "--timeout=90s"]);
     cluster.kubectl(&["expose", "deployment", "web", "--port=80", "--target-port=8080"]);
     let ip = cluster.kubectl(&["get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"]);

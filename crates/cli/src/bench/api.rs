@@ -55,7 +55,14 @@ pub(crate) async fn run(target: &Target, load: &Load) -> Result<Measured, Failur
     whole.checked("the API server")
 }
 
-async fn repeat(mut connection: Connection, operation: Operation, number: usize, size: usize, namespace: &str, end: rt::Instant) -> Measured {
+async fn repeat(
+    mut connection: Connection,
+    operation: Operation,
+    number: usize,
+    size: usize,
+    namespace: &str,
+    end: rt::Instant,
+) -> Measured {
     let all = collection(namespace);
     let own = format!("{all}/own-{number}");
     let salt = rt::random();

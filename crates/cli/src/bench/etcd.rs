@@ -35,7 +35,14 @@ impl Etcd {
                 .arg(dir.join(format!("e{member}")))
                 .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
                 .args(["--listen-peer-urls", &peer(member), "--initial-advertise-peer-urls", &peer(member)])
-                .args(["--initial-cluster", &cluster.join(","), "--initial-cluster-state", "new", "--log-level", "error"])
+                .args([
+                    "--initial-cluster",
+                    &cluster.join(","),
+                    "--initial-cluster-state",
+                    "new",
+                    "--log-level",
+                    "error",
+                ])
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
@@ -51,7 +58,10 @@ impl Etcd {
                 return Ok(etcd);
             }
             if rt::now().since(started) > START_WAIT {
-                return Err(Failure::new("etcd did not elect a leader in time", "see that its ports are free (--etcd-port)"));
+                return Err(Failure::new(
+                    "etcd did not elect a leader in time",
+                    "see that its ports are free (--etcd-port)",
+                ));
             }
             rt::sleep(Duration::from_millis(200)).await;
         }
@@ -122,7 +132,8 @@ impl Client {
         let response = self.send.send_request(request).await.map_err(|why| bad(&why))?;
         let headers = response.headers().clone();
         let body = response.into_body().collect().await.map_err(|why| bad(&why))?;
-        let status = body.trailers().and_then(|trailers| trailers.get("grpc-status")).or_else(|| headers.get("grpc-status"));
+        let status =
+            body.trailers().and_then(|trailers| trailers.get("grpc-status")).or_else(|| headers.get("grpc-status"));
         match status {
             Some(status) if status == "0" => Ok(()),
             status => Err(bad(&format!("grpc-status {status:?}"))),

@@ -115,11 +115,18 @@ async fn watch(members: &[Target], stop: &AtomicBool) -> Vec<(u64, String, Strin
 
 const QUIET_ROUNDS: u32 = 3;
 
-async fn follow(mut connection: Connection, from: u64, seen: &mut Vec<(u64, String, String)>, stop: &AtomicBool) -> u64 {
+async fn follow(
+    mut connection: Connection,
+    from: u64,
+    seen: &mut Vec<(u64, String, String)>,
+    stop: &AtomicBool,
+) -> u64 {
     // From 0 a watch would begin with the present; from 1 it begins with what happened.
     let start = from.max(1);
     let path = format!("{}?watch=true&resourceVersion={start}&timeoutSeconds=2", api::collection(NAMESPACE));
-    let Some(Ok(response)) = rt::timeout(REQUEST_WAIT, connection.open(Method::GET, &path, None)).await else { return from };
+    let Some(Ok(response)) = rt::timeout(REQUEST_WAIT, connection.open(Method::GET, &path, None)).await else {
+        return from;
+    };
     let mut body = response.into_body();
     let mut last = from;
     let mut rest = Vec::new();
@@ -140,7 +147,12 @@ async fn follow(mut connection: Connection, from: u64, seen: &mut Vec<(u64, Stri
     last
 }
 
-async fn judge(members: &[Target], mut acknowledged: Acknowledged, seen: &[(u64, String, String)], kills: &[rt::Instant]) -> Result<Value, Failure> {
+async fn judge(
+    members: &[Target],
+    mut acknowledged: Acknowledged,
+    seen: &[(u64, String, String)],
+    kills: &[rt::Instant],
+) -> Result<Value, Failure> {
     let list = members[0].connect().await?.json(Method::GET, &api::collection(NAMESPACE), None).await?;
     let items = list.get("items").and_then(Value::as_array);
     let there: BTreeMap<String, u64> = items

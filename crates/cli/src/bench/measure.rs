@@ -61,7 +61,10 @@ impl Measured {
     pub(crate) fn checked(self, of: &str) -> Result<Self, Failure> {
         if self.operations() == 0 {
             let why = self.error.unwrap_or_else(|| "no operation ended in time".into());
-            return Err(Failure::new(format!("{of}: nothing succeeded ({why})"), "see that the server answers, then measure again"));
+            return Err(Failure::new(
+                format!("{of}: nothing succeeded ({why})"),
+                "see that the server answers, then measure again",
+            ));
         }
         Ok(self)
     }
@@ -89,7 +92,12 @@ mod tests {
 
     #[test]
     fn percentiles_and_rates() {
-        let measured = Measured { latencies_us: (1..=100).rev().collect(), elapsed_us: 1_000_000, cpu_us: 500, ..Measured::default() };
+        let measured = Measured {
+            latencies_us: (1..=100).rev().collect(),
+            elapsed_us: 1_000_000,
+            cpu_us: 500,
+            ..Measured::default()
+        };
         assert_eq!((measured.percentile(50.0), measured.percentile(99.0), measured.percentile(100.0)), (50, 99, 100));
         assert!((measured.rate() - 100.0).abs() < 1e-9 && (measured.cpu_us_per_op() - 5.0).abs() < 1e-9);
         assert_eq!(Measured::default().percentile(99.0), 0);

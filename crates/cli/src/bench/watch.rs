@@ -45,7 +45,8 @@ pub(crate) async fn run(target: &Target, load: &Load) -> Result<Measured, Failur
     let mut failed = Measured::default();
     for turn in 0..load.rate * load.seconds {
         rt::sleep_until(start.after(Duration::from_nanos(turn * 1_000_000_000 / load.rate))).await;
-        let (status, body) = writer.call(Method::POST, &api::collection(&load.namespace), Some(stamped(turn, load.size))).await?;
+        let (status, body) =
+            writer.call(Method::POST, &api::collection(&load.namespace), Some(stamped(turn, load.size))).await?;
         if status >= 300 {
             failed.errors += 1;
             failed.error.get_or_insert_with(|| String::from_utf8_lossy(&body).into_owned());
@@ -69,7 +70,9 @@ fn stamped(turn: u64, size: usize) -> Bytes {
     let padding = "x".repeat(size.saturating_sub(160));
     let sent = rt::now().0.to_string();
     let metadata = json!({"name": format!("w-{turn}")});
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"padding": padding, "sent": sent}}).to_string().into()
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"padding": padding, "sent": sent}})
+        .to_string()
+        .into()
 }
 
 async fn receive(_connection: Connection, mut body: hyper::body::Incoming, stop: &AtomicBool) -> Measured {

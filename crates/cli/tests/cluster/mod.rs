@@ -29,7 +29,10 @@ pub fn kubectl_binary(minor: u32) -> Option<PathBuf> {
 
 /// The newest kubectl there is; every test of a user's story needs one.
 pub fn any_kubectl() -> PathBuf {
-    [35, 32].into_iter().find_map(kubectl_binary).expect("kubectl is there: run scripts/kubectl-versions (make test does)")
+    [35, 32]
+        .into_iter()
+        .find_map(kubectl_binary)
+        .expect("kubectl is there: run scripts/kubectl-versions (make test does)")
 }
 
 pub fn is_root() -> bool {
@@ -68,7 +71,11 @@ impl Cluster {
                 return;
             }
             let ended = child.try_wait().expect("it can be asked");
-            assert!(ended.is_none() && started.elapsed() < PATIENCE, "rutter up: {said}\n{}", logs(&self.dir.path().join("home")));
+            assert!(
+                ended.is_none() && started.elapsed() < PATIENCE,
+                "rutter up: {said}\n{}",
+                logs(&self.dir.path().join("home"))
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -113,10 +120,15 @@ impl Cluster {
     /// Runs rutter with `--output json`; its answer.
     pub fn rutter(&self, arguments: &[&str]) -> Value {
         let mut command = Command::new(rutter());
-        command.args(arguments).args(["--output", "json"]).env("KUBECONFIG", self.kubeconfig()).current_dir(self.dir.path());
+        command
+            .args(arguments)
+            .args(["--output", "json"])
+            .env("KUBECONFIG", self.kubeconfig())
+            .current_dir(self.dir.path());
         let output = command.output().expect("rutter runs");
         assert!(output.status.success(), "rutter {arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("rutter {arguments:?}: {why}: {}", text(&output.stdout)))
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|why| panic!("rutter {arguments:?}: {why}: {}", text(&output.stdout)))
     }
 
     /// `rutter status` as JSON.
@@ -154,7 +166,8 @@ impl Drop for Cluster {
 /// The last lines of each process's log: what one wants to see when a test fails.
 fn logs(home: &Path) -> String {
     let entries = std::fs::read_dir(home).into_iter().flatten().flatten();
-    let logs = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    let logs =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == "log"));
     logs.map(|path| {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
