@@ -37,3 +37,5 @@ pub const REVISION_WAIT_MAX: Duration = Duration::from_secs(3);
 pub const DELETE_BATCH: usize = 256;
 /// Parameters of one query string; the rest is refused.
 pub const QUERY_PARAMETERS_MAX: usize = 256;
+/// Views kept for clients that page through a list; each shares most of its memory with the present.
+pub const PAGED_VIEWS_MAX: usize = 128;

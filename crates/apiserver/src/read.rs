@@ -67,6 +67,9 @@ pub async fn at(room: &Room, revision: Revision) -> Result<Option<Arc<View>>, St
     if present.revision() == revision {
         return Ok(Some(present));
     }
+    if let Some(page) = room.page(revision) {
+        return Ok(Some(page));
+    }
     room.member().view_at(revision).await.map_err(|why| Status::unavailable(why.0))
 }
 
@@ -76,17 +79,14 @@ pub fn expired() -> Status {
 }
 
 async fn not_before(room: &Room, revision: Revision) -> Result<Arc<View>, Status> {
-    let start = rt::now();
-    loop {
-        let view = room.member().view();
-        if view.revision() >= revision {
-            return Ok(view);
-        }
-        if rt::now().since(start) > REVISION_WAIT_MAX || room.member().leading().is_some() {
-            return Err(too_large(revision, view.revision()));
-        }
-        rt::sleep(std::time::Duration::from_millis(5)).await;
+    let view = room.member().view();
+    if view.revision() >= revision {
+        return Ok(view);
     }
+    // The leader has everything that was acknowledged: what it has not is not coming.
+    let wait = if room.member().leading().is_some() { std::time::Duration::ZERO } else { REVISION_WAIT_MAX };
+    let reached = rt::timeout(wait, room.member().reached(revision)).await;
+    reached.ok_or_else(|| too_large(revision, room.member().view().revision()))
 }
 
 #[must_use]

@@ -1,14 +1,16 @@
 //! What every request of this server has at hand: the member, the kinds now served, the ports, the open watches.
 //! It decides nothing.
-use crate::limits::WATCHES_MAX;
+use crate::limits::{PAGED_VIEWS_MAX, WATCHES_MAX};
 use crate::nodes::Nodes;
 use crate::operator::Operator;
 use api::kinds::set::Kinds;
+use api::revision::Revision;
 use api::status::Status;
 use consensus::Member;
 use dashmap::DashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use store::view::View;
 use tokio::sync::Notify;
 
@@ -33,6 +35,8 @@ pub struct Room {
     stopping: AtomicBool,
     stop: Notify,
     pub requests: AtomicU64,
+    /// Views that clients are paging through, by revision, and when they were last asked for.
+    pages: Mutex<BTreeMap<Revision, (rt::Instant, Arc<View>)>>,
 }
 
 /// One open watch, as the metrics show it.
@@ -60,6 +64,7 @@ impl Room {
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
             requests: AtomicU64::new(0),
+            pages: Mutex::default(),
         }
     }
 
@@ -86,6 +91,25 @@ impl Room {
         kinds
     }
 
+    /// Keeps a view for the pages that will follow; the one that waited longest makes room.
+    pub fn keep_page(&self, view: &Arc<View>) {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.insert(view.revision(), (rt::now(), view.clone()));
+        let oldest = pages.iter().min_by_key(|(_, (asked, _))| *asked).map(|(revision, _)| *revision);
+        if let Some(oldest) = oldest.filter(|_| pages.len() > PAGED_VIEWS_MAX) {
+            pages.remove(&oldest);
+        }
+    }
+
+    /// A kept view.
+    #[must_use]
+    pub fn page(&self, revision: Revision) -> Option<Arc<View>> {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let (asked, view) = pages.get_mut(&revision)?;
+        *asked = rt::now();
+        Some(view.clone())
+    }
+
     /// Notes an open watch until the ticket is dropped.
     ///
     /// # Errors
@@ -104,8 +128,8 @@ impl Room {
 
     /// Open watches by resource.
     #[must_use]
-    pub fn open_watches(&self) -> std::collections::BTreeMap<Arc<str>, u64> {
-        let mut counts = std::collections::BTreeMap::new();
+    pub fn open_watches(&self) -> BTreeMap<Arc<str>, u64> {
+        let mut counts = BTreeMap::new();
         for entry in &self.watches {
             *counts.entry(entry.value().resource.clone()).or_insert(0) += 1;
         }

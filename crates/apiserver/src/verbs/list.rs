@@ -105,6 +105,7 @@ async fn page(call: &Call, options: &ListOptions, selection: &Selection) -> Resu
             token.as_ref().filter(|token| token.revision.is_some()).map_or_else(rt::wall, |token| token.issued);
         let next = Token { revision: Some(page.view.revision()), namespace, name, issued, given };
         page.continuing = Some(next.text());
+        call.room.keep_page(&page.view);
         if selection.is_all() {
             let whole = page.view.count(&call.kind.resource, selection.namespace());
             page.remaining = Some(whole.saturating_sub(given)).filter(|remaining| *remaining > 0);
