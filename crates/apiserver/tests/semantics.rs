@@ -32,7 +32,10 @@ async fn an_object_lives_and_dies() {
     let got = ask(&server, "GET", &format!("{CM}/c0"), &[], "").await;
     assert_eq!((got.code, got.json()), (200, object.clone()));
     let gone = ask(&server, "DELETE", &format!("{CM}/c0"), &[], "").await.json();
-    assert_eq!((&gone["kind"], &gone["status"], &gone["details"]["uid"]), (&json!("Status"), &json!("Success"), &object["metadata"]["uid"]));
+    assert_eq!(
+        (&gone["kind"], &gone["status"], &gone["details"]["uid"]),
+        (&json!("Status"), &json!("Success"), &object["metadata"]["uid"])
+    );
     let none = ask(&server, "GET", &format!("{CM}/c0"), &[], "").await;
     assert_eq!(told(&none), (404, "NotFound".into(), "configmaps \"c0\" not found".into()));
 }
@@ -49,35 +52,119 @@ async fn refusals_are_those_of_kubernetes() {
     let one = format!("{CM}/c0");
     let table: Vec<(&str, String, String, u16, &str, &str)> = vec![
         ("POST", CM.into(), with("name", "c0"), 409, "AlreadyExists", "configmaps \"c0\" already exists"),
-        ("POST", CM.into(), with("resourceVersion", "5"), 400, "BadRequest", "resourceVersion should not be set on objects to be created"),
-        ("POST", CM.into(), with("namespace", "x"), 400, "BadRequest", "the namespace of the provided object does not match"),
+        (
+            "POST",
+            CM.into(),
+            with("resourceVersion", "5"),
+            400,
+            "BadRequest",
+            "resourceVersion should not be set on objects to be created",
+        ),
+        (
+            "POST",
+            CM.into(),
+            with("namespace", "x"),
+            400,
+            "BadRequest",
+            "the namespace of the provided object does not match",
+        ),
         ("POST", CM.into(), "{bad".into(), 400, "BadRequest", ""),
         ("POST", CM.into(), "[]".into(), 400, "BadRequest", ""),
         ("POST", CM.into(), "7".into(), 400, "BadRequest", ""),
         ("POST", CM.into(), String::new(), 400, "BadRequest", ""),
         ("POST", CM.into(), r#"{"metadata":7}"#.into(), 400, "BadRequest", ""),
         ("POST", CM.into(), "[".repeat(5_000), 400, "BadRequest", ""),
-        ("POST", format!("{CM}?dryRun=Foo"), with("name", "x"), 422, "Invalid", "CreateOptions.meta.k8s.io \"\" is invalid: dryRun"),
+        (
+            "POST",
+            format!("{CM}?dryRun=Foo"),
+            with("name", "x"),
+            422,
+            "Invalid",
+            "CreateOptions.meta.k8s.io \"\" is invalid: dryRun",
+        ),
         ("POST", format!("{CM}?fieldValidation=Foo"), with("name", "x"), 422, "Invalid", "CreateOptions.meta.k8s.io"),
-        ("POST", "/api/v1/namespaces/none/configmaps".into(), config_map("x", &json!({})).to_string(), 404, "NotFound", "namespaces \"none\" not found"),
-        ("PUT", one.clone(), with("resourceVersion", "1"), 409, "Conflict", "Operation cannot be fulfilled on configmaps \"c0\": the object has been modified"),
+        (
+            "POST",
+            "/api/v1/namespaces/none/configmaps".into(),
+            config_map("x", &json!({})).to_string(),
+            404,
+            "NotFound",
+            "namespaces \"none\" not found",
+        ),
+        (
+            "PUT",
+            one.clone(),
+            with("resourceVersion", "1"),
+            409,
+            "Conflict",
+            "Operation cannot be fulfilled on configmaps \"c0\": the object has been modified",
+        ),
         ("PUT", one.clone(), with("uid", "123"), 409, "Conflict", "Precondition failed: UID in precondition: 123"),
-        ("PUT", one.clone(), with("name", "c1"), 400, "BadRequest", "the name of the object (c1) does not match the name on the URL (c0)"),
+        (
+            "PUT",
+            one.clone(),
+            with("name", "c1"),
+            400,
+            "BadRequest",
+            "the name of the object (c1) does not match the name on the URL (c0)",
+        ),
         ("PUT", format!("{CM}/none"), with("name", "none"), 404, "NotFound", "configmaps \"none\" not found"),
         ("PUT", CM.into(), with("name", "c0"), 405, "MethodNotAllowed", ""),
         ("POST", one.clone(), with("name", "c0"), 405, "MethodNotAllowed", ""),
         ("PATCH", one.clone(), "{}".into(), 415, "UnsupportedMediaType", "415"),
-        ("DELETE", one.clone(), r#"{"preconditions":{"uid":"123"}}"#.into(), 409, "Conflict", "Operation cannot be fulfilled on ConfigMap \"c0\": the UID in the precondition (123) does not match"),
-        ("DELETE", one.clone(), r#"{"preconditions":{"resourceVersion":"1"}}"#.into(), 409, "Conflict", "the ResourceVersion in the precondition (1) does not match"),
-        ("DELETE", format!("{one}?propagationPolicy=Foo"), String::new(), 422, "Invalid", "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"Foo\""),
+        (
+            "DELETE",
+            one.clone(),
+            r#"{"preconditions":{"uid":"123"}}"#.into(),
+            409,
+            "Conflict",
+            "Operation cannot be fulfilled on ConfigMap \"c0\": the UID in the precondition (123) does not match",
+        ),
+        (
+            "DELETE",
+            one.clone(),
+            r#"{"preconditions":{"resourceVersion":"1"}}"#.into(),
+            409,
+            "Conflict",
+            "the ResourceVersion in the precondition (1) does not match",
+        ),
+        (
+            "DELETE",
+            format!("{one}?propagationPolicy=Foo"),
+            String::new(),
+            422,
+            "Invalid",
+            "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"Foo\"",
+        ),
         ("DELETE", format!("{CM}/none"), String::new(), 404, "NotFound", ""),
         ("DELETE", "/api/v1/namespaces/default".into(), String::new(), 403, "Forbidden", ""),
-        ("GET", format!("{one}?resourceVersion=999999"), String::new(), 504, "Timeout", "Timeout: Too large resource version: 999999, current:"),
+        (
+            "GET",
+            format!("{one}?resourceVersion=999999"),
+            String::new(),
+            504,
+            "Timeout",
+            "Timeout: Too large resource version: 999999, current:",
+        ),
         ("GET", format!("{CM}?resourceVersion=abc"), String::new(), 400, "BadRequest", ""),
         ("GET", format!("{CM}?labelSelector=%3D%3D"), String::new(), 400, "BadRequest", ""),
-        ("GET", format!("{CM}?fieldSelector=data.k%3Dv"), String::new(), 400, "BadRequest", "\"data.k\" is not a known field selector"),
+        (
+            "GET",
+            format!("{CM}?fieldSelector=data.k%3Dv"),
+            String::new(),
+            400,
+            "BadRequest",
+            "\"data.k\" is not a known field selector",
+        ),
         ("GET", format!("{CM}?continue=abc"), String::new(), 400, "BadRequest", "invalid continue token"),
-        ("GET", "/api/v1/namespaces/default/nopes".into(), String::new(), 404, "NotFound", "the server could not find the requested resource"),
+        (
+            "GET",
+            "/api/v1/namespaces/default/nopes".into(),
+            String::new(),
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        ),
         ("GET", "/api/v1/namespaces/default/nodes".into(), String::new(), 404, "NotFound", ""),
         ("GET", "/asof/yesterday/api/v1/pods".into(), String::new(), 400, "BadRequest", "no moment"),
         ("POST", "/asof/-1m/api/v1/namespaces".into(), "{}".into(), 405, "MethodNotAllowed", ""),
@@ -103,7 +190,8 @@ async fn lists_are_paged_over_one_view() {
     let first = ask(&server, "GET", &format!("{CM}?limit=3"), &[], "").await.json();
     assert_eq!(first["metadata"]["remainingItemCount"], 4);
     post(&server, CM, &config_map("c1b", &json!({}))).await;
-    let mut names: Vec<Value> = first["items"].as_array().expect("items").iter().map(|item| item["metadata"]["name"].clone()).collect();
+    let mut names: Vec<Value> =
+        first["items"].as_array().expect("items").iter().map(|item| item["metadata"]["name"].clone()).collect();
     let mut token = first["metadata"]["continue"].clone();
     while let Some(text) = token.as_str().map(str::to_owned) {
         let page = ask(&server, "GET", &format!("{CM}?limit=3&continue={text}"), &[], "").await.json();
@@ -155,11 +243,17 @@ async fn watches_begin_where_they_are_told() {
     let table = [
         (format!("resourceVersion={since}"), vec![("ADDED", "b"), ("MODIFIED", "a"), ("DELETED", "b")]),
         (format!("resourceVersion={since}&labelSelector=x%3D1"), vec![("DELETED", "a")]),
-        (format!("resourceVersion={since}&labelSelector=x%3D2"), vec![("ADDED", "b"), ("ADDED", "a"), ("DELETED", "b")]),
+        (
+            format!("resourceVersion={since}&labelSelector=x%3D2"),
+            vec![("ADDED", "b"), ("ADDED", "a"), ("DELETED", "b")],
+        ),
         (format!("resourceVersion={since}&fieldSelector=metadata.name%3Db"), vec![("ADDED", "b"), ("DELETED", "b")]),
         (String::new(), vec![("ADDED", "a")]),
         ("resourceVersion=0".to_owned(), vec![("ADDED", "a")]),
-        ("sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true".to_owned(), vec![("ADDED", "a"), ("BOOKMARK", "")]),
+        (
+            "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true".to_owned(),
+            vec![("ADDED", "a"), ("BOOKMARK", "")],
+        ),
     ];
     for (query, want) in table {
         let reply = ask(&server, "GET", &watch(&query), &[], "").await;
@@ -199,7 +293,8 @@ async fn finalizers_hold_and_policies_become_finalizers() {
 async fn a_write_that_changes_nothing_takes_no_revision() {
     let server = alone().await;
     let made = post(&server, CM, &config_map("same", &json!({}))).await.json();
-    let again = ask(&server, "PUT", &format!("{CM}/same"), &[], config_map("same", &json!({})).to_string()).await.json();
+    let again =
+        ask(&server, "PUT", &format!("{CM}/same"), &[], config_map("same", &json!({})).to_string()).await.json();
     assert_eq!(again["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
 }
 
@@ -214,7 +309,10 @@ async fn namespaces_close_and_go() {
     let late = post(&server, "/api/v1/namespaces/g/configmaps", &config_map("late", &json!({}))).await;
     let (code, _, message) = told(&late);
     assert_eq!(code, 403);
-    assert!(message.contains("unable to create new content in namespace g because it is being terminated"), "{message}");
+    assert!(
+        message.contains("unable to create new content in namespace g because it is being terminated"),
+        "{message}"
+    );
     let mut open = gone;
     open["spec"]["finalizers"] = json!([]);
     let last = ask(&server, "PUT", "/api/v1/namespaces/g/finalize", &[], open.to_string()).await;
@@ -240,19 +338,31 @@ async fn addresses_are_claimed_and_freed_with_their_services() {
     assert!(address.starts_with("10.96.") && (30_000..32_768).contains(&port), "{made}");
     let claim = ask(&server, "GET", &format!("/apis/networking.k8s.io/v1/ipaddresses/{address}"), &[], "").await.json();
     assert_eq!(claim["spec"]["parentRef"]["name"], "s");
-    for taken in [json!({"clusterIP": address}), json!({"type": "NodePort", "ports": [{"port": 1, "protocol": "TCP", "nodePort": port}]})] {
+    for taken in [
+        json!({"clusterIP": address}),
+        json!({"type": "NodePort", "ports": [{"port": 1, "protocol": "TCP", "nodePort": port}]}),
+    ] {
         let refused = post(&server, services, &service("t", taken)).await;
         assert_eq!(refused.code, 422, "{}", refused.body);
         assert!(refused.body.contains("already allocated"), "{}", refused.body);
     }
     assert_eq!(post(&server, services, &service("out", json!({"clusterIP": "192.168.1.1"}))).await.code, 422);
     // A PUT that leaves out what was allocated keeps it.
-    let kept = ask(&server, "PUT", &format!("{services}/s"), &[], service("s", json!({"type": "NodePort"})).to_string()).await.json();
+    let kept =
+        ask(&server, "PUT", &format!("{services}/s"), &[], service("s", json!({"type": "NodePort"})).to_string())
+            .await
+            .json();
     assert_eq!((&kept["spec"]["clusterIP"], &kept["spec"]["ports"][0]["nodePort"]), (&json!(address), &json!(port)));
-    let narrowed = ask(&server, "PUT", &format!("{services}/s"), &[], service("s", json!({"type": "ClusterIP"})).to_string()).await.json();
+    let narrowed =
+        ask(&server, "PUT", &format!("{services}/s"), &[], service("s", json!({"type": "ClusterIP"})).to_string())
+            .await
+            .json();
     assert!(narrowed["spec"]["ports"][0]["nodePort"].is_null(), "{narrowed}");
     assert_eq!(ask(&server, "DELETE", &format!("{services}/s"), &[], "").await.code, 200);
-    assert_eq!(ask(&server, "GET", &format!("/apis/networking.k8s.io/v1/ipaddresses/{address}"), &[], "").await.code, 404);
+    assert_eq!(
+        ask(&server, "GET", &format!("/apis/networking.k8s.io/v1/ipaddresses/{address}"), &[], "").await.code,
+        404
+    );
     let again = post(&server, services, &service("u", json!({"clusterIP": address, "type": "NodePort", "ports": [{"port": 1, "protocol": "TCP", "nodePort": port}]}))).await;
     assert_eq!(again.code, 201, "{}", again.body);
 }
@@ -272,7 +382,15 @@ async fn deletecollection_takes_what_is_selected() {
 #[tokio::test]
 async fn anonymous_sees_health_and_nothing_else() {
     let server = alone().await;
-    for (path, code) in [("/healthz", 200), ("/livez/ping", 200), ("/readyz?verbose", 200), ("/version", 200), ("/api", 401), ("/api/v1/pods", 401), ("/metrics", 401)] {
+    for (path, code) in [
+        ("/healthz", 200),
+        ("/livez/ping", 200),
+        ("/readyz?verbose", 200),
+        ("/version", 200),
+        ("/api", 401),
+        ("/api/v1/pods", 401),
+        ("/metrics", 401),
+    ] {
         let request = apiserver::request::Request {
             method: hyper::Method::GET,
             uri: path.parse().expect("a path"),
