@@ -12,3 +12,7 @@ pub const VOTE_BYTES_MAX: usize = 1024;
 pub const SEGMENT_INDEXES_MAX: usize = 64;
 /// Bytes read at once when entries are read in order.
 pub const READ_BYTES: usize = 1024 * 1024;
+/// Events kept in memory for watchers.
+pub const RING_EVENTS_MAX: usize = 65_536;
+/// Topics that each publishing relieves of events which the ring of all has dropped.
+pub const TOPICS_SWEPT: usize = 4;

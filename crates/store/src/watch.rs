@@ -1,8 +1,11 @@
-//! Who is told of a change: watchers are cursors over shared rings of events. A slow one costs a cursor, never a queue.
-//! It knows wakers, not a runtime.
+//! Who is told of a change. Watchers of one interest share a topic: a ring of the events it wants. A change costs what it matters
+//! to; a slow watcher costs a cursor, never a queue. It knows wakers, not a runtime, and never keeps the writer waiting on a reader.
+use crate::limits::{RING_EVENTS_MAX, TOPICS_SWEPT};
 use api::event::Event;
+use api::object::Object;
 use api::revision::Revision;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -26,42 +29,93 @@ impl Interest {
             && is(&self.namespace, &key.namespace)
             && is(&self.name, &key.name)
             && self.field.as_ref().is_none_or(|(path, value)| {
-                let has = |object: &api::object::Object| object.facet.field(path) == Some(&**value);
+                let has = |object: &Object| object.facet.field(path) == Some(&**value);
                 has(&event.object) || event.before.as_deref().is_some_and(has)
             })
     }
 }
 
-/// The watcher's cursor lies before what the ring still holds; it must read on from the log.
+/// The watcher's cursor lies before what is in memory; it must read on from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behind {
-    /// The oldest revision that the ring can still give events after.
+    /// The oldest revision after which events can be given from memory.
     pub oldest: Revision,
 }
 
-/// Events kept in memory for watchers.
-pub const RING_EVENTS_MAX: usize = 65_536;
-
-/// Where events are published and watchers begin.
+/// Where events are published and watchers begin. Cloning it clones the handle.
 #[derive(Clone, Debug, Default)]
 pub struct Hub {
-    ring: Arc<Mutex<Ring>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    registry: Mutex<Registry>,
+    /// Every event up to here stands in the rings of those who want it.
+    newest: AtomicU64,
+}
+
+/// All recent events, and who wants which. Locked by the writer, and by watchers as they come and go; never while one waits or reads.
+#[derive(Debug, Default)]
+struct Registry {
+    recent: Ring,
+    topics: BTreeMap<Interest, Arc<Topic>>,
+    /// Which parts of an interest are in use, and by how many topics: only these are looked up for an event.
+    shapes: BTreeMap<Shape, usize>,
+    watchers: u64,
+    /// The topic after which the next sweep begins.
+    swept: Option<Interest>,
+}
+
+/// Which parts an interest names: resource, namespace, name, and the path of its field.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Shape(bool, bool, bool, Option<Arc<str>>);
+
+/// The watchers of one interest.
+#[derive(Debug, Default)]
+struct Topic {
+    state: Mutex<TopicState>,
+}
+
+#[derive(Debug, Default)]
+struct TopicState {
+    ring: Ring,
+    watchers: usize,
+    /// Those who wait, by watcher.
+    waiting: BTreeMap<u64, Waker>,
 }
 
 #[derive(Debug, Default)]
 struct Ring {
-    /// The ring gives events after this revision.
+    /// It holds every event after this revision.
     after: Revision,
-    newest: Revision,
     events: VecDeque<Arc<Event>>,
-    wakers: Vec<Waker>,
+}
+
+impl Ring {
+    fn after(&self, revision: Revision) -> impl DoubleEndedIterator<Item = &Arc<Event>> {
+        self.events.range(self.events.partition_point(|event| event.revision <= revision)..)
+    }
+
+    fn drop_while(&mut self, mut gone: impl FnMut(&Self) -> bool) {
+        while gone(self) {
+            let Some(event) = self.events.pop_front() else { return };
+            self.after = event.revision;
+        }
+    }
+
+    fn drop_up_to(&mut self, revision: Revision) {
+        self.drop_while(|ring| ring.events.front().is_some_and(|event| event.revision <= revision));
+    }
 }
 
 /// One watcher.
 #[derive(Debug)]
 pub struct Watcher {
-    ring: Arc<Mutex<Ring>>,
+    shared: Arc<Shared>,
+    topic: Arc<Topic>,
     interest: Interest,
+    id: u64,
     cursor: Revision,
 }
 
@@ -74,59 +128,158 @@ pub struct Batch {
 }
 
 impl Hub {
-    /// Starts at `revision`: the ring holds nothing before it.
+    /// Starts at `revision`: nothing before it is in memory.
     #[must_use]
     pub fn starting_at(revision: Revision) -> Self {
-        let ring = Ring { after: revision, newest: revision, ..Ring::default() };
-        Self { ring: Arc::new(Mutex::new(ring)) }
+        let hub = Self::default();
+        hub.skip_to(revision);
+        hub
     }
 
     /// Called by the one writer, after the view of `through` is published.
     pub fn publish(&self, events: &[Arc<Event>], through: Revision) {
-        let mut ring = lock(&self.ring);
-        ring.events.extend(events.iter().cloned());
-        ring.newest = through;
-        while ring.events.len() > RING_EVENTS_MAX {
-            if let Some(gone) = ring.events.pop_front() {
-                ring.after = gone.revision;
+        let mut registry = lock(&self.shared.registry);
+        let mut woken = Vec::new();
+        for event in events {
+            registry.recent.events.push_back(event.clone());
+            registry.recent.drop_while(|ring| ring.events.len() > RING_EVENTS_MAX);
+            for topic in registry.topics_of(event) {
+                let mut state = lock(&topic.state);
+                state.ring.events.push_back(event.clone());
+                state.ring.drop_up_to(registry.recent.after);
+                woken.extend(std::mem::take(&mut state.waiting).into_values());
             }
         }
-        let wakers = std::mem::take(&mut ring.wakers);
-        drop(ring);
-        wakers.into_iter().for_each(Waker::wake);
+        registry.sweep();
+        self.shared.newest.store(through.0, Ordering::Release);
+        drop(registry);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// The state has jumped to `revision` without events (a snapshot was installed): every watcher before it is behind.
+    pub fn skip_to(&self, revision: Revision) {
+        let mut registry = lock(&self.shared.registry);
+        registry.recent = Ring { after: revision, events: VecDeque::new() };
+        let mut woken = Vec::new();
+        for topic in registry.topics.values() {
+            let mut state = lock(&topic.state);
+            state.ring = Ring { after: revision, events: VecDeque::new() };
+            woken.extend(std::mem::take(&mut state.waiting).into_values());
+        }
+        self.shared.newest.store(revision.0, Ordering::Release);
+        drop(registry);
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// A watcher of what happens after `from`.
     ///
     /// # Errors
-    /// If `from` lies before the ring; read on from the log.
+    /// If `from` lies before what is in memory; read on from the log.
     pub fn watch(&self, interest: Interest, from: Revision) -> Result<Watcher, Behind> {
-        let ring = lock(&self.ring);
-        if from < ring.after {
-            return Err(Behind { oldest: ring.after });
+        let mut registry = lock(&self.shared.registry);
+        if from < registry.recent.after {
+            return Err(Behind { oldest: registry.recent.after });
         }
-        Ok(Watcher { ring: self.ring.clone(), interest, cursor: from })
+        registry.watchers += 1;
+        let id = registry.watchers;
+        let newest = Revision(self.shared.newest.load(Ordering::Acquire));
+        let topic = registry.topic(&interest, from.min(newest));
+        drop(registry);
+        Ok(Watcher { shared: self.shared.clone(), topic, interest, id, cursor: from })
+    }
+}
+
+impl Registry {
+    /// The topic of `interest` with one more watcher, holding every event after `from`.
+    fn topic(&mut self, interest: &Interest, from: Revision) -> Arc<Topic> {
+        let topic = self.topics.get(interest).cloned().unwrap_or_else(|| {
+            *self.shapes.entry(Shape::of(interest)).or_insert(0) += 1;
+            let newest = self.recent.events.back().map_or(self.recent.after, |event| event.revision);
+            let ring = Ring { after: newest.max(from), events: VecDeque::new() };
+            let topic = Arc::new(Topic { state: Mutex::new(TopicState { ring, ..TopicState::default() }) });
+            self.topics.insert(interest.clone(), topic.clone());
+            topic
+        });
+        let mut state = lock(&topic.state);
+        state.watchers += 1;
+        if from < state.ring.after {
+            // What the topic lacks is still among the recent events of all.
+            let end = state.ring.after;
+            let lacking = self.recent.after(from).take_while(|event| event.revision <= end);
+            let lacking: Vec<_> = lacking.filter(|event| interest.wants(event)).cloned().collect();
+            lacking.into_iter().rev().for_each(|event| state.ring.events.push_front(event));
+            state.ring.after = from;
+        }
+        drop(state);
+        topic
+    }
+
+    /// The topics that want `event`, each once.
+    fn topics_of(&self, event: &Event) -> Vec<Arc<Topic>> {
+        let mut found: Vec<Arc<Topic>> = Vec::new();
+        let key = &event.object.key;
+        for Shape(resource, namespace, name, path) in self.shapes.keys() {
+            let mut interest = Interest {
+                resource: resource.then(|| key.resource.clone()),
+                namespace: namespace.then(|| key.namespace.clone()),
+                name: name.then(|| key.name.clone()),
+                field: None,
+            };
+            let Some(path) = path else {
+                found.extend(self.topics.get(&interest).cloned());
+                continue;
+            };
+            let after = event.object.facet.field(path);
+            let before = event.before.as_deref().and_then(|before| before.facet.field(path));
+            for value in after.into_iter().chain(before.filter(|before| after != Some(before))) {
+                interest.field = Some((path.clone(), value.into()));
+                found.extend(self.topics.get(&interest).cloned());
+            }
+        }
+        found
+    }
+
+    /// Lets a few topics drop what the ring of all has dropped, so that a quiet topic does not keep old events for ever.
+    fn sweep(&mut self) {
+        let after = self.recent.after;
+        let from = match self.swept.take() {
+            Some(swept) => std::ops::Bound::Excluded(swept),
+            None => std::ops::Bound::Unbounded,
+        };
+        for (interest, topic) in self.topics.range((from, std::ops::Bound::Unbounded)).take(TOPICS_SWEPT) {
+            lock(&topic.state).ring.drop_up_to(after);
+            self.swept = Some(interest.clone());
+        }
+    }
+}
+
+impl Shape {
+    fn of(interest: &Interest) -> Self {
+        let path = interest.field.as_ref().map(|(path, _)| path.clone());
+        Self(interest.resource.is_some(), interest.namespace.is_some(), interest.name.is_some(), path)
     }
 }
 
 impl Watcher {
-    /// The next events, at most `max` of the ring's; waits while there are none.
+    /// The next events it wants, at most `max`; waits while there are none.
     ///
     /// # Errors
-    /// (as ready value) `Behind` if the ring has passed the cursor.
+    /// (as ready value) `Behind` if memory no longer holds what follows its cursor.
     pub fn poll(&mut self, context: &mut Context<'_>, max: usize) -> Poll<Result<Batch, Behind>> {
-        let mut ring = lock(&self.ring);
-        if self.cursor < ring.after {
-            return Poll::Ready(Err(Behind { oldest: ring.after }));
+        // Read before the ring is looked at: then what the ring does not hold up to here was not wanted.
+        let newest = Revision(self.shared.newest.load(Ordering::Acquire));
+        let mut state = lock(&self.topic.state);
+        if self.cursor < state.ring.after {
+            return Poll::Ready(Err(Behind { oldest: state.ring.after }));
         }
-        let start = ring.events.partition_point(|event| event.revision <= self.cursor);
-        let seen: Vec<_> = ring.events.range(start..).take(max).cloned().collect();
-        let through =
-            if seen.len() < max { ring.newest } else { seen.last().map_or(ring.newest, |event| event.revision) };
-        let events: Vec<_> = seen.into_iter().filter(|event| self.interest.wants(event)).collect();
+        let events: Vec<_> = state.ring.after(self.cursor).take(max.max(1)).cloned().collect();
+        let last = events.last().map_or(self.cursor, |event| event.revision);
+        let all = state.ring.events.back().is_none_or(|event| event.revision <= last);
+        let through = if all { last.max(newest) } else { last };
         self.cursor = self.cursor.max(through);
         if events.is_empty() {
-            ring.wakers.push(context.waker().clone());
+            // Under the topic's lock: an event comes either before, and was seen, or after, and wakes.
+            state.waiting.insert(self.id, context.waker().clone());
             return Poll::Pending;
         }
         Poll::Ready(Ok(Batch { events, through }))
@@ -135,10 +288,39 @@ impl Watcher {
     /// Every event up to here that it wants has been given.
     #[must_use]
     pub fn cursor(&self) -> Revision {
-        self.cursor
+        let newest = Revision(self.shared.newest.load(Ordering::Acquire));
+        let state = lock(&self.topic.state);
+        let nothing_waits = self.cursor >= state.ring.after && state.ring.after(self.cursor).next().is_none();
+        if nothing_waits { self.cursor.max(newest) } else { self.cursor }
     }
 }
 
-fn lock(ring: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
-    ring.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let mut registry = lock(&self.shared.registry);
+        let mut state = lock(&self.topic.state);
+        let waker = state.waiting.remove(&self.id);
+        state.watchers -= 1;
+        if state.watchers == 0 {
+            registry.topics.remove(&self.interest);
+            let shape = Shape::of(&self.interest);
+            if let Some(count) = registry.shapes.get_mut(&shape) {
+                *count -= 1;
+                if *count == 0 {
+                    registry.shapes.remove(&shape);
+                }
+            }
+        }
+        drop(state);
+        drop(registry);
+        // A waker's own drop may do anything: not under our locks.
+        drop(waker);
+    }
 }
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
