@@ -128,7 +128,8 @@ fn a_batch_wakes_each_waiting_watcher_once_and_only_those_it_matters_to() {
     let (wake, wake_other) = (Waker::from(matters.clone()), Waker::from(other.clone()));
     let pods = (0..1_000).map(|_| hub.watch(interest("pods", "", "", ""), Revision(0)).expect("in memory"));
     let mut pods: Vec<Watcher> = pods.collect();
-    let nodes = (0..1_000).map(|n| hub.watch(interest("pods", "", "", &format!("n{n}")), Revision(0)).expect("in memory"));
+    let nodes =
+        (0..1_000).map(|n| hub.watch(interest("pods", "", "", &format!("n{n}")), Revision(0)).expect("in memory"));
     let mut nodes: Vec<Watcher> = nodes.collect();
     for _ in 0..2 {
         // Polled twice: it still waits once.
@@ -187,7 +188,9 @@ fn no_wake_is_lost_between_threads() {
                 let mut told = Vec::new();
                 while told.len() < 5_000 {
                     match watcher.poll(&mut Context::from_waker(&waker), 7) {
-                        Poll::Ready(batch) => told.extend(batch.expect("never behind").events.iter().map(|e| e.revision.0)),
+                        Poll::Ready(batch) => {
+                            told.extend(batch.expect("never behind").events.iter().map(|e| e.revision.0))
+                        }
                         Poll::Pending => std::thread::park(),
                     }
                 }
