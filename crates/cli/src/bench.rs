@@ -4,6 +4,7 @@ mod etcd;
 mod failover;
 mod measure;
 mod process;
+mod state;
 mod watch;
 
 use crate::client::Target;
@@ -23,6 +24,18 @@ pub(crate) enum Bench {
     Watch(Watch),
     /// kill -9 of the leader, again and again, under writers and a watcher.
     Failover(Failover),
+    /// Memory and disk for many objects, and the time to come back with them.
+    State(State),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct State {
+    #[arg(long, default_value_t = 100_000)]
+    objects: usize,
+    #[arg(long, default_value_t = 1024)]
+    size: usize,
+    #[arg(long, default_value_t = 8043)]
+    api_port: u16,
 }
 
 #[derive(Debug, clap::Args)]
@@ -106,6 +119,7 @@ pub(crate) async fn run(bench: &Bench, output: Output) -> Result<(), Failure> {
         Bench::Api(api) => run_api(api, output).await,
         Bench::Watch(watch) => run_watch(watch, output).await,
         Bench::Failover(failover) => run_failover(failover, output).await,
+        Bench::State(state) => run_state(state, output).await,
     }
 }
 
@@ -115,7 +129,7 @@ async fn run_log(log: &Log, output: Output) -> Result<(), Failure> {
         Some(Peer::Etcd) => Some(etcd::Etcd::start(&dir.0, log.etcd_port).await?),
         None => None,
     };
-    let cluster = crate::up::Members::start(&dir.0.join("rutter"), log.api_port).await?;
+    let cluster = crate::up::Members::start(&dir.0.join("rutter"), 3, log.api_port).await?;
     let (mut ours, mut peers) = (Vec::new(), Vec::new());
     for round in 1..=log.rounds {
         eprintln!("round {round} of {}", log.rounds);
@@ -172,9 +186,19 @@ fn summary(rounds: &[Measured]) -> Value {
 
 async fn run_failover(bench: &Failover, output: Output) -> Result<(), Failure> {
     let dir = Scratch::make()?;
-    let mut cluster = crate::up::Members::start(&dir.0.join("rutter"), bench.api_port).await?;
+    let mut cluster = crate::up::Members::start(&dir.0.join("rutter"), 3, bench.api_port).await?;
     let trial = failover::Trial { kills: bench.kills, writers: bench.writers, size: bench.size };
     let result = failover::run(&mut cluster, &trial).await;
+    cluster.stop().await;
+    operator::print(output, &result?, table);
+    Ok(())
+}
+
+async fn run_state(bench: &State, output: Output) -> Result<(), Failure> {
+    let dir = Scratch::make()?;
+    let home = dir.0.join("rutter");
+    let mut cluster = crate::up::Members::start(&home, 1, bench.api_port).await?;
+    let result = state::run(&mut cluster, &home, bench.objects, bench.size).await;
     cluster.stop().await;
     operator::print(output, &result?, table);
     Ok(())

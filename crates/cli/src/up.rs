@@ -86,8 +86,8 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    pub(crate) async fn start(dir: &Path, api_port: u16) -> Result<Self, Failure> {
-        let up = Up { dir: absolute(dir)?, members: 3, nodes: 0, runtime: None, api_port };
+    pub(crate) async fn start(dir: &Path, members: u16, api_port: u16) -> Result<Self, Failure> {
+        let up = Up { dir: absolute(dir)?, members, nodes: 0, runtime: None, api_port };
         let mut running = Vec::new();
         let target = start_members(&up.dir, &up, &mut running, &|_, _| ()).await?;
         Ok(Self { running, target, dir: up.dir.clone(), api_port })
@@ -127,6 +127,23 @@ impl Members {
             }
         }
         Ok(None)
+    }
+
+    /// Stops all, starts all; from the first start until the first member is ready.
+    pub(crate) async fn restart_all(&mut self) -> Result<Duration, Failure> {
+        for running in &mut self.running {
+            stop(&mut running.child).await;
+        }
+        let started = rt::now();
+        for running in &mut self.running {
+            running.child = spawn(&running.process)?;
+        }
+        let config = self.dir.join("members/m1/admin.kubeconfig");
+        let port = self.api_port + 1;
+        if let Some(first) = self.running.first_mut() {
+            await_ready(first, &config, port).await?;
+        }
+        Ok(rt::now().since(started))
     }
 
     /// Starts again what was killed.
