@@ -13,6 +13,7 @@ pub mod object;
 pub mod patch;
 pub mod quantity;
 pub mod record;
+pub mod report;
 pub mod revision;
 pub mod schema;
 pub mod selector;

@@ -52,6 +52,15 @@ pub(crate) fn put(object: &mut Value, wanted: Wanted<'_>, now: Millis, update_ti
     set(object, &["status", "conditions"], conditions);
 }
 
+/// Notes that what the condition says was found again: moves `lastUpdateTime` alone.
+pub(crate) fn touch(object: &mut Value, kind: &str, now: Millis) {
+    let mut conditions = list(object, "/status/conditions").to_vec();
+    for condition in conditions.iter_mut().filter(|condition| text(condition, "/type") == kind) {
+        condition["lastUpdateTime"] = now.rfc3339().into();
+    }
+    set(object, &["status", "conditions"], conditions);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 mod bodies;
 mod conditions;
 pub mod controller;
+mod deployment;
 mod fields;
 pub mod limits;
 mod owners;
@@ -17,5 +18,5 @@ use controller::Controller;
 /// All controllers, in the order in which a new leader asks them.
 #[must_use]
 pub fn all() -> &'static [Controller] {
-    &[replica_set::CONTROLLER]
+    &[deployment::CONTROLLER, replica_set::CONTROLLER]
 }

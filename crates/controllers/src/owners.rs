@@ -1,9 +1,9 @@
 //! Who owns whom: owner references made, and the objects a controller owns or may adopt.
 use crate::fields::{list, set, text};
-use crate::selectors::Selector;
 use api::facet::Owner;
 use api::key::Key;
 use api::object::Object;
+use api::selector::Labels;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use store::view::View;
@@ -25,12 +25,7 @@ pub(crate) fn controlled<'a>(view: &'a View, resource: &str, owner: &Object) -> 
 }
 
 /// The objects of `resource` in the namespace that match, have no controller and are not being deleted.
-pub(crate) fn orphans<'a>(
-    view: &'a View,
-    resource: &str,
-    namespace: &str,
-    selector: &Selector,
-) -> Vec<&'a Arc<Object>> {
+pub(crate) fn orphans<'a>(view: &'a View, resource: &str, namespace: &str, selector: &Labels) -> Vec<&'a Arc<Object>> {
     view.list(resource, Some(namespace)).filter(|object| adoptable(object) && selector.matches(&object.facet)).collect()
 }
 

@@ -4,15 +4,16 @@ use crate::fields::{at, list, number, set};
 use crate::limits::{BURST_PODS, REPORTS_EACH};
 use crate::owners::{adoptable, controlled, controller_key, controller_reference, orphans, with_owner, without_owners};
 use crate::pods::{Pod, free_name, from_template};
-use crate::reports::{self, Report};
-use crate::selectors::Selector;
+use crate::{reports, selectors};
 use crate::writes::{begin_deletion, create, replace};
 use api::command::Write;
 use api::decision::Decision;
 use api::event::Event;
 use api::key::Key;
 use api::object::Object;
+use api::report::Report;
 use api::revision::Millis;
+use api::selector::Labels;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,7 +53,7 @@ fn decide(view: &View, key: &Key, now: Millis) -> Decision {
         return adopt_one(view, object);
     }
     let value = object.value();
-    let Some(selector) = Selector::read(at(&value, "/spec/selector")) else { return Decision::idle() };
+    let Some(selector) = selectors::read(at(&value, "/spec/selector")) else { return Decision::idle() };
     Turn { view, object, value, selector, now, writes: Vec::new() }.decide()
 }
 
@@ -63,11 +64,9 @@ fn adopt_one(view: &View, pod: &Arc<Object>) -> Decision {
     }
     let sets = view.list(RESOURCE, Some(&pod.key.namespace)).filter(|set| set.facet.deleting.is_none());
     let takes = |set: &&Arc<Object>| {
-        Selector::read(at(&set.value(), "/spec/selector")).is_some_and(|selector| selector.matches(&pod.facet))
+        selectors::read(at(&set.value(), "/spec/selector")).is_some_and(|selector| selector.matches(&pod.facet))
     };
-    let Some(set) = sets.filter(takes).min_by_key(|set| (set.created, set.key.clone())) else {
-        return Decision::idle();
-    };
+    let Some(set) = sets.filter(takes).min_by_key(|set| (set.created, set.key.clone())) else { return Decision::idle() };
     let write = replace(pod, &with_owner(pod, controller_reference("apps/v1", "ReplicaSet", set)));
     Decision::one(write.into_iter().collect(), format!("adopted by {}", set.key.name))
 }
@@ -77,7 +76,7 @@ struct Turn<'a> {
     view: &'a View,
     object: &'a Arc<Object>,
     value: Value,
-    selector: Selector,
+    selector: Labels,
     now: Millis,
     writes: Vec<Write>,
 }
@@ -172,9 +171,8 @@ impl Turn<'_> {
     fn report_status(&mut self, active: &[Pod]) -> Option<Millis> {
         let wait = number(&self.value, "/spec/minReadySeconds").unwrap_or(0);
         let labels = at(&self.value, "/spec/template/metadata/labels");
-        let template = Selector::of_labels(labels);
-        let labeled =
-            active.iter().filter(|pod| template.as_ref().is_some_and(|labels| labels.matches(&pod.object.facet)));
+        let template = selectors::of_labels(labels);
+        let labeled = active.iter().filter(|pod| template.as_ref().is_some_and(|labels| labels.matches(&pod.object.facet)));
         let available_at = |pod: &Pod| pod.available_at(wait);
         let mut status = json!({
             "replicas": active.len(), "fullyLabeledReplicas": labeled.count(),

@@ -1,0 +1,11 @@
+//! A cordoned node takes no pods, but for those that tolerate it.
+use crate::cluster::Has;
+use crate::spec::{Taint, list, tolerated};
+use crate::wanted::Wanted;
+
+pub(super) fn refusal(pod: &Wanted, node: &Has) -> Option<String> {
+    let cordon =
+        || Taint { key: "node.kubernetes.io/unschedulable".into(), value: String::new(), effect: "NoSchedule".into() };
+    let refused = node.unschedulable && !tolerated(list(pod.spec(), "tolerations"), &cordon());
+    refused.then(|| "node(s) were unschedulable".into())
+}
