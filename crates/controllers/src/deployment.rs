@@ -60,7 +60,9 @@ fn all(view: &View) -> Vec<Key> {
 }
 
 fn decide(view: &View, key: &Key, now: Millis) -> Decision {
-    let Some(object) = view.get_key(key).filter(|object| object.facet.deleting.is_none()) else { return Decision::idle() };
+    let Some(object) = view.get_key(key).filter(|object| object.facet.deleting.is_none()) else {
+        return Decision::idle();
+    };
     let value = object.value();
     let Some(selector) = selectors::read(at(&value, "/spec/selector")) else { return Decision::idle() };
     let plan = Plan::read(&value);
@@ -278,15 +280,20 @@ impl Turn<'_> {
     fn tell_scaled(&mut self, name: &str, was: i64, wanted: i64) {
         let way = if wanted >= was { "up" } else { "down" };
         let message = format!("Scaled {way} replica set {name} from {was} to {wanted}");
-        let report =
-            Report { component: "deployment-controller", warning: false, reason: "ScalingReplicaSet", message: &message };
+        let report = Report {
+            component: "deployment-controller",
+            warning: false,
+            reason: "ScalingReplicaSet",
+            message: &message,
+        };
         self.writes.extend(reports::write(self.view, &self.value, report, self.now));
     }
 
     /// Deletes the oldest empty ReplicaSets beyond the history limit.
     fn forget_old(&mut self, new: Option<usize>) {
         let limit = number(&self.value, "/spec/revisionHistoryLimit").and_then(|limit| usize::try_from(limit).ok());
-        let mut old: Vec<&Owned> = (0..).zip(&self.sets).filter(|(at, _)| Some(*at) != new).map(|(_, set)| set).collect();
+        let mut old: Vec<&Owned> =
+            (0..).zip(&self.sets).filter(|(at, _)| Some(*at) != new).map(|(_, set)| set).collect();
         old.sort_by_key(|set| history::revision(&set.value));
         let surplus = old.len().saturating_sub(limit.unwrap_or(REVISION_HISTORY));
         for set in old.into_iter().take(surplus) {

@@ -83,7 +83,8 @@ impl Pod {
     /// Reads a pod. One that cannot be read (a client wrote nonsense into it) reads as pending and not ready.
     pub(crate) fn read(object: &Arc<Object>) -> Self {
         let seen: Seen<'_> = serde_json::from_slice(&object.bytes).unwrap_or_default();
-        let ready = seen.status.conditions.iter().find(|condition| condition.kind == "Ready" && condition.status == "True");
+        let ready =
+            seen.status.conditions.iter().find(|condition| condition.kind == "Ready" && condition.status == "True");
         let ready = ready.map(|condition| {
             condition.last_transition_time.as_deref().and_then(Millis::parse).unwrap_or(object.created)
         });
@@ -130,7 +131,14 @@ pub(crate) fn letters(parts: &[&[u8]], length: usize) -> String {
 }
 
 /// A free name `{stem}{5 letters}`: from the owner, the revision read and a count, so that a replay gives the same.
-pub(crate) fn free_name(view: &View, resource: &str, namespace: &str, stem: &str, owner: Uid, count: &mut u64) -> String {
+pub(crate) fn free_name(
+    view: &View,
+    resource: &str,
+    namespace: &str,
+    stem: &str,
+    owner: Uid,
+    count: &mut u64,
+) -> String {
     // A pod's name is also its host name's source; generateName's own limit is 63 - 5.
     let stem: String = stem.chars().take(58).collect();
     loop {
@@ -145,7 +153,14 @@ pub(crate) fn free_name(view: &View, resource: &str, namespace: &str, stem: &str
 }
 
 /// A pod of `template` in `namespace`, as admission would let it in: service account, tolerations, priority, QoS class.
-pub(crate) fn from_template(view: &View, template: &Value, namespace: &str, name: &str, stem: &str, owner: Value) -> Value {
+pub(crate) fn from_template(
+    view: &View,
+    template: &Value,
+    namespace: &str,
+    name: &str,
+    stem: &str,
+    owner: Value,
+) -> Value {
     let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": at(template, "/spec")});
     for member in ["labels", "annotations", "finalizers"] {
         let value = at(template, &format!("/metadata/{member}"));
@@ -175,7 +190,9 @@ fn prioritize(view: &View, pod: &mut Value) {
     }
     let name = text(pod, "/spec/priorityClassName").to_owned();
     let class = if name.is_empty() {
-        view.list("priorityclasses.scheduling.k8s.io", None).map(|class| class.value()).find(|class| flag(class, "/globalDefault"))
+        view.list("priorityclasses.scheduling.k8s.io", None)
+            .map(|class| class.value())
+            .find(|class| flag(class, "/globalDefault"))
     } else {
         view.get("priorityclasses.scheduling.k8s.io", "", &name).map(|class| class.value())
     };
@@ -207,10 +224,12 @@ fn tolerate_short_losses(pod: &mut Value) {
 /// The QoS class, by the amounts of CPU and memory that the containers ask for.
 fn quality(pod: &Value) -> &'static str {
     let containers = || list(pod, "/spec/containers").iter().chain(list(pod, "/spec/initContainers"));
-    let amount = |container: &Value, side: &str, resource: &str| at(container, &format!("/resources/{side}/{resource}")).clone();
+    let amount =
+        |container: &Value, side: &str, resource: &str| at(container, &format!("/resources/{side}/{resource}")).clone();
     let both = ["cpu", "memory"];
     let asks = |container: &Value| {
-        both.iter().any(|resource| ["requests", "limits"].iter().any(|side| !amount(container, side, resource).is_null()))
+        both.iter()
+            .any(|resource| ["requests", "limits"].iter().any(|side| !amount(container, side, resource).is_null()))
     };
     if !containers().any(asks) {
         return "BestEffort";

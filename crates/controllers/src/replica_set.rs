@@ -4,8 +4,8 @@ use crate::fields::{at, list, number, set};
 use crate::limits::{BURST_PODS, REPORTS_EACH};
 use crate::owners::{adoptable, controlled, controller_key, controller_reference, orphans, with_owner, without_owners};
 use crate::pods::{Pod, free_name, from_template};
-use crate::{reports, selectors};
 use crate::writes::{begin_deletion, create, replace};
+use crate::{reports, selectors};
 use api::command::Write;
 use api::decision::Decision;
 use api::event::Event;
@@ -66,7 +66,9 @@ fn adopt_one(view: &View, pod: &Arc<Object>) -> Decision {
     let takes = |set: &&Arc<Object>| {
         selectors::read(at(&set.value(), "/spec/selector")).is_some_and(|selector| selector.matches(&pod.facet))
     };
-    let Some(set) = sets.filter(takes).min_by_key(|set| (set.created, set.key.clone())) else { return Decision::idle() };
+    let Some(set) = sets.filter(takes).min_by_key(|set| (set.created, set.key.clone())) else {
+        return Decision::idle();
+    };
     let write = replace(pod, &with_owner(pod, controller_reference("apps/v1", "ReplicaSet", set)));
     Decision::one(write.into_iter().collect(), format!("adopted by {}", set.key.name))
 }
@@ -172,7 +174,8 @@ impl Turn<'_> {
         let wait = number(&self.value, "/spec/minReadySeconds").unwrap_or(0);
         let labels = at(&self.value, "/spec/template/metadata/labels");
         let template = selectors::of_labels(labels);
-        let labeled = active.iter().filter(|pod| template.as_ref().is_some_and(|labels| labels.matches(&pod.object.facet)));
+        let labeled =
+            active.iter().filter(|pod| template.as_ref().is_some_and(|labels| labels.matches(&pod.object.facet)));
         let available_at = |pod: &Pod| pod.available_at(wait);
         let mut status = json!({
             "replicas": active.len(), "fullyLabeledReplicas": labeled.count(),

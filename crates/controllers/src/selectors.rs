@@ -19,7 +19,9 @@ mod tests {
 
     #[test]
     fn nothing_selects_everything() {
-        for selector in [json!({}), json!({"matchLabels": {}}), json!(null), json!({"matchExpressions": [{"operator": "Near"}]})] {
+        for selector in
+            [json!({}), json!({"matchLabels": {}}), json!(null), json!({"matchExpressions": [{"operator": "Near"}]})]
+        {
             assert_eq!(read(&selector), None, "{selector}");
         }
         assert!(read(&json!({"matchLabels": {"a": "b"}})).is_some());

@@ -69,7 +69,8 @@ fn grace_seconds(pod: &Value) -> i64 {
 /// A pod within its grace stays: its node takes it away.
 pub(crate) fn drop_finalizer(object: &Object, finalizer: &str) -> Option<Write> {
     let mut value = object.value();
-    let left: Vec<Value> = list(&value, "/metadata/finalizers").iter().filter(|name| *name != finalizer).cloned().collect();
+    let left: Vec<Value> =
+        list(&value, "/metadata/finalizers").iter().filter(|name| *name != finalizer).cloned().collect();
     let graceful = number(&value, "/metadata/deletionGracePeriodSeconds").unwrap_or(0) > 0;
     let pod = &*object.key.resource == "pods";
     if left.is_empty() && object.facet.deleting.is_some() && !(pod && graceful) {

@@ -51,7 +51,8 @@ fn a_deployment_is_created_scaled_and_deleted() {
         assert!(rolled_out(&web(&cluster)));
     }
     assert_eq!(cluster.list(SETS, "default").len(), 1);
-    let reasons: Vec<Value> = cluster.list("events", "default").into_iter().map(|event| event["reason"].clone()).collect();
+    let reasons: Vec<Value> =
+        cluster.list("events", "default").into_iter().map(|event| event["reason"].clone()).collect();
     for reason in ["ScalingReplicaSet", "SuccessfulCreate", "SuccessfulDelete"] {
         assert!(reasons.contains(&json!(reason)), "{reason} in {reasons:?}");
     }
@@ -84,7 +85,8 @@ fn a_rolling_update_keeps_its_bounds_and_can_be_undone() {
     template["metadata"]["labels"].as_object_mut().expect("labels").remove("pod-template-hash");
     cluster.update(DEPLOYMENTS, "default", "web", |value| value["spec"]["template"] = template);
     cluster.settle();
-    let again = cluster.get(SETS, "default", first["metadata"]["name"].as_str().expect("a name")).expect("the first set");
+    let again =
+        cluster.get(SETS, "default", first["metadata"]["name"].as_str().expect("a name")).expect("the first set");
     assert_eq!(again["spec"]["replicas"], 4);
     assert_eq!(again["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "3");
     assert_eq!(again["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"], "1");

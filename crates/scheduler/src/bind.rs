@@ -17,7 +17,8 @@ pub(crate) fn bind(view: &View, pod: &Wanted, node: &str, now: Millis) -> Vec<Wr
     if let Some(status) = value["status"].as_object_mut() {
         status.remove("nominatedNodeName");
     }
-    let since = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now.rfc3339()});
+    let since =
+        json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now.rfc3339()});
     put_condition(&mut value, since);
     let message = format!("Successfully assigned {}/{} to {node}", pod.object.key.namespace, pod.object.key.name);
     let report = Report { component: SCHEDULER_NAME, warning: false, reason: "Scheduled", message: &message };
@@ -28,7 +29,8 @@ pub(crate) fn bind(view: &View, pod: &Wanted, node: &str, now: Millis) -> Vec<Wr
 /// Says why `pod` fits nowhere. When only the counts in the text have changed, it is said again no sooner than after a while:
 /// then the second value is when.
 pub(crate) fn refuse(view: &View, pod: &Wanted, message: &str, now: Millis) -> (Vec<Write>, Option<Millis>) {
-    let old = list(&pod.value["status"], "conditions").iter().find(|condition| text(condition, "type") == "PodScheduled");
+    let old =
+        list(&pod.value["status"], "conditions").iter().find(|condition| text(condition, "type") == "PodScheduled");
     let standing = old.filter(|old| text(old, "status") == "False" && text(old, "reason") == "Unschedulable");
     let mut since = now.rfc3339();
     if let Some(standing) = standing {

@@ -53,7 +53,13 @@ impl Places {
 }
 
 /// Reckons the company of `pod`. `eligible` tells which nodes count as places for spreading.
-pub(crate) fn reckon(view: &View, cluster: &Cluster, counts: &mut Counts, pod: &Wanted, eligible: &dyn Fn(&str) -> bool) -> Company {
+pub(crate) fn reckon(
+    view: &View,
+    cluster: &Cluster,
+    counts: &mut Counts,
+    pod: &Wanted,
+    eligible: &dyn Fn(&str) -> bool,
+) -> Company {
     let mut company = Company::default();
     for spread in &pod.spread {
         let mut places = places(view, cluster, counts, &spread.term);
@@ -80,7 +86,8 @@ pub(crate) fn reckon(view: &View, cluster: &Cluster, counts: &mut Counts, pod: &
         company.affinity.push((places, own && total.all() == 0));
     }
     company.refuses = pod.refuses.iter().map(|term| places(view, cluster, counts, term)).collect();
-    company.preferred = pod.preferred.iter().map(|(weight, term)| (*weight, places(view, cluster, counts, term))).collect();
+    company.preferred =
+        pod.preferred.iter().map(|(weight, term)| (*weight, places(view, cluster, counts, term))).collect();
     company.refused = refused(view, cluster, pod);
     company
 }

@@ -14,7 +14,11 @@ use store::view::View;
 /// What came of looking for a node.
 #[derive(Clone, Debug)]
 pub(crate) enum Placement {
-    On { node: Arc<str>, scores: Vec<(i64, Arc<str>)>, refusals: Refusals },
+    On {
+        node: Arc<str>,
+        scores: Vec<(i64, Arc<str>)>,
+        refusals: Refusals,
+    },
     Nowhere(Refusals),
     /// The company it requires is only being placed; the next decision knows more.
     Later,
@@ -65,7 +69,13 @@ pub(crate) fn place(view: &View, cluster: &Cluster, shared: &mut Shared, pod: &W
     choose(pod, &company, cluster, &candidates, refusals)
 }
 
-fn choose(pod: &Wanted, company: &Company, cluster: &Cluster, candidates: &[Candidate<'_>], refusals: Refusals) -> Placement {
+fn choose(
+    pod: &Wanted,
+    company: &Company,
+    cluster: &Cluster,
+    candidates: &[Candidate<'_>],
+    refusals: Refusals,
+) -> Placement {
     let totals = score::all(pod, company, cluster, candidates);
     let named = candidates.iter().map(|candidate| candidate.has.name().clone());
     let mut scores: Vec<(i64, Arc<str>)> = totals.into_iter().zip(named).collect();
@@ -91,7 +101,8 @@ impl Refusals {
         if self.nodes == 0 {
             return "no nodes available to schedule pods".into();
         }
-        let mut parts: Vec<String> = self.by_text.iter().map(|(text, nodes)| format!("{} {text}", nodes.len())).collect();
+        let mut parts: Vec<String> =
+            self.by_text.iter().map(|(text, nodes)| format!("{} {text}", nodes.len())).collect();
         parts.sort();
         format!("0/{} nodes are available: {}.", self.nodes, parts.join(", "))
     }
@@ -110,4 +121,3 @@ impl Refusals {
 pub(crate) fn explain_scores(scores: &[(i64, Arc<str>)]) -> Value {
     scores.iter().take(EXPLAINED_NODES).map(|(score, name)| json!([&**name, score])).collect()
 }
-

@@ -18,7 +18,8 @@ pub(crate) struct Term {
 impl Term {
     /// Reads a term of a pod in `namespace`, whose own namespace is meant when the term names none.
     fn read(term: &Value, namespace: &str) -> Self {
-        let named: Vec<String> = list(term, "namespaces").iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        let named: Vec<String> =
+            list(term, "namespaces").iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
         let namespace_selector = term.get("namespaceSelector").filter(|selector| !selector.is_null()).map(read_labels);
         let own = named.is_empty() && namespace_selector.is_none();
         Self {

@@ -38,7 +38,10 @@ impl Wanted {
             object: object.clone(),
             priority: value["spec"]["priority"].as_i64().unwrap_or(0),
             ports: host_ports(&value),
-            spread: list(&value["spec"], "topologySpreadConstraints").iter().map(|entry| spread(entry, object)).collect(),
+            spread: list(&value["spec"], "topologySpreadConstraints")
+                .iter()
+                .map(|entry| spread(entry, object))
+                .collect(),
             affinity: affinity(&value, namespace),
             refuses: anti_affinity(&value, namespace),
             preferred: preferred(&value, namespace),

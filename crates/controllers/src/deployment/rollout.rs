@@ -166,7 +166,8 @@ mod tests {
     #[test]
     fn defaults_are_a_quarter_up_and_a_quarter_down() {
         assert_eq!(Plan::read(&json!({"spec": {"replicas": 10}})), plan(10, 3, 2));
-        let fixed = json!({"spec": {"replicas": 2, "strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "10%"}}}});
+        let fixed =
+            json!({"spec": {"replicas": 2, "strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "10%"}}}});
         assert_eq!(Plan::read(&fixed), plan(2, 0, 1));
     }
 

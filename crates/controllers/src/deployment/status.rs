@@ -27,7 +27,13 @@ pub(crate) enum Newest {
 }
 
 /// Sets counts and conditions of `deployment`; returns when the progress deadline passes.
-pub(crate) fn put_status(deployment: &mut Value, plan: Plan, counts: Counts, newest: &Newest, now: Millis) -> Option<Millis> {
+pub(crate) fn put_status(
+    deployment: &mut Value,
+    plan: Plan,
+    counts: Counts,
+    newest: &Newest,
+    now: Millis,
+) -> Option<Millis> {
     let old = Counts {
         replicas: number(deployment, "/status/replicas").unwrap_or(0),
         updated: number(deployment, "/status/updatedReplicas").unwrap_or(0),
@@ -81,7 +87,14 @@ pub(crate) fn complete(plan: Plan, counts: Counts) -> bool {
     counts.updated == plan.desired && counts.replicas == plan.desired && counts.available == plan.desired
 }
 
-fn put_progress(deployment: &mut Value, plan: Plan, counts: Counts, old: Counts, newest: &Newest, now: Millis) -> Option<Millis> {
+fn put_progress(
+    deployment: &mut Value,
+    plan: Plan,
+    counts: Counts,
+    old: Counts,
+    newest: &Newest,
+    now: Millis,
+) -> Option<Millis> {
     let deadline = number(deployment, "/spec/progressDeadlineSeconds").unwrap_or(PROGRESS_SECONDS);
     if deadline >= i64::from(i32::MAX) {
         return None;
@@ -108,7 +121,9 @@ fn put_progress(deployment: &mut Value, plan: Plan, counts: Counts, old: Counts,
     };
     match reason {
         None => progress("True", "FoundNewReplicaSet", format!("Found new replica set \"{name}\""), deployment),
-        Some("DeploymentPaused") => progress("Unknown", "DeploymentResumed", "Deployment is resumed".into(), deployment),
+        Some("DeploymentPaused") => {
+            progress("Unknown", "DeploymentResumed", "Deployment is resumed".into(), deployment)
+        }
         _ => {}
     }
     if reason == Some("NewReplicaSetAvailable") && counts.replicas == counts.updated {
@@ -119,14 +134,24 @@ fn put_progress(deployment: &mut Value, plan: Plan, counts: Counts, old: Counts,
         || counts.ready > old.ready
         || counts.available > old.available;
     if complete(plan, counts) {
-        progress("True", "NewReplicaSetAvailable", format!("ReplicaSet \"{name}\" has successfully progressed."), deployment);
+        progress(
+            "True",
+            "NewReplicaSetAvailable",
+            format!("ReplicaSet \"{name}\" has successfully progressed."),
+            deployment,
+        );
         return None;
     }
     if moved {
         progress("True", "ReplicaSetUpdated", format!("ReplicaSet \"{name}\" is progressing."), deployment);
         touch(deployment, "Progressing", now);
     } else if due(deployment, deadline).is_some_and(|due| due <= now) {
-        progress("False", "ProgressDeadlineExceeded", format!("ReplicaSet \"{name}\" has timed out progressing."), deployment);
+        progress(
+            "False",
+            "ProgressDeadlineExceeded",
+            format!("ReplicaSet \"{name}\" has timed out progressing."),
+            deployment,
+        );
         return None;
     }
     due(deployment, deadline).filter(|due| *due > now)

@@ -208,7 +208,8 @@ impl Cluster {
         let end = Millis(self.now.0 + seconds * 1_000);
         while let Some(at) = self.timers.values().min().copied().filter(|at| *at <= end) {
             self.now = self.now.max(at);
-            let due: Vec<_> = self.timers.iter().filter(|(_, time)| **time <= self.now).map(|(key, _)| key.clone()).collect();
+            let due: Vec<_> =
+                self.timers.iter().filter(|(_, time)| **time <= self.now).map(|(key, _)| key.clone()).collect();
             for key in due {
                 self.timers.remove(&key);
                 self.queue.insert(key);
@@ -243,7 +244,8 @@ impl Cluster {
                 }
             } else if value["status"]["phase"] == "Pending" {
                 let ready = if self.pods_become_ready { "True" } else { "False" };
-                let condition = |kind: &str| json!({"type": kind, "status": ready, "lastTransitionTime": self.now.rfc3339()});
+                let condition =
+                    |kind: &str| json!({"type": kind, "status": ready, "lastTransitionTime": self.now.rfc3339()});
                 value["status"] = json!({"phase": "Running", "podIP": format!("10.244.0.{}", number + 2),
                     "conditions": [condition("Ready"), condition("ContainersReady")]});
                 self.put(pod, &value);
@@ -292,4 +294,3 @@ pub fn condition<'a>(object: &'a Value, kind: &str) -> (&'a str, &'a str) {
     let found = conditions.into_iter().flatten().find(|condition| condition["type"] == kind);
     found.map_or(("", ""), |found| (found["status"].as_str().unwrap_or(""), found["reason"].as_str().unwrap_or("")))
 }
-

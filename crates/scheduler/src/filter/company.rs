@@ -3,9 +3,10 @@ use crate::cluster::Has;
 use crate::company::Company;
 
 pub(super) fn refusal(company: &Company, node: &Has) -> Option<String> {
-    let wanted = company.affinity.iter().all(|(places, first)| {
-        places.value(node).is_some() && (*first || places.at(node).standing > 0)
-    });
+    let wanted = company
+        .affinity
+        .iter()
+        .all(|(places, first)| places.value(node).is_some() && (*first || places.at(node).standing > 0));
     if !wanted {
         return Some("node(s) didn't match pod affinity rules".into());
     }

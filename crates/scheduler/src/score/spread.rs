@@ -22,7 +22,8 @@ pub(super) fn by_owner(pod: &Wanted, cluster: &Cluster, candidates: &[Candidate<
         }
     }
     let by_node = fewer_is_better(&candidates.iter().map(|candidate| on(candidate.node)).collect::<Vec<_>>());
-    let in_zone = |candidate: &Candidate<'_>| zone(candidate.has).and_then(|zone| zones.get(zone)).copied().unwrap_or(0);
+    let in_zone =
+        |candidate: &Candidate<'_>| zone(candidate.has).and_then(|zone| zones.get(zone)).copied().unwrap_or(0);
     let by_zone = fewer_is_better(&candidates.iter().map(in_zone).collect::<Vec<_>>());
     by_node.iter().zip(by_zone).map(|(node, zone)| if zones.is_empty() { *node } else { (node + zone) / 2 }).collect()
 }
