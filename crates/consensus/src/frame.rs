@@ -1,6 +1,7 @@
 //! What members say to each other, as bytes. Version 1: a version byte, a kind byte, then numbers in little endian.
 //! Records go as they are; only what is rare is JSON. Reading never trusts a length.
 use crate::types::{Entry, LogId, MemberInfo, Membership, Payload, Record, Vote, log_id, term_of};
+use api::revision::Millis;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
@@ -180,9 +181,8 @@ impl Out {
     }
 
     fn entry(self, entry: &Entry) -> Self {
-        let out = self.number(term_of(&entry.log_id)).number(entry.log_id.index);
-        let (kind, bytes) = payload_bytes(&entry.payload);
-        let mut out = out;
+        let (kind, time, bytes) = payload_bytes(&entry.payload);
+        let mut out = self.number(term_of(&entry.log_id)).number(entry.log_id.index).number(time.0);
         out.0.put_u8(kind);
         out.bytes(&bytes)
     }
@@ -192,21 +192,21 @@ impl Out {
     }
 }
 
-/// A payload as a kind and bytes: the same in a frame and in the log.
-pub(crate) fn payload_bytes(payload: &Payload) -> (u8, Bytes) {
+/// A payload as kind, stamp and bytes: the same in a frame and in the log.
+pub(crate) fn payload_bytes(payload: &Payload) -> (u8, Millis, Bytes) {
     match payload {
-        Payload::Blank => (0, Bytes::new()),
-        Payload::Normal(record) => (1, record.0.clone()),
+        Payload::Blank => (0, Millis(0), Bytes::new()),
+        Payload::Normal(record) => (1, record.time, record.bytes.clone()),
         // Sets, maps and strings always have a JSON form.
-        Payload::Membership(membership) => (2, serde_json::to_vec(membership).unwrap_or_default().into()),
+        Payload::Membership(membership) => (2, Millis(0), serde_json::to_vec(membership).unwrap_or_default().into()),
     }
 }
 
-/// The payload that kind and bytes name.
-pub(crate) fn payload_of(kind: u8, bytes: Bytes) -> Result<Payload, Malformed> {
+/// The payload that kind, stamp and bytes name.
+pub(crate) fn payload_of(kind: u8, time: Millis, bytes: Bytes) -> Result<Payload, Malformed> {
     match kind {
         0 if bytes.is_empty() => Ok(Payload::Blank),
-        1 => Ok(Payload::Normal(Record(bytes))),
+        1 => Ok(Payload::Normal(Record { time, bytes })),
         2 => {
             serde_json::from_slice::<Membership>(&bytes).map(Payload::Membership).map_err(|_| Malformed("a membership"))
         }
@@ -276,8 +276,8 @@ impl In {
         let many = self.number()?;
         let mut entries = Vec::new();
         for _ in 0..many {
-            let (term, index, kind) = (self.number()?, self.number()?, self.byte()?);
-            let payload = payload_of(kind, self.bytes()?)?;
+            let (term, index, time, kind) = (self.number()?, self.number()?, self.number()?, self.byte()?);
+            let payload = payload_of(kind, Millis(time), self.bytes()?)?;
             entries.push(Entry { log_id: log_id(term, index), payload });
         }
         Ok(entries)
@@ -295,6 +295,18 @@ impl In {
         }
         Ok((input.byte()?, input))
     }
+}
+
+/// A vote as it stands in the log.
+pub(crate) fn vote_bytes(vote: &Vote) -> Bytes {
+    Out::new(0, 24).vote(vote).done()
+}
+
+/// The vote that `vote_bytes` wrote.
+pub(crate) fn vote_of(bytes: Bytes) -> Result<Vote, Malformed> {
+    let (_, mut input) = In::open(bytes)?;
+    let vote = input.vote()?;
+    input.end(vote)
 }
 
 pub(crate) fn encode_request(request: &Request) -> Bytes {
@@ -326,7 +338,7 @@ pub(crate) fn encode_request(request: &Request) -> Bytes {
 
 fn payload_weight(payload: &Payload) -> usize {
     match payload {
-        Payload::Normal(record) => record.0.len(),
+        Payload::Normal(record) => record.bytes.len(),
         Payload::Blank | Payload::Membership(_) => 0,
     }
 }

@@ -21,7 +21,6 @@ mod transport;
 mod types;
 
 pub use change::{ChangeError, Standing};
-pub use log::Tape;
 pub use member::{LeadershipWatch, Member, Watch};
 pub use quorum::{LogLine, Logged, Options, Role, StartError, Status};
 pub use read::Unavailable;

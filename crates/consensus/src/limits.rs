@@ -31,12 +31,8 @@ pub(crate) const ELECTION_MS: (u64, u64) = (150, 300);
 pub(crate) const APPEND_ENTRIES_MAX: u64 = 512;
 /// Bytes of entries in one append to a follower, unless one entry alone is larger.
 pub(crate) const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Entries kept in memory for followers and for applying; older ones are read from the log's files.
-pub(crate) const SHELF_ENTRIES_MAX: usize = 8_192;
-/// Bytes of entries kept in memory, if more than `SHELF_ENTRIES_MIN` are.
-pub(crate) const SHELF_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Frames the log's writer puts into one write and one sync.
-pub(crate) const WRITE_FRAMES_MAX: usize = 4_096;
+/// Bytes of entries read at once where nobody else sets a limit.
+pub(crate) const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Entries after which a new snapshot is made.
 pub(crate) const SNAPSHOT_ENTRIES: u64 = 50_000;
 /// Bytes of a snapshot in one message.

@@ -1,99 +1,97 @@
-//! Raft's log and vote over the store's one ordered stream. It hands writes to the writer and never waits for a disk
-//! itself, save for a vote: a vote given must be a vote kept.
-mod frame;
-mod shelf;
-mod tape;
+//! Raft's log and vote over the store's one ordered stream. It appends to the store's log and leaves the flush to the
+//! writer, and never waits for a disk itself, save for a vote: a vote given must be a vote kept.
 mod writer;
 
-use crate::limits::{APPEND_BYTES_MAX, SHELF_ENTRIES_MAX};
-use crate::types::{Entry, LogId, Types, Vote};
-use frame::Frame;
+use crate::frame::{payload_of, vote_bytes, vote_of};
+use crate::limits::{APPEND_BYTES_MAX, READ_BYTES_MAX};
+use crate::types::{Entry, LogId, Payload, Types, Vote, log_id, term_of};
 use futures::Stream;
 use openraft::OptionalSend;
+use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
-use shelf::Shelf;
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use store::log::error::LogError;
+use store::log::frame::{Frame, Kind, Position};
 use tokio::sync::oneshot;
-use writer::{Done, Job, Queue};
-
-pub use tape::Tape;
+use writer::{Queue, Waiting};
 
 /// The log, shared by openraft's core, its readers and the writer.
 #[derive(Clone)]
 pub(crate) struct Log {
-    shared: Arc<Shared>,
+    inner: store::log::Log,
+    queue: Arc<Closing>,
 }
 
-struct Shared {
-    shelf: Arc<Mutex<Shelf>>,
-    queue: Arc<Queue>,
-    tape: Tape,
-}
+/// Closes the queue with the last handle, which ends the writer.
+struct Closing(Arc<Queue>);
 
-impl Drop for Shared {
+impl Drop for Closing {
     fn drop(&mut self) {
-        self.queue.close();
+        self.0.close();
     }
 }
 
 impl Log {
-    /// Opens the log and starts its writer. `broken` is told once if the disk fails.
-    pub(crate) fn open(tape: Tape, broken: impl Fn(&str) + Send + 'static) -> io::Result<Self> {
-        let found = tape.found()?;
-        let mut shelf = Shelf::default();
-        (shelf.vote, shelf.committed) = (found.vote, found.committed);
-        if let Some(purged) = found.purged {
-            shelf.purge(purged);
-        }
-        for entry in found.entries {
-            shelf.durable = entry.log_id.index;
-            shelf.push(entry);
-            shelf.trim();
-        }
-        let shelf = Arc::new(Mutex::new(shelf));
+    /// Takes the log over and starts its writer. `broken` is told once if the disk fails.
+    pub(crate) fn new(inner: store::log::Log, broken: impl Fn(&str) + Send + 'static) -> Self {
         let queue = Arc::new(Queue::default());
-        let durable = {
-            let shelf = shelf.clone();
-            move |index| lock(&shelf).durable = index
-        };
-        let writer = writer::run(queue.clone(), tape.clone(), Box::new(durable), Box::new(broken));
-        rt::spawn_thread("log", writer);
-        Ok(Self { shared: Arc::new(Shared { shelf, queue, tape }) })
+        rt::spawn_thread("log", writer::run(queue.clone(), inner.clone(), Box::new(broken)));
+        Self { inner, queue: Arc::new(Closing(queue)) }
     }
 
-    /// The index of the last entry.
+    /// Its last entry, or what stands for it.
     pub(crate) fn last(&self) -> Option<LogId> {
-        self.shelf().last
+        self.inner.reader().last().map(id_of)
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        lock(&self.shared.shelf)
+    pub(crate) fn store(&self) -> &store::log::Log {
+        &self.inner
     }
 
-    fn push(&self, frame: Frame, done: Done) {
-        self.shared.queue.push(Job { frame, done });
-    }
-
-    /// Entries from `start`, fewer than asked for only at a limit or at the end of the log.
-    pub(crate) fn read(&self, start: u64, end: u64, entries_max: usize, bytes_max: usize) -> io::Result<Vec<Entry>> {
-        let first = {
-            let shelf = self.shelf();
-            let start = start.max(shelf.purged.map_or(0, |purged| purged.index + 1));
-            if start >= shelf.first() {
-                return Ok(shelf.read(start, end, entries_max, bytes_max));
-            }
-            shelf.first()
-        };
-        // What left the shelf is durable, so the disk has it, and no truncation reaches down there.
-        self.shared.tape.read(start, end.min(first), entries_max)
+    /// Entries from `start` that Raft may still see: at least one if there is one, and no more than about `bytes_max`.
+    pub(crate) fn read(&self, start: u64, end: u64, bytes_max: usize) -> io::Result<Vec<Entry>> {
+        let start = start.max(self.inner.purged().map_or(0, |purged| purged.index + 1));
+        let found = self.inner.reader().entries(start, end, bytes_max).map_err(failed)?;
+        found.into_iter().map(|(frame, _)| entry_of(frame)).collect()
     }
 }
 
-fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+fn failed(why: LogError) -> io::Error {
+    io::Error::other(why)
+}
+
+fn id_of(position: Position) -> LogId {
+    log_id(position.term, position.index)
+}
+
+fn position_of(id: LogId) -> Position {
+    Position { index: id.index, term: term_of(&id), leader: 0 }
+}
+
+fn frame_of(entry: Entry) -> Frame {
+    let (kind, time, payload) = match entry.payload {
+        Payload::Normal(record) => (Kind::Normal, record.time, record.bytes),
+        Payload::Blank => (Kind::Blank, api::revision::Millis(0), bytes::Bytes::new()),
+        Payload::Membership(_) => {
+            let (_, time, bytes) = crate::frame::payload_bytes(&entry.payload);
+            (Kind::Membership, time, bytes)
+        }
+    };
+    let (index, term) = (entry.log_id.index, term_of(&entry.log_id));
+    Frame { index, term, leader: 0, time, kind, flags: 0, payload }
+}
+
+pub(crate) fn entry_of(frame: Frame) -> io::Result<Entry> {
+    let kind = match frame.kind {
+        Kind::Normal => 1,
+        Kind::Membership => 2,
+        _ => 0,
+    };
+    let payload = payload_of(kind, frame.time, frame.payload).map_err(io::Error::other)?;
+    Ok(Entry { log_id: log_id(frame.term, frame.index), payload })
 }
 
 fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
@@ -118,7 +116,7 @@ impl RaftLogReader<Types> for Log {
         let (mut start, end) = bounds(&range);
         let mut entries = Vec::new();
         loop {
-            let more = self.read(start, end, usize::MAX, usize::MAX)?;
+            let more = self.read(start, end, READ_BYTES_MAX)?;
             let Some(last) = more.last() else { return Ok(entries) };
             start = last.log_id.index + 1;
             entries.extend(more);
@@ -126,11 +124,15 @@ impl RaftLogReader<Types> for Log {
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
-        Ok(self.shelf().vote)
+        let bytes = self.inner.vote();
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        vote_of(bytes.into()).map(Some).map_err(io::Error::other)
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
-        self.read(start, end, SHELF_ENTRIES_MAX, APPEND_BYTES_MAX)
+        self.read(start, end, APPEND_BYTES_MAX)
     }
 
     /// A part at a time: after a restart this is the whole log since the checkpoint.
@@ -139,11 +141,10 @@ impl RaftLogReader<Types> for Log {
         R: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {
         let (start, end) = bounds(&range);
-        let log = self.clone();
         let part = Vec::new().into_iter();
-        futures::stream::unfold((log, start, part), move |(log, mut start, mut part)| async move {
+        futures::stream::unfold((self.clone(), start, part), move |(log, mut start, mut part)| async move {
             if part.len() == 0 && start < end {
-                match log.read(start, end, SHELF_ENTRIES_MAX, APPEND_BYTES_MAX) {
+                match log.read(start, end, READ_BYTES_MAX) {
                     Ok(entries) => part = entries.into_iter(),
                     Err(why) => return Some((Err(why), (log, end, part))),
                 }
@@ -159,8 +160,8 @@ impl RaftLogStorage<Types> for Log {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> Result<LogState<Types>, io::Error> {
-        let shelf = self.shelf();
-        Ok(LogState { last_purged_log_id: shelf.purged, last_log_id: shelf.last })
+        let purged = self.inner.purged().map(id_of);
+        Ok(LogState { last_purged_log_id: purged, last_log_id: self.last().max(purged) })
     }
 
     async fn get_log_reader(&mut self) -> Self::LogReader {
@@ -168,22 +169,19 @@ impl RaftLogStorage<Types> for Log {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        self.inner.save_vote(&vote_bytes(vote)).map_err(failed)?;
         let (sender, receiver) = oneshot::channel();
-        self.push(Frame::Vote(*vote), Done::Caller(sender));
-        receiver.await.map_err(|_| io::Error::other("the log's writer has stopped"))??;
-        self.shelf().vote = Some(*vote);
-        Ok(())
+        self.queue.0.push(Waiting::Caller(sender));
+        receiver.await.map_err(|_| io::Error::other("the log's writer has stopped"))?
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
-        self.shelf().committed = committed;
-        // It rides along with the next sync: an older one only means that more is applied again.
-        self.push(Frame::Committed(committed), Done::Nobody);
-        Ok(())
+        // It rides along with the next flush: an older one only means that more is applied again.
+        self.inner.save_committed(committed.map(position_of)).map_err(failed)
     }
 
     async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
-        Ok(self.shelf().committed)
+        Ok(self.inner.committed().map(id_of))
     }
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> Result<(), io::Error>
@@ -191,26 +189,18 @@ impl RaftLogStorage<Types> for Log {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let entries: Vec<_> = entries.into_iter().collect();
-        {
-            let mut shelf = self.shelf();
-            entries.iter().cloned().for_each(|entry| shelf.push(entry));
-            shelf.trim();
-        }
-        self.push(Frame::Entries(entries), Done::Append(callback));
+        let frames: Vec<_> = entries.into_iter().map(frame_of).collect();
+        self.inner.append(&frames).map_err(failed)?;
+        self.queue.0.push(Waiting::Append(callback));
         Ok(())
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
-        self.shelf().truncate(last);
         // In order with the appends that follow: whoever finds those on the disk finds this too.
-        self.push(Frame::Truncate(last), Done::Nobody);
-        Ok(())
+        self.inner.truncate_after(last.map(|last| last.index)).map_err(failed)
     }
 
     async fn purge(&mut self, until: LogId) -> Result<(), io::Error> {
-        self.shelf().purge(until);
-        self.push(Frame::Purge(until), Done::Nobody);
-        Ok(())
+        self.inner.purge(position_of(until), None).map_err(failed)
     }
 }

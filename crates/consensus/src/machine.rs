@@ -69,7 +69,7 @@ impl Machine {
                 self.membership = StoredMembership::new(Some(id), membership.clone());
             }
             Payload::Normal(bytes) => {
-                let record = record::decode(&bytes.0).map_err(|why| {
+                let record = record::decode(&bytes.bytes).map_err(|why| {
                     let why = format!("entry {} of the log cannot be read: {why}", id.index);
                     self.room.fall_ill(Health::Disk(why.clone()));
                     io::Error::new(io::ErrorKind::InvalidData, why)

@@ -4,7 +4,7 @@ use crate::compare;
 use crate::frame::Request;
 use crate::frame::{Answer, Change};
 use crate::limits::{APPEND_ENTRIES_MAX, ELECTION_MS, HEARTBEAT_MS, LOG_LINES_MAX, MEMBERSHIP_WAIT_MAX, RETRY_PAUSE};
-use crate::log::{Log, Tape};
+use crate::log::{Log, entry_of};
 use crate::machine::{Machine, Raft};
 use crate::peers::Peers;
 use crate::read::{Reader, Unavailable};
@@ -12,7 +12,7 @@ use crate::room::{Health, Leadership, Room};
 use crate::serve::Server;
 use crate::submit::Submitter;
 use crate::transport::Transport;
-use crate::types::{MemberInfo, Payload, term_of};
+use crate::types::{MemberInfo, Payload};
 use api::command::Entry;
 use api::record;
 use api::revision::Revision;
@@ -21,14 +21,15 @@ use openraft::{Config, SnapshotPolicy};
 use openraft_rt::{WatchReceiver, WatchSender};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
+use store::log::frame::{Chain, Frame};
 use store::view::StateHash;
 
 /// What a member is started with.
 pub struct Options {
     /// Who it is. Its id is never to be used again for another, not even after it is removed.
     pub info: MemberInfo,
-    /// Its log: empty for a new member.
-    pub tape: Tape,
+    /// Its log: empty for a new member. Opened by the caller, and from here on this member's alone.
+    pub log: store::log::Log,
     /// Its way to the others.
     pub transport: Arc<dyn Transport>,
 }
@@ -87,6 +88,8 @@ pub struct Status {
 pub struct LogLine {
     pub index: u64,
     pub term: u64,
+    /// The hash of the log up to and including this entry.
+    pub chain: Chain,
     pub what: Logged,
 }
 
@@ -130,13 +133,13 @@ pub(crate) fn config() -> Config {
 
 impl Quorum {
     pub(crate) async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { info, tape, transport } = options;
+        let Options { info, log, transport } = options;
         let room = Arc::new(Room::default());
         let broken = {
             let room = room.clone();
             move |why: &str| room.fall_ill(Health::Disk(why.to_owned()))
         };
-        let log = Log::open(tape, broken).map_err(|why| StartError::Log(why.to_string()))?;
+        let log = Log::new(log, broken);
         let config = config().validate().map_err(|why| StartError::Raft(why.to_string()))?;
         let peers = Peers::new(transport);
         let machine = Machine::new(room.clone());
@@ -230,29 +233,19 @@ impl Quorum {
         }
     }
 
-    /// The entries from index `from` to `to`, both included, at most `LOG_LINES_MAX`.
+    /// The entries from index `from` to `to`, both included, at most `LOG_LINES_MAX`: of the whole history.
     pub(crate) fn log(&self, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
-        let mut lines = Vec::new();
-        let mut next = from;
+        let reader = self.log.store().reader();
+        let mut lines: Vec<LogLine> = Vec::new();
+        let mut next = from.max(reader.start());
         while next <= to && lines.len() < LOG_LINES_MAX {
-            let entries = self.log.read(next, to.saturating_add(1), LOG_LINES_MAX - lines.len(), usize::MAX);
-            let entries = entries.map_err(|why| Unavailable(why.to_string()))?;
-            let Some(last) = entries.last() else { break };
-            next = last.log_id.index + 1;
-            lines.extend(entries.into_iter().map(|entry| LogLine {
-                index: entry.log_id.index,
-                term: term_of(&entry.log_id),
-                what: match entry.payload {
-                    Payload::Blank => Logged::Blank,
-                    Payload::Membership(members) => {
-                        Logged::Membership(members.nodes().map(|(_, info)| info.clone()).collect())
-                    }
-                    Payload::Normal(bytes) => {
-                        record::decode(&bytes.0).map_or_else(|why| Logged::Damaged(why.to_string()), Logged::Entry)
-                    }
-                },
-            }));
+            let found = reader.entries(next, to.saturating_add(1), READ_BYTES_MAX);
+            let found = found.map_err(|why| Unavailable(why.to_string()))?;
+            let Some((last, _)) = found.last() else { break };
+            next = last.index + 1;
+            lines.extend(found.into_iter().map(|(frame, chain)| line(frame, chain)));
         }
+        lines.truncate(LOG_LINES_MAX);
         Ok(lines)
     }
 
@@ -261,6 +254,19 @@ impl Quorum {
         // It may have stopped before.
         let _ = self.raft.shutdown().await;
     }
+}
+
+fn line(frame: Frame, chain: Chain) -> LogLine {
+    let (index, term) = (frame.index, frame.term);
+    let what = match entry_of(frame).map(|entry| entry.payload) {
+        Err(why) => Logged::Damaged(why.to_string()),
+        Ok(Payload::Blank) => Logged::Blank,
+        Ok(Payload::Membership(members)) => Logged::Membership(members.nodes().map(|(_, info)| info.clone()).collect()),
+        Ok(Payload::Normal(bytes)) => {
+            record::decode(&bytes.bytes).map_or_else(|why| Logged::Damaged(why.to_string()), Logged::Entry)
+        }
+    };
+    LogLine { index, term, chain, what }
 }
 
 /// Keeps who leads up to date, and whom this member can call.

@@ -1,4 +1,5 @@
 //! What openraft's types are here. This file and those it is used in are the only ones that know openraft.
+use api::revision::Millis;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,11 +17,15 @@ pub struct MemberInfo {
 
 /// The bytes of one record of the log, as `api::record` makes and reads them. Encoded once, by the leader.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Record(pub(crate) Bytes);
+pub(crate) struct Record {
+    /// The stamp of the entry in `bytes`, for the log's own index of time.
+    pub(crate) time: Millis,
+    pub(crate) bytes: Bytes,
+}
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
+        write!(f, "{} bytes", self.bytes.len())
     }
 }
 
@@ -33,13 +38,14 @@ impl fmt::Display for Record {
 // openraft asks that a record can be serialized; `frame` carries records as they are and never comes here.
 impl Serialize for Record {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        (self.time.0, &*self.bytes).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Record {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::<u8>::deserialize(deserializer).map(|bytes| Self(bytes.into()))
+        let (time, bytes) = <(u64, Vec<u8>)>::deserialize(deserializer)?;
+        Ok(Self { time: Millis(time), bytes: bytes.into() })
     }
 }
 
