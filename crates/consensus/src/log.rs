@@ -7,7 +7,6 @@ use crate::limits::{APPEND_BYTES_MAX, READ_BYTES_MAX};
 use crate::types::{Entry, LogId, Payload, Types, Vote, log_id, term_of};
 use futures::Stream;
 use openraft::OptionalSend;
-use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use std::fmt::Debug;
 use std::io;
@@ -44,7 +43,11 @@ impl Log {
 
     /// Its last entry, or what stands for it.
     pub(crate) fn last(&self) -> Option<LogId> {
-        self.inner.reader().last().map(id_of)
+        self.inner.reader().last().and_then(id_of)
+    }
+
+    fn purged(&self) -> Option<LogId> {
+        self.inner.purged().and_then(id_of)
     }
 
     pub(crate) fn store(&self) -> &store::log::Log {
@@ -63,8 +66,11 @@ fn failed(why: LogError) -> io::Error {
     io::Error::other(why)
 }
 
-fn id_of(position: Position) -> LogId {
-    log_id(position.term, position.index)
+/// The leader of a place where no entry ever was: before the first entry of a log that does not begin at 0.
+const NOBODY: u64 = u64::MAX;
+
+fn id_of(position: Position) -> Option<LogId> {
+    (position.leader != NOBODY).then(|| log_id(position.term, position.index))
 }
 
 fn position_of(id: LogId) -> Position {
@@ -160,7 +166,7 @@ impl RaftLogStorage<Types> for Log {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> Result<LogState<Types>, io::Error> {
-        let purged = self.inner.purged().map(id_of);
+        let purged = self.purged();
         Ok(LogState { last_purged_log_id: purged, last_log_id: self.last().max(purged) })
     }
 
@@ -181,7 +187,7 @@ impl RaftLogStorage<Types> for Log {
     }
 
     async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
-        Ok(self.inner.committed().map(id_of))
+        Ok(self.inner.committed().and_then(id_of))
     }
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> Result<(), io::Error>
@@ -190,12 +196,24 @@ impl RaftLogStorage<Types> for Log {
         I::IntoIter: OptionalSend,
     {
         let frames: Vec<_> = entries.into_iter().map(frame_of).collect();
+        if let Some(first) = frames.first()
+            && first.index > 0
+            && self.inner.reader().last().is_none()
+        {
+            // The store's log begins at 0 unless it is told otherwise.
+            let before = Position { index: first.index - 1, term: 0, leader: NOBODY };
+            self.inner.purge(before, None).map_err(failed)?;
+        }
         self.inner.append(&frames).map_err(failed)?;
         self.queue.0.push(Waiting::Append(callback));
         Ok(())
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
+        // What lies beyond the end leaves nothing to cut.
+        if last.is_some_and(|last| last.index >= self.inner.reader().next()) {
+            return Ok(());
+        }
         // In order with the appends that follow: whoever finds those on the disk finds this too.
         self.inner.truncate_after(last.map(|last| last.index)).map_err(failed)
     }
@@ -204,3 +222,6 @@ impl RaftLogStorage<Types> for Log {
         self.inner.purge(position_of(until), None).map_err(failed)
     }
 }
+
+#[cfg(test)]
+mod tests;

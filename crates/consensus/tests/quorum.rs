@@ -3,9 +3,10 @@ mod net;
 
 use api::command::{Condition, Outcome, Refusal};
 use bytes::Bytes;
-use consensus::{Health, Member, SubmitError, Tape};
+use consensus::{Health, Member, SubmitError};
 use net::{Network, done, leader, put};
 use std::time::Duration;
+use store::disk::memory::MemoryDisk;
 use store::watch::Interest;
 
 type Test = Result<(), Box<dyn std::error::Error>>;
@@ -51,7 +52,7 @@ async fn a_retry_with_the_same_id_gets_the_first_outcome() -> Test {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writing_goes_on_when_the_leader_dies_and_nothing_acknowledged_is_lost() -> Test {
     let network = Network::default();
-    let (members, tapes) = network.three().await;
+    let (members, disks) = network.three().await;
     for id in 0..20u32 {
         done(
             &members[(id % 3) as usize]
@@ -73,7 +74,7 @@ async fn writing_goes_on_when_the_leader_dies_and_nothing_acknowledged_is_lost()
         assert!((0..20).all(|id| name_is(&view, &format!("a{id}"))));
         assert!(name_is(&view, "after"));
     }
-    let back = network.start(old as u64 + 1, tapes[old].clone()).await;
+    let back = network.start(old as u64 + 1, disks[old].clone()).await;
     let view = back.linearizable().await?;
     assert!(name_is(&view, "after"));
     assert_eq!(view.hash(), rest[0].view().hash());
@@ -125,7 +126,7 @@ async fn reads_follow_writes_at_every_member() -> Test {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_members_restart_from_their_logs() -> Test {
     let network = Network::default();
-    let (members, tapes) = network.three().await;
+    let (members, disks) = network.three().await;
     for id in 0..50u32 {
         done(&members[0].submit(put(u128::from(id) + 1, &format!("a{id}"), "x", Condition::Absent)).await?);
     }
@@ -134,8 +135,8 @@ async fn all_members_restart_from_their_logs() -> Test {
         network.kill(id).await;
     }
     let mut again = Vec::new();
-    for (id, tape) in (1..).zip(&tapes) {
-        again.push(network.start(id, tape.clone()).await);
+    for (id, disk) in (1..).zip(&disks) {
+        again.push(network.start(id, disk.clone()).await);
     }
     for member in &again {
         let view = member.linearizable().await?;
@@ -152,7 +153,7 @@ async fn members_join_leave_and_are_replaced() -> Test {
     let network = Network::default();
     let (members, _) = network.three().await;
     done(&members[0].submit(put(1, "a", "x", Condition::Absent)).await?);
-    let four = network.start(4, Tape::default()).await;
+    let four = network.start(4, MemoryDisk::default()).await;
     members[1].replace(3, Network::info(4)).await?;
     assert!(name_is(&*four.linearizable().await?, "a"));
     let ids: Vec<u64> = four.members().iter().map(|standing| standing.info.id).collect();

@@ -6,11 +6,13 @@ use api::key::Key;
 use api::object::Body;
 use api::revision::Revision;
 use bytes::Bytes;
-use consensus::{Member, MemberInfo, Options, Tape, Transport, TransportError};
+use consensus::{Member, MemberInfo, Options, Transport, TransportError};
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use store::disk::memory::MemoryDisk;
+use store::log::{Log, Options as LogOptions};
 
 #[derive(Clone, Default)]
 pub struct Network {
@@ -60,25 +62,26 @@ impl Network {
         MemberInfo { id, name: format!("m{id}"), link: format!("m{id}:1"), api: format!("m{id}:2") }
     }
 
-    pub async fn start(&self, id: u64, tape: Tape) -> Member {
+    pub async fn start(&self, id: u64, disk: MemoryDisk) -> Member {
         let transport = Arc::new(Way { from: id, network: self.clone() });
-        let member = Member::start(Options { info: Self::info(id), tape, transport }).await.expect("starts");
+        let log = Log::open(Arc::new(disk), LogOptions::default()).expect("opens");
+        let member = Member::start(Options { info: Self::info(id), log, transport }).await.expect("starts");
         self.inner.lock().expect("no panic").members.insert(id, member.clone());
         member
     }
 
     /// Three voters.
-    pub async fn three(&self) -> (Vec<Member>, Vec<Tape>) {
-        let tapes: Vec<_> = (0..3).map(|_| Tape::default()).collect();
+    pub async fn three(&self) -> (Vec<Member>, Vec<MemoryDisk>) {
+        let disks: Vec<_> = (0..3).map(|_| MemoryDisk::default()).collect();
         let mut members = Vec::new();
-        for (id, tape) in (1..).zip(&tapes) {
-            members.push(self.start(id, tape.clone()).await);
+        for (id, disk) in (1..).zip(&disks) {
+            members.push(self.start(id, disk.clone()).await);
         }
         members[0].found().await.expect("founds");
         for id in 2..=3 {
             members[0].add(Self::info(id)).await.expect("joins");
         }
-        (members, tapes)
+        (members, disks)
     }
 
     pub async fn kill(&self, id: u64) {
