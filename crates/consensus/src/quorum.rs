@@ -3,7 +3,9 @@ use crate::change::{ChangeError, Standing, change, standings};
 use crate::compare;
 use crate::frame::Request;
 use crate::frame::{Answer, Change};
-use crate::limits::{APPEND_ENTRIES_MAX, ELECTION_MS, HEARTBEAT_MS, LOG_LINES_MAX, MEMBERSHIP_WAIT_MAX, READ_BYTES_MAX, RETRY_PAUSE};
+use crate::limits::{
+    APPEND_ENTRIES_MAX, ELECTION_MS, HEARTBEAT_MS, LOG_LINES_MAX, MEMBERSHIP_WAIT_MAX, READ_BYTES_MAX, RETRY_PAUSE,
+};
 use crate::log::{Log, entry_of};
 use crate::machine::{Machine, Raft};
 use crate::peers::Peers;

@@ -304,7 +304,8 @@ impl Batcher {
             }
         };
         let (responder, receiver) = ProgressResponder::<Types, _>::complete_only();
-        let write = self.raft.write(Record { time: entry.time, bytes }).with_leader(Term::new(term)).responder(responder);
+        let write =
+            self.raft.write(Record { time: entry.time, bytes }).with_leader(Term::new(term)).responder(responder);
         if let Err(why) = write.await {
             tell(callers, &Verdict::Doubt(why.to_string()));
             return None;
