@@ -4,6 +4,8 @@ use crate::negotiate::Body;
 use crate::query::WriteOptions;
 use crate::verbs::patch::Patch;
 use api::kind::Kind;
+use api::schema::fields;
+use api::schema::structure::message;
 use api::status::Status;
 use serde_json::Value;
 
@@ -34,8 +36,16 @@ pub fn decode_any(form: Body, bytes: &[u8]) -> Result<Value, Status> {
 /// # Errors
 /// 400.
 pub fn check_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Status> {
-    let _ = (kind, value);
-    Ok(Vec::new())
+    let Some(message) = kind.message().and_then(message) else { return Ok(Vec::new()) };
+    let unknown = fields::check(message, value).map_err(|why| unfit(kind, &why))?;
+    Ok(unknown.into_iter().map(|path| format!("unknown field {path:?}")).collect())
+}
+
+/// 400 for a body that is no object of `kind`.
+#[must_use]
+pub fn unfit(kind: &Kind, why: &str) -> Status {
+    let name = &kind.kind;
+    Status::bad_request(format!("{name} in version {:?} cannot be handled as a {name}: {why}", kind.version))
 }
 
 pub fn default(kind: &Kind, value: &mut Value) {
@@ -57,10 +67,13 @@ pub fn validate_update(kind: &Kind, old: &Value, new: &Value, subresource: &str)
 }
 
 /// # Errors
-/// 422 for a patch that does not apply.
+/// 400 for what is no patch, 422 for a patch that does not apply.
 pub fn patch(kind: &Kind, way: Patch, old: &Value, patch: &Value) -> Result<Value, Status> {
-    let _ = (kind, way, patch);
-    Ok(old.clone())
+    match (way, kind.message().and_then(message)) {
+        (Patch::Json, _) => api::patch::json::apply(old, patch),
+        (Patch::Strategic, Some(message)) => api::patch::strategic::apply(message, old, patch),
+        _ => api::patch::merge::apply(old, patch),
+    }
 }
 
 /// # Errors

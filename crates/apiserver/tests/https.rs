@@ -1,0 +1,193 @@
+//! The doors: TLS, HTTP and WebSocket as strangers use them. Whatever they send, the server answers or hangs up, and goes on.
+mod serve;
+
+use apiserver::nodes::{Nodes, PodStream, What};
+use apiserver::request::Duplex;
+use apiserver::room::Parts;
+use apiserver::server::ApiServer;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_tungstenite::tungstenite::Message;
+
+async fn tls(https: &serve::Https, known: bool) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+    let read = |name: &str| std::fs::read(https.directory.path().join(name)).expect("written");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&read("ca.pem")).expect("a certificate")).expect("an authority");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    let builder = builder.with_root_certificates(roots);
+    let config = if known {
+        let chain = vec![CertificateDer::from_pem_slice(&read("client.pem")).expect("a certificate")];
+        builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(&read("client.key")).expect("a key")).expect("an identity")
+    } else {
+        builder.with_no_client_auth()
+    };
+    let socket = tokio::net::TcpStream::connect(https.server.address()).await.expect("it connects");
+    let name = ServerName::try_from("localhost").expect("a name");
+    tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, socket).await.expect("a handshake")
+}
+
+/// Sends raw bytes over TLS, and reads until the server hangs up or is silent for long.
+async fn raw(https: &serve::Https, known: bool, bytes: &[u8]) -> String {
+    let mut stream = tls(https, known).await;
+    // The server may hang up before it has read everything.
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let _ = rt::timeout(Duration::from_millis(1_500), stream.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_do_no_harm() {
+    let https = serve::https(serve::alone().await).await;
+    let mut plain = tokio::net::TcpStream::connect(https.server.address()).await.expect("it connects");
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n\0\0\0").await.expect("written");
+    drop(plain);
+    let close = "Host: x\r\nConnection: close\r\n";
+    let body = |text: &str| format!("Content-Length: {}\r\n\r\n{text}", text.len());
+    let table = [
+        (format!("GET /version HTTP/1.1\r\n{close}\r\n"), false, "HTTP/1.1 200"),
+        (format!("GET /api/v1/pods HTTP/1.1\r\n{close}\r\n"), false, "HTTP/1.1 401"),
+        (format!("GET /api/v1/pods HTTP/1.1\r\n{close}\r\n"), true, "HTTP/1.1 200"),
+        ("GARBAGE\r\n\r\n".to_owned(), true, "HTTP/1.1 400"),
+        (format!("GET /{} HTTP/1.1\r\n{close}\r\n", "x".repeat(200_000)), true, "HTTP/1.1 4"),
+        (format!("GET /api HTTP/1.1\r\n{close}X: {}\r\n\r\n", "x".repeat(200_000)), true, "HTTP/1.1 4"),
+        (format!("GET /api/v1/pods/%zz HTTP/1.1\r\n{close}\r\n"), true, "HTTP/1.1 404"),
+        (format!("GET /api/v1/pods?a=%zz HTTP/1.1\r\n{close}\r\n"), true, "HTTP/1.1 400"),
+        (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}Content-Length: 9999999999\r\n\r\n"), true, ""),
+        (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}{}", body(&"[".repeat(100_000))), true, "HTTP/1.1 400"),
+        (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}{}", body(&"x".repeat(4_000_000))), true, "HTTP/1.1 413"),
+        (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}Content-Type: application/vnd.kubernetes.protobuf\r\n{}", body("k8s\0\u{7f}\u{7f}")), true, "HTTP/1.1 400"),
+        (format!("BREW /api/v1/namespaces HTTP/1.1\r\n{close}\r\n"), true, "HTTP/1.1 405"),
+        (format!("GET /api/v1/namespaces/default/pods/none/exec?command=x HTTP/1.1\r\n{close}\r\n"), true, "HTTP/1.1 400"),
+    ];
+    for (text, known, want) in table {
+        let answer = raw(&https, known, text.as_bytes()).await;
+        assert!(answer.starts_with(want), "{}: {}", &text[..text.len().min(80)], &answer[..answer.len().min(200)]);
+    }
+    assert!(raw(&https, true, &[0xff; 4_096]).await.len() < 1_000);
+    let well = raw(&https, true, format!("GET /readyz HTTP/1.1\r\n{close}\r\n").as_bytes()).await;
+    assert!(well.starts_with("HTTP/1.1 200") && well.ends_with("ok"), "{well}");
+    https.server.stop().await;
+}
+
+/// A node that answers: logs are two lines, a command repeats its input and ends with the code it was given.
+struct Echo {
+    asked: Arc<Mutex<Vec<PodStream>>>,
+}
+
+impl Nodes for Echo {
+    fn open(&self, node: &str, stream: PodStream) -> BoxFuture<'static, Result<Box<dyn Duplex>, api::status::Status>> {
+        self.asked.lock().expect("unpoisoned").push(stream.clone());
+        let node = node.to_owned();
+        async move {
+            if node != "n1" {
+                return Err(api::status::Status::unavailable(format!("node {node:?} has no session")));
+            }
+            let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+            rt::spawn("echo", async move {
+                match stream.what {
+                    What::Logs { .. } => theirs.write_all(b"one\ntwo\n").await.expect("written"),
+                    What::Exec { command, .. } => echo(&mut theirs, command).await,
+                    _ => {}
+                }
+            });
+            Ok(Box::new(ours) as Box<dyn Duplex>)
+        }
+        .boxed()
+    }
+}
+
+async fn echo(stream: &mut tokio::io::DuplexStream, command: Vec<String>) {
+    loop {
+        let (channel, length) = (stream.read_u8().await.expect("a channel"), stream.read_u32().await.expect("a length"));
+        let mut bytes = vec![0; length as usize];
+        stream.read_exact(&mut bytes).await.expect("a frame");
+        if channel == 255 {
+            break;
+        }
+        let mut frame = vec![1];
+        frame.extend_from_slice(&length.to_be_bytes());
+        frame.extend_from_slice(&bytes);
+        stream.write_all(&frame).await.expect("written");
+    }
+    let exit = format!("{{\"code\": {}, \"error\": \"\"}}", command[0]);
+    let mut frame = vec![3];
+    frame.extend_from_slice(&u32::try_from(exit.len()).expect("short").to_be_bytes());
+    frame.extend_from_slice(exit.as_bytes());
+    stream.write_all(&frame).await.expect("written");
+}
+
+async fn with_pod() -> (serve::Https, Arc<Mutex<Vec<PodStream>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let nodes: Arc<dyn Nodes> = Arc::new(Echo { asked: asked.clone() });
+    let api = ApiServer::new(Parts { member: consensus::Member::alone(), nodes: Some(nodes), operator: None });
+    apiserver::founding::found(&api, 6443).await.expect("founded");
+    let pod = r#"{"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}"#;
+    let pods = "/api/v1/namespaces/default/pods";
+    assert_eq!(serve::ask(&api, "POST", pods, &[], pod).await.code, 201);
+    let binding = r#"{"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n1"}}"#;
+    let bound = serve::ask(&api, "POST", &format!("{pods}/p/binding"), &[], binding).await;
+    assert_eq!(bound.code, 201, "{}", bound.body);
+    let again = serve::ask(&api, "POST", &format!("{pods}/p/binding"), &[], binding).await;
+    assert_eq!(again.code, 409, "{}", again.body);
+    (serve::https(api).await, asked)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_and_commands_reach_the_node() {
+    let (https, asked) = with_pod().await;
+    let head = "Host: x\r\nConnection: close\r\n\r\n";
+    let path = "/api/v1/namespaces/default/pods/p";
+    let log = raw(&https, true, format!("GET {path}/log?follow=true&tailLines=5 HTTP/1.1\r\n{head}").as_bytes()).await;
+    assert!(log.contains("one\ntwo\n"), "{log}");
+    let bad = raw(&https, true, format!("GET {path}/log?container=nope HTTP/1.1\r\n{head}").as_bytes()).await;
+    assert!(bad.starts_with("HTTP/1.1 400") && bad.contains("container nope is not valid for pod p"), "{bad}");
+    let stream = tls(&https, true).await;
+    let request = hyper::Request::builder()
+        .uri(format!("wss://localhost{path}/exec?command=7&stdin=true&stdout=true"))
+        .header("Host", "localhost")
+        .header("Connection", "Upgrade")
+        .header("Upgrade", "websocket")
+        .header("Sec-WebSocket-Version", "13")
+        .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("Sec-WebSocket-Protocol", "v5.channel.k8s.io")
+        .body(())
+        .expect("a request");
+    let (mut socket, response) = tokio_tungstenite::client_async(request, stream).await.expect("an upgrade");
+    assert_eq!(response.headers()["sec-websocket-protocol"], "v5.channel.k8s.io");
+    socket.send(Message::Binary(b"\0hello".to_vec().into())).await.expect("sent");
+    socket.send(Message::Binary(vec![255, 0].into())).await.expect("sent");
+    let mut channels = Vec::new();
+    while let Some(Ok(message)) = socket.next().await {
+        if let Message::Binary(bytes) = message {
+            channels.push((bytes[0], String::from_utf8_lossy(&bytes[1..]).into_owned()));
+        }
+    }
+    assert_eq!(channels[0], (1, "hello".to_owned()));
+    let status: serde_json::Value = serde_json::from_str(&channels[1].1).expect("a status");
+    assert_eq!((channels[1].0, &status["details"]["causes"][0]["message"]), (3, &serde_json::json!("7")));
+    let asked = asked.lock().expect("unpoisoned").clone();
+    assert!(matches!(&asked[0].what, What::Logs { follow: true, tail_lines: Some(5), container, .. } if container == "c"), "{asked:?}");
+    assert!(matches!(&asked[1].what, What::Exec { stdin: true, command, .. } if *command == ["7"]), "{asked:?}");
+    https.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_sends_its_head_at_once_and_ends_with_the_server() {
+    let https = serve::https(serve::alone().await).await;
+    let mut stream = tls(&https, true).await;
+    let path = "/api/v1/namespaces/default/configmaps?watch=1";
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.expect("written");
+    let mut head = [0; 12];
+    let read = rt::timeout(Duration::from_secs(5), stream.read_exact(&mut head)).await;
+    read.expect("the head comes before any event").expect("it is read");
+    assert_eq!(&head, b"HTTP/1.1 200");
+    let stopped = rt::timeout(Duration::from_secs(4), https.server.stop()).await;
+    assert!(stopped.is_some(), "an open watch does not hold the server up");
+}
