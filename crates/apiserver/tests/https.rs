@@ -19,11 +19,14 @@ async fn tls(https: &serve::Https, known: bool) -> tokio_rustls::client::TlsStre
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&read("ca.pem")).expect("a certificate")).expect("an authority");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    let builder =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
     let builder = builder.with_root_certificates(roots);
     let config = if known {
         let chain = vec![CertificateDer::from_pem_slice(&read("client.pem")).expect("a certificate")];
-        builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(&read("client.key")).expect("a key")).expect("an identity")
+        builder
+            .with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(&read("client.key")).expect("a key"))
+            .expect("an identity")
     } else {
         builder.with_no_client_auth()
     };
@@ -62,9 +65,20 @@ async fn strangers_do_no_harm() {
         (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}Content-Length: 9999999999\r\n\r\n"), true, ""),
         (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}{}", body(&"[".repeat(100_000))), true, "HTTP/1.1 400"),
         (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}{}", body(&"x".repeat(4_000_000))), true, "HTTP/1.1 413"),
-        (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}Content-Type: application/vnd.kubernetes.protobuf\r\n{}", body("k8s\0\u{7f}\u{7f}")), true, "HTTP/1.1 400"),
+        (
+            format!(
+                "POST /api/v1/namespaces HTTP/1.1\r\n{close}Content-Type: application/vnd.kubernetes.protobuf\r\n{}",
+                body("k8s\0\u{7f}\u{7f}")
+            ),
+            true,
+            "HTTP/1.1 400",
+        ),
         (format!("BREW /api/v1/namespaces HTTP/1.1\r\n{close}\r\n"), true, "HTTP/1.1 405"),
-        (format!("GET /api/v1/namespaces/default/pods/none/exec?command=x HTTP/1.1\r\n{close}\r\n"), true, "HTTP/1.1 400"),
+        (
+            format!("GET /api/v1/namespaces/default/pods/none/exec?command=x HTTP/1.1\r\n{close}\r\n"),
+            true,
+            "HTTP/1.1 400",
+        ),
     ];
     for (text, known, want) in table {
         let answer = raw(&https, known, text.as_bytes()).await;
@@ -105,7 +119,8 @@ impl Nodes for Echo {
 
 async fn echo(stream: &mut tokio::io::DuplexStream, command: Vec<String>) {
     loop {
-        let (channel, length) = (stream.read_u8().await.expect("a channel"), stream.read_u32().await.expect("a length"));
+        let (channel, length) =
+            (stream.read_u8().await.expect("a channel"), stream.read_u32().await.expect("a length"));
         let mut bytes = vec![0; length as usize];
         stream.read_exact(&mut bytes).await.expect("a frame");
         if channel == 255 {
@@ -173,7 +188,10 @@ async fn logs_and_commands_reach_the_node() {
     let status: serde_json::Value = serde_json::from_str(&channels[1].1).expect("a status");
     assert_eq!((channels[1].0, &status["details"]["causes"][0]["message"]), (3, &serde_json::json!("7")));
     let asked = asked.lock().expect("unpoisoned").clone();
-    assert!(matches!(&asked[0].what, What::Logs { follow: true, tail_lines: Some(5), container, .. } if container == "c"), "{asked:?}");
+    assert!(
+        matches!(&asked[0].what, What::Logs { follow: true, tail_lines: Some(5), container, .. } if container == "c"),
+        "{asked:?}"
+    );
     assert!(matches!(&asked[1].what, What::Exec { stdin: true, command, .. } if *command == ["7"]), "{asked:?}");
     https.server.stop().await;
 }

@@ -11,8 +11,9 @@ const KUBECTLS: [&str; 2] = ["1.32", "1.33"];
 
 fn kubectl(version: &str) -> Option<PathBuf> {
     let beside = PathBuf::from(format!("/usr/lib/google-cloud-sdk/bin/kubectl.{version}"));
-    let named = std::env::var_os("PATH")
-        .and_then(|paths| std::env::split_paths(&paths).map(|path| path.join(format!("kubectl.{version}"))).find(|path| path.exists()));
+    let named = std::env::var_os("PATH").and_then(|paths| {
+        std::env::split_paths(&paths).map(|path| path.join(format!("kubectl.{version}"))).find(|path| path.exists())
+    });
     Some(beside).filter(|path| path.exists()).or(named)
 }
 
@@ -72,7 +73,9 @@ fn lines_match(want: &[&str], have: &[&str]) -> bool {
     match (want.split_first(), have.split_first()) {
         (None, None) => true,
         (Some((&"...", rest)), _) => (0..=have.len()).any(|skip| lines_match(rest, &have[skip..])),
-        (Some((first, want)), Some((line, have))) => line_matches(first.trim_end(), line.trim_end()) && lines_match(want, have),
+        (Some((first, want)), Some((line, have))) => {
+            line_matches(first.trim_end(), line.trim_end()) && lines_match(want, have)
+        }
         _ => false,
     }
 }
