@@ -18,3 +18,7 @@ pub const JSON_DEPTH_MAX: usize = 128;
 pub const PATCH_OPERATIONS_MAX: usize = 10_000;
 /// Bytes of a name (RFC 1123 subdomain).
 pub const NAME_BYTES_MAX: usize = 253;
+/// Values one protobuf body may unfold to; two bytes can ask for an object.
+pub const PROTOBUF_VALUES_MAX: usize = 500_000;
+/// Nodes of one YAML body, and events its aliases may unfold to.
+pub const YAML_NODES_MAX: usize = 250_000;

@@ -1,4 +1,32 @@
 //! What an object of a kind may hold: structure, members, defaults, validation. It never stores and never decides.
+//!
+//! `check_fields(&Kind, &mut Value) -> Result<Vec<String>, Status>`: complaints about unknown members, which are gone then.
+//! `default(&Kind, &mut Value)`; `validate_new(&Kind, &Value)`; `validate_update(&Kind, &old, &new, subresource)`.
 pub mod fields;
 pub mod structural;
 pub mod structure;
+
+use crate::kind::{Kind, Schema};
+use crate::status::Status;
+use serde_json::Value;
+
+/// Takes unknown members out and complains of them (`unknown field "spec.foo"`); brings what is left into the form in which
+/// equal objects are equal: canonical quantities and times, no nulls, no zeros that mean absence.
+///
+/// # Errors
+/// 400 for a value of the wrong type.
+pub fn check_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Status> {
+    let wrong = |why: String| {
+        let message =
+            format!("{} in version {:?} cannot be handled as a {}: {why}", kind.kind, kind.version, kind.kind);
+        Status::bad_request(message)
+    };
+    let unknown = match &kind.schema {
+        Schema::Message(name) => match structure::message(name) {
+            Some(message) => fields::check(message, value).map_err(wrong)?,
+            None => Vec::new(),
+        },
+        Schema::Custom(_) => Vec::new(),
+    };
+    Ok(unknown.into_iter().map(|path| format!("unknown field \"{path}\"")).collect())
+}
