@@ -29,7 +29,11 @@ pub fn make(pod: &Pod, container: &Container, sources: &Sources) -> Result<Vec<(
     if pod.spec.enable_service_links.unwrap_or(true) {
         sources.services.iter().for_each(|service| service_variables(service, &mut known));
     } else {
-        sources.services.iter().filter(|service| service["metadata"]["name"] == "kubernetes").for_each(|service| service_variables(service, &mut known));
+        sources
+            .services
+            .iter()
+            .filter(|service| service["metadata"]["name"] == "kubernetes")
+            .for_each(|service| service_variables(service, &mut known));
     }
     let links = known.clone();
     let mut made: Vec<(String, String)> = Vec::new();
@@ -117,7 +121,9 @@ fn refer(pod: &Pod, container: &Container, from: &ValueFrom, sources: &Sources) 
     match texts(object).remove(&reference.key) {
         Some(value) => Ok(Some(value)),
         None if reference.optional => Ok(None),
-        None => Err(format!("couldn't find key {} in {kind} {}/{}", reference.key, pod.metadata.namespace, reference.name)),
+        None => {
+            Err(format!("couldn't find key {} in {kind} {}/{}", reference.key, pod.metadata.namespace, reference.name))
+        }
     }
 }
 
@@ -129,7 +135,9 @@ pub fn field(pod: &Pod, path: &str, sources: &Sources) -> Result<String, String>
     let lines = |map: &BTreeMap<String, String>| {
         map.iter().map(|(key, value)| format!("{key}={}", Value::from(value.as_str()))).collect::<Vec<_>>().join("\n")
     };
-    let keyed = |prefix: &str| path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix("['")).and_then(|rest| rest.strip_suffix("']"));
+    let keyed = |prefix: &str| {
+        path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix("['")).and_then(|rest| rest.strip_suffix("']"))
+    };
     if let Some(key) = keyed("metadata.labels") {
         return Ok(pod.metadata.labels.get(key).cloned().unwrap_or_default());
     }
@@ -157,7 +165,12 @@ pub fn field(pod: &Pod, path: &str, sources: &Sources) -> Result<String, String>
 ///
 /// # Errors
 /// If it names no container or no resource that has an amount.
-pub fn resource(pod: &Pod, container: &Container, reference: &ResourceFieldRef, sources: &Sources) -> Result<String, String> {
+pub fn resource(
+    pod: &Pod,
+    container: &Container,
+    reference: &ResourceFieldRef,
+    sources: &Sources,
+) -> Result<String, String> {
     let container = match reference.container_name.as_str() {
         "" => container,
         name => pod.container(name).ok_or_else(|| format!("resourceFieldRef: no container {name}"))?,
@@ -165,9 +178,14 @@ pub fn resource(pod: &Pod, container: &Container, reference: &ResourceFieldRef, 
     let resources = &container.resources;
     let amount = match reference.resource.as_str() {
         "limits.cpu" => i128::from(millicores(&resources.limits).unwrap_or(sources.cpu_milli)),
-        "requests.cpu" => i128::from(millicores(&resources.requests).or_else(|| millicores(&resources.limits)).unwrap_or(0)),
+        "requests.cpu" => {
+            i128::from(millicores(&resources.requests).or_else(|| millicores(&resources.limits)).unwrap_or(0))
+        }
         "limits.memory" => i128::from(memory_bytes(&resources.limits).unwrap_or(sources.memory_bytes)) * 1_000,
-        "requests.memory" => i128::from(memory_bytes(&resources.requests).or_else(|| memory_bytes(&resources.limits)).unwrap_or(0)) * 1_000,
+        "requests.memory" => {
+            i128::from(memory_bytes(&resources.requests).or_else(|| memory_bytes(&resources.limits)).unwrap_or(0))
+                * 1_000
+        }
         other => {
             let (side, name) = other.split_once('.').unwrap_or(("", other));
             let side = if side == "limits" { &resources.limits } else { &resources.requests };
@@ -176,7 +194,9 @@ pub fn resource(pod: &Pod, container: &Container, reference: &ResourceFieldRef, 
     };
     let divisor = match &reference.divisor {
         Some(Amount::Text(text)) if text == "0" => 1_000,
-        Some(divisor) => thousandths(divisor).filter(|divisor| *divisor > 0).ok_or("resourceFieldRef: the divisor is no quantity")?,
+        Some(divisor) => {
+            thousandths(divisor).filter(|divisor| *divisor > 0).ok_or("resourceFieldRef: the divisor is no quantity")?
+        }
         None => 1_000,
     };
     Ok((amount / divisor + i128::from(amount % divisor != 0)).to_string())
@@ -199,7 +219,9 @@ fn texts(object: &Value) -> BTreeMap<String, String> {
 
 /// `REDIS_SERVICE_HOST` and its kin, as Docker links named them.
 fn service_variables(service: &Value, into: &mut BTreeMap<String, String>) {
-    let (Some(name), Some(ip)) = (service["metadata"]["name"].as_str(), service["spec"]["clusterIP"].as_str()) else { return };
+    let (Some(name), Some(ip)) = (service["metadata"]["name"].as_str(), service["spec"]["clusterIP"].as_str()) else {
+        return;
+    };
     if ip.is_empty() || ip == "None" {
         return;
     }
@@ -243,5 +265,4 @@ pub fn wanted(pod: &Pod) -> (Vec<&str>, Vec<&str>) {
 }
 
 #[cfg(test)]
-#[path = "env_tests.rs"]
 mod tests;

@@ -61,7 +61,14 @@ fn project(pod: &Pod, projected: &Projected, sources: &Sources, files: &mut File
     Ok(())
 }
 
-fn from_object(source: &Source, name: &str, kind: &str, objects: &BTreeMap<String, Value>, mode: u32, files: &mut Files) -> Result<(), String> {
+fn from_object(
+    source: &Source,
+    name: &str,
+    kind: &str,
+    objects: &BTreeMap<String, Value>,
+    mode: u32,
+    files: &mut Files,
+) -> Result<(), String> {
     let Some(object) = objects.get(name) else {
         return if source.optional { Ok(()) } else { Err(format!("{kind} \"{name}\" not found")) };
     };
@@ -74,7 +81,11 @@ fn from_object(source: &Source, name: &str, kind: &str, objects: &BTreeMap<Strin
     }
     for item in &source.items {
         match contents.get(&item.key) {
-            Some(bytes) => place(&item.path, File { bytes: bytes.clone(), mode: item.mode.map_or(mode, |mode| mode & 0o777) }, files)?,
+            Some(bytes) => place(
+                &item.path,
+                File { bytes: bytes.clone(), mode: item.mode.map_or(mode, |mode| mode & 0o777) },
+                files,
+            )?,
             None if source.optional => {}
             None => return Err(format!("{kind} \"{name}\" has no key {}", item.key)),
         }
@@ -96,7 +107,9 @@ fn downward(pod: &Pod, source: &Source, sources: &Sources, mode: u32, files: &mu
 }
 
 fn place(path: &str, file: File, files: &mut Files) -> Result<(), String> {
-    let fine = !path.is_empty() && !path.starts_with('/') && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    let fine = !path.is_empty()
+        && !path.starts_with('/')
+        && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
     if !fine || path.starts_with("..") || path.contains('\0') {
         return Err(format!("{path:?} is no path inside a volume"));
     }
@@ -122,7 +135,9 @@ pub fn wanted(pod: &Pod) -> (Vec<&str>, Vec<&str>) {
     let (mut maps, mut secrets) = (Vec::new(), Vec::new());
     for volume in &pod.spec.volumes {
         maps.extend(volume.config_map.iter().map(|source| source.name.as_str()));
-        secrets.extend(volume.secret.iter().map(|source| if source.secret_name.is_empty() { source.name.as_str() } else { source.secret_name.as_str() }));
+        secrets.extend(volume.secret.iter().map(|source| {
+            if source.secret_name.is_empty() { source.name.as_str() } else { source.secret_name.as_str() }
+        }));
         for projection in volume.projected.iter().flat_map(|projected| &projected.sources) {
             maps.extend(projection.config_map.iter().map(|source| source.name.as_str()));
             secrets.extend(projection.secret.iter().map(|source| source.name.as_str()));
@@ -140,7 +155,11 @@ mod tests {
         let pod = Pod::read(&json!({"metadata": {"name": "p", "namespace": "d", "uid": "u", "labels": {"a": "1"}},
             "spec": {"containers": [{"name": "c"}], "volumes": [volume]}}))?;
         let sources = Sources {
-            config_maps: [("m".into(), json!({"kind": "ConfigMap", "data": {"a": "1", "b": "2"}, "binaryData": {"c": "AAE="}}))].into(),
+            config_maps: [(
+                "m".into(),
+                json!({"kind": "ConfigMap", "data": {"a": "1", "b": "2"}, "binaryData": {"c": "AAE="}}),
+            )]
+            .into(),
             secrets: [("s".into(), json!({"kind": "Secret", "data": {"k": "aGk="}}))].into(),
             ..Sources::default()
         };
@@ -152,10 +171,14 @@ mod tests {
         let all = files(json!({"name": "v", "configMap": {"name": "m"}})).expect("made").expect("files");
         assert_eq!(all.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(all["c"], File { bytes: vec![0, 1], mode: 0o644 });
-        let one = files(json!({"name": "v", "secret": {"secretName": "s", "defaultMode": 256, "items": [{"key": "k", "path": "x/y"}]}}));
+        let one = files(
+            json!({"name": "v", "secret": {"secretName": "s", "defaultMode": 256, "items": [{"key": "k", "path": "x/y"}]}}),
+        );
         assert_eq!(one.expect("made").expect("files")["x/y"], File { bytes: b"hi".to_vec(), mode: 0o400 });
-        let many = files(json!({"name": "v", "projected": {"sources": [{"configMap": {"name": "m", "items": [{"key": "a", "path": "a"}]}},
-            {"downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}}, {"serviceAccountToken": {"path": "token"}}]}}));
+        let many = files(
+            json!({"name": "v", "projected": {"sources": [{"configMap": {"name": "m", "items": [{"key": "a", "path": "a"}]}},
+            {"downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}}, {"serviceAccountToken": {"path": "token"}}]}}),
+        );
         let many = many.expect("made").expect("files");
         assert_eq!(many.keys().collect::<Vec<_>>(), ["a", "labels"]);
         assert_eq!(many["labels"].bytes, b"a=\"1\"");
@@ -173,6 +196,9 @@ mod tests {
         for (volume, words) in table {
             assert!(files(volume).expect_err("bad").contains(words), "{words}");
         }
-        assert_eq!(files(json!({"name": "v", "configMap": {"name": "none", "optional": true}})), Ok(Some(Files::new())));
+        assert_eq!(
+            files(json!({"name": "v", "configMap": {"name": "none", "optional": true}})),
+            Ok(Some(Files::new()))
+        );
     }
 }

@@ -10,17 +10,38 @@ use api::revision::Millis;
 pub enum Action {
     /// Make the pod's volumes.
     Volumes,
-    RunSandbox { attempt: u32 },
+    RunSandbox {
+        attempt: u32,
+    },
     /// See that the container's image is here, by its pull policy.
-    Image { container: String },
+    Image {
+        container: String,
+    },
     /// Create and start a container.
-    Start { container: String, attempt: u32, level: u32 },
+    Start {
+        container: String,
+        attempt: u32,
+        level: u32,
+    },
     /// Take away what an interrupted start or an old attempt left.
-    Discard { id: String },
-    Probe { container: String, id: String, kind: Kind },
+    Discard {
+        id: String,
+    },
+    Probe {
+        container: String,
+        id: String,
+        kind: Kind,
+    },
     /// End it: the pre-stop hook, the stop signal, and after `grace` milliseconds the kill.
-    Stop { container: String, id: String, grace: u64, why: String },
-    StopSandbox { id: String },
+    Stop {
+        container: String,
+        id: String,
+        grace: u64,
+        why: String,
+    },
+    StopSandbox {
+        id: String,
+    },
     /// Nothing runs any more: take everything of the pod away and say so.
     Remove,
 }
@@ -124,7 +145,8 @@ pub fn plan(pod: &Pod, seen: &Seen, now: u64) -> Plan {
 
 /// Ends what runs, sidecars last; true once nothing runs and the sandbox is down.
 fn end(pod: &Pod, seen: &Seen, now: u64, why: &str, plan: &mut Plan) -> bool {
-    let sidecar = |name: &str| pod.spec.init_containers.iter().any(|container| container.name == name && container.sidecar());
+    let sidecar =
+        |name: &str| pod.spec.init_containers.iter().any(|container| container.name == name && container.sidecar());
     let starting = seen.busy.iter().any(|busy| busy.starts_with("start/") || busy == "sandbox" || busy == "volumes");
     let running: Vec<_> = seen.running().collect();
     let mains = running.iter().any(|(name, _)| !sidecar(name));
@@ -182,7 +204,8 @@ fn run(pod: &Pod, seen: &Seen, now: u64, plan: &mut Plan) {
 
 /// Runs init containers in their order; true once all have done their part.
 fn inits(pod: &Pod, seen: &Seen, sandbox: &str, now: u64, plan: &mut Plan) -> bool {
-    let begun = pod.spec.containers.iter().any(|c| seen.newest(&c.name).is_some_and(|attempt| attempt.sandbox == sandbox));
+    let begun =
+        pod.spec.containers.iter().any(|c| seen.newest(&c.name).is_some_and(|attempt| attempt.sandbox == sandbox));
     for container in &pod.spec.init_containers {
         let newest = seen.newest(&container.name);
         if container.sidecar() {
@@ -193,9 +216,14 @@ fn inits(pod: &Pod, seen: &Seen, sandbox: &str, now: u64, plan: &mut Plan) -> bo
             }
             continue;
         }
-        let done = newest.is_some_and(|attempt| attempt.sandbox == sandbox && attempt.exit().is_some_and(|exit| exit.code == 0));
+        let done = newest
+            .is_some_and(|attempt| attempt.sandbox == sandbox && attempt.exit().is_some_and(|exit| exit.code == 0));
         if !done && !begun {
-            let policy = if pod.spec.restart_policy == RestartPolicy::Never { RestartPolicy::Never } else { RestartPolicy::OnFailure };
+            let policy = if pod.spec.restart_policy == RestartPolicy::Never {
+                RestartPolicy::Never
+            } else {
+                RestartPolicy::OnFailure
+            };
             keep(pod, seen, container, policy, sandbox, now, plan);
             return false;
         }
@@ -204,13 +232,22 @@ fn inits(pod: &Pod, seen: &Seen, sandbox: &str, now: u64, plan: &mut Plan) -> bo
 }
 
 /// Keeps one container going as its policy asks.
-fn keep(pod: &Pod, seen: &Seen, container: &Container, policy: RestartPolicy, sandbox: &str, now: u64, plan: &mut Plan) {
+fn keep(
+    pod: &Pod,
+    seen: &Seen,
+    container: &Container,
+    policy: RestartPolicy,
+    sandbox: &str,
+    now: u64,
+    plan: &mut Plan,
+) {
     let Some(newest) = seen.newest(&container.name) else {
         return start(seen, container, 0, 0, now, plan);
     };
     match &newest.state {
         State::Created => {
-            let busy = seen.busy.contains(&format!("start/{}", container.name)) || seen.busy.contains(&format!("discard/{}", newest.id));
+            let busy = seen.busy.contains(&format!("start/{}", container.name))
+                || seen.busy.contains(&format!("discard/{}", newest.id));
             if !busy {
                 plan.actions.push(Action::Discard { id: newest.id.clone() });
             }
@@ -229,7 +266,9 @@ fn keep(pod: &Pod, seen: &Seen, container: &Container, policy: RestartPolicy, sa
             }
         }
         State::Exited(exit) => {
-            let fresh = newest.sandbox != sandbox && policy != RestartPolicy::Never && (policy == RestartPolicy::Always || !(exit.code == 0));
+            let fresh = newest.sandbox != sandbox
+                && policy != RestartPolicy::Never
+                && (policy == RestartPolicy::Always || !(exit.code == 0));
             let again = fresh || restart::again(policy, exit) || (newest.sandbox != sandbox && init_of(pod, container));
             let due = if fresh { exit.finished } else { restart::due(newest, exit) };
             if again && due <= now {
@@ -297,5 +336,4 @@ fn discard_old(attempts: &[Attempt], seen: &Seen, plan: &mut Plan) {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

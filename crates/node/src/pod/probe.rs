@@ -137,7 +137,9 @@ mod tests {
 
     #[test]
     fn thresholds_turn_results_into_verdicts() {
-        let container = container(json!({"livenessProbe": {"tcpSocket": {"port": 1}, "failureThreshold": 2, "successThreshold": 1}}));
+        let container = container(
+            json!({"livenessProbe": {"tcpSocket": {"port": 1}, "failureThreshold": 2, "successThreshold": 1}}),
+        );
         let probe = container.liveness_probe.as_ref().expect("a probe");
         let table: [(&[bool], Option<bool>); 6] = [
             (&[], None),

@@ -60,7 +60,14 @@ mod tests {
 
     #[test]
     fn waits_double_from_ten_seconds_to_five_minutes_and_are_forgiven() {
-        let exit = |ran: u64| Exit { code: 1, signal: 0, reason: "Error".into(), message: String::new(), started: 0, finished: ran };
+        let exit = |ran: u64| Exit {
+            code: 1,
+            signal: 0,
+            reason: "Error".into(),
+            message: String::new(),
+            started: 0,
+            finished: ran,
+        };
         let attempt = |level| Attempt {
             id: "c".into(),
             sandbox: "s".into(),

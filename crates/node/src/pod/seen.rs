@@ -46,7 +46,9 @@ pub struct Attempt {
 pub enum State {
     /// Made and never started: a start that was interrupted.
     Created,
-    Running { since: u64 },
+    Running {
+        since: u64,
+    },
     Exited(Exit),
 }
 

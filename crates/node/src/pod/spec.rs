@@ -405,7 +405,11 @@ impl Pod {
         if pod.metadata.uid.is_empty() || pod.metadata.name.is_empty() {
             return Err("the pod has no name or no uid".into());
         }
-        let safe = |text: &str| !text.is_empty() && !text.starts_with('.') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        let safe = |text: &str| {
+            !text.is_empty()
+                && !text.starts_with('.')
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+        };
         if !safe(&pod.metadata.uid) || !safe(&pod.metadata.name) || !safe(&pod.metadata.namespace) {
             return Err("the pod's name, namespace or uid cannot be a file name".into());
         }

@@ -43,12 +43,20 @@ pub fn make(pod: &Pod, seen: &Seen, before: Option<&Value>, host: &Host, now: u6
         (_, true) => None,
         (Course::Done { failed: false }, _) => Some(("PodCompleted", String::new())),
         (Course::Done { failed: true }, _) => Some(("PodFailed", String::new())),
-        _ => Some(("ContainersNotReady", format!("containers with unready status: [{}]", names(&pod.spec.containers, &mains)))),
+        _ => Some((
+            "ContainersNotReady",
+            format!("containers with unready status: [{}]", names(&pod.spec.containers, &mains)),
+        )),
     };
-    let late_inits = (!initialized)
-        .then(|| ("ContainersNotInitialized", format!("containers with incomplete status: [{}]", names(&pod.spec.init_containers, &inits))));
+    let late_inits = (!initialized).then(|| {
+        (
+            "ContainersNotInitialized",
+            format!("containers with incomplete status: [{}]", names(&pod.spec.init_containers, &inits)),
+        )
+    });
     let gates = gates_open(pod);
-    let pod_why = why.clone().or_else(|| (!gates).then(|| ("ReadinessGatesNotReady", "a readiness gate is not open".to_owned())));
+    let pod_why =
+        why.clone().or_else(|| (!gates).then(|| ("ReadinessGatesNotReady", "a readiness gate is not open".to_owned())));
     let mut conditions = vec![
         condition("PodReadyToStartContainers", seen.sandbox.as_ref().is_some_and(|s| s.ready), None, before, now),
         condition("Initialized", initialized, late_inits, before, now),
@@ -88,13 +96,15 @@ fn phase(pod: &Pod, seen: &Seen, course: Course) -> &'static str {
         Course::Run => {}
         Course::Ending => {
             // A pod that is deleted and whose containers have all ended is final, so that its owner may replace it.
-            let exits: Vec<_> = pod.spec.containers.iter().map(|c| seen.newest(&c.name).and_then(Attempt::exit)).collect();
+            let exits: Vec<_> =
+                pod.spec.containers.iter().map(|c| seen.newest(&c.name).and_then(Attempt::exit)).collect();
             if !exits.is_empty() && exits.iter().all(Option::is_some) && seen.running().next().is_none() {
                 return if exits.iter().flatten().any(|exit| exit.code != 0) { "Failed" } else { "Succeeded" };
             }
         }
     }
-    let started = |container: &Container| seen.newest(&container.name).is_some_and(|attempt| attempt.state != State::Created);
+    let started =
+        |container: &Container| seen.newest(&container.name).is_some_and(|attempt| attempt.state != State::Created);
     if pod.spec.containers.iter().all(started) { "Running" } else { "Pending" }
 }
 
@@ -141,11 +151,20 @@ fn foreign(before: &Value) -> Vec<Value> {
 fn gates_open(pod: &Pod) -> bool {
     let conditions = pod.status.get("conditions").and_then(Value::as_array);
     pod.spec.readiness_gates.iter().all(|gate| {
-        conditions.is_some_and(|all| all.iter().any(|c| c["type"] == gate.condition_type.as_str() && c["status"] == "True"))
+        conditions
+            .is_some_and(|all| all.iter().any(|c| c["type"] == gate.condition_type.as_str() && c["status"] == "True"))
     })
 }
 
-fn container_status(pod: &Pod, seen: &Seen, container: &Container, init: bool, course: Course, host: &Host, now: u64) -> Value {
+fn container_status(
+    pod: &Pod,
+    seen: &Seen,
+    container: &Container,
+    init: bool,
+    course: Course,
+    host: &Host,
+    now: u64,
+) -> Value {
     let attempts = seen.containers.get(&container.name).map(Vec::as_slice).unwrap_or_default();
     let newest = attempts.last();
     let probes = newest.and_then(|newest| seen.probes.get(&container.name).filter(|probes| probes.id == newest.id));
@@ -156,7 +175,11 @@ fn container_status(pod: &Pod, seen: &Seen, container: &Container, init: bool, c
     // An ended container that is to run again is shown waiting, with its end as the state before.
     let again = course == Course::Run && waits_again(pod, seen, container, init);
     let waiting = || waiting(pod, seen, container, init, now);
-    let previous = attempts.len().checked_sub(2).and_then(|at| attempts[at].exit()).map(|exit| (exit, &attempts[attempts.len() - 2]));
+    let previous = attempts
+        .len()
+        .checked_sub(2)
+        .and_then(|at| attempts[at].exit())
+        .map(|exit| (exit, &attempts[attempts.len() - 2]));
     let (state, last) = match newest {
         None => (waiting(), None),
         Some(attempt) => match &attempt.state {
@@ -226,10 +249,14 @@ fn waiting(pod: &Pod, seen: &Seen, container: &Container, init: bool, now: u64) 
         return say(&failure.reason, &failure.message);
     }
     if let Some(Image::Failed(failure)) = seen.images.get(&container.name) {
-        let shown = failure.reason != "ErrImagePull" || now < failure.at + ERROR_SHOWN || seen.busy.contains(&format!("image/{}", container.name));
+        let shown = failure.reason != "ErrImagePull"
+            || now < failure.at + ERROR_SHOWN
+            || seen.busy.contains(&format!("image/{}", container.name));
         return match shown {
             true => say(&failure.reason, &failure.message),
-            false => say("ImagePullBackOff", &format!("Back-off pulling image \"{}\": {}", container.image, failure.message)),
+            false => {
+                say("ImagePullBackOff", &format!("Back-off pulling image \"{}\": {}", container.image, failure.message))
+            }
         };
     }
     let Some(newest) = seen.newest(&container.name) else {
@@ -240,12 +267,18 @@ fn waiting(pod: &Pod, seen: &Seen, container: &Container, init: bool, now: u64) 
     match due.filter(|wait| *wait > 0) {
         Some(wait) => say(
             "CrashLoopBackOff",
-            &format!("back-off {}s restarting failed container={} pod={}_{}({})", wait / 1_000, container.name, pod.metadata.name, pod.metadata.namespace, pod.metadata.uid),
+            &format!(
+                "back-off {}s restarting failed container={} pod={}_{}({})",
+                wait / 1_000,
+                container.name,
+                pod.metadata.name,
+                pod.metadata.namespace,
+                pod.metadata.uid
+            ),
         ),
         None => say("ContainerCreating", ""),
     }
 }
 
 #[cfg(test)]
-#[path = "status_tests.rs"]
 mod tests;

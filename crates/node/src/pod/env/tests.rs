@@ -3,13 +3,16 @@ use super::*;
 use serde_json::json;
 
 fn made(spec: Value, container: Value) -> Result<Vec<(String, String)>, String> {
-    let mut pod = json!({"metadata": {"name": "p", "namespace": "d", "uid": "u", "labels": {"app": "x"}}, "spec": spec});
+    let mut pod =
+        json!({"metadata": {"name": "p", "namespace": "d", "uid": "u", "labels": {"app": "x"}}, "spec": spec});
     pod["spec"]["containers"] = json!([container]);
     let pod = Pod::read(&pod)?;
     let sources = Sources {
         config_maps: [("m".into(), json!({"kind": "ConfigMap", "data": {"a": "1", "b": "2"}}))].into(),
         secrets: [("s".into(), json!({"kind": "Secret", "data": {"k": "aGk="}}))].into(),
-        services: vec![json!({"metadata": {"name": "my-db"}, "spec": {"clusterIP": "10.96.0.7", "ports": [{"name": "sql", "port": 5432}]}})],
+        services: vec![
+            json!({"metadata": {"name": "my-db"}, "spec": {"clusterIP": "10.96.0.7", "ports": [{"name": "sql", "port": 5432}]}}),
+        ],
         node_name: "n1".into(),
         host_ip: "192.0.2.1".into(),
         pod_ips: vec!["10.244.200.5".into()],
@@ -31,8 +34,11 @@ fn every_reference() {
         {"name": "L", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
         {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
         {"name": "MEM", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}}]);
-    let all: BTreeMap<_, _> = made(json!({}), json!({"name": "c", "env": env, "envFrom": [{"prefix": "P_", "configMapRef": {"name": "m"}}],
-        "resources": {"limits": {"memory": "100M"}}}))
+    let all: BTreeMap<_, _> = made(
+        json!({}),
+        json!({"name": "c", "env": env, "envFrom": [{"prefix": "P_", "configMapRef": {"name": "m"}}],
+        "resources": {"limits": {"memory": "100M"}}}),
+    )
     .expect("made")
     .into_iter()
     .collect();
@@ -59,8 +65,14 @@ fn every_reference() {
 #[test]
 fn what_is_missing_is_said() {
     let table = [
-        (json!([{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "none", "key": "a"}}}]), "configmap \"none\" not found"),
-        (json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "z"}}}]), "couldn't find key z in secret d/s"),
+        (
+            json!([{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "none", "key": "a"}}}]),
+            "configmap \"none\" not found",
+        ),
+        (
+            json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "z"}}}]),
+            "couldn't find key z in secret d/s",
+        ),
         (json!([{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.secrets"}}}]), "unsupported fieldPath"),
         (json!([{"name": "A", "valueFrom": {}}]), "names no source"),
     ];
@@ -72,14 +84,19 @@ fn what_is_missing_is_said() {
 
 #[test]
 fn later_variables_win_and_links_can_be_refused() {
-    let all = made(json!({"enableServiceLinks": false}), json!({"name": "c", "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "$(A)2"}]}));
+    let all = made(
+        json!({"enableServiceLinks": false}),
+        json!({"name": "c", "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "$(A)2"}]}),
+    );
     assert_eq!(all, Ok(vec![("A".to_owned(), "12".to_owned())]));
 }
 
 #[test]
 fn dollars_never_break_expansion() {
     let known = BTreeMap::from([("A".to_owned(), "ä".to_owned())]);
-    for (text, expected) in [("$", "$"), ("$(", "$("), ("$()", "$()"), ("$(A)$(A", "ä$(A"), ("$$$(A)", "$ä"), ("ü$ü", "ü$ü")] {
+    for (text, expected) in
+        [("$", "$"), ("$(", "$("), ("$()", "$()"), ("$(A)$(A", "ä$(A"), ("$$$(A)", "$ä"), ("ü$ü", "ü$ü")]
+    {
         assert_eq!(expand(text, &known), expected);
     }
 }

@@ -17,7 +17,14 @@ fn up() -> Seen {
 }
 
 fn attempt(name: &str, number: u32, level: u32, state: State) -> Attempt {
-    Attempt { id: format!("{name}{number}"), sandbox: "s".into(), attempt: number, level, image_id: "i@x".into(), state }
+    Attempt {
+        id: format!("{name}{number}"),
+        sandbox: "s".into(),
+        attempt: number,
+        level,
+        image_id: "i@x".into(),
+        state,
+    }
 }
 
 fn exited(code: i32, finished: u64) -> State {
@@ -53,9 +60,14 @@ fn a_pod_comes_up_step_by_step() {
 
 #[test]
 fn restarts_follow_the_policy_and_the_back_off() {
-    for (policy, code, restarts) in
-        [("Always", 0, true), ("Always", 1, true), ("OnFailure", 0, false), ("OnFailure", 1, true), ("Never", 0, false), ("Never", 1, false)]
-    {
+    for (policy, code, restarts) in [
+        ("Always", 0, true),
+        ("Always", 1, true),
+        ("OnFailure", 0, false),
+        ("OnFailure", 1, true),
+        ("Never", 0, false),
+        ("Never", 1, false),
+    ] {
         let pod = pod(json!({"restartPolicy": policy, "containers": [{"name": "a"}]}));
         let seen = with(up(), "a", vec![attempt("a", 1, 1, exited(code, 1_000))]);
         let early = plan(&pod, &seen, 10_999);
@@ -72,7 +84,9 @@ fn restarts_follow_the_policy_and_the_back_off() {
 
 #[test]
 fn init_containers_run_in_order_and_sidecars_beside() {
-    let pod = pod(json!({"initContainers": [{"name": "x"}, {"name": "side", "restartPolicy": "Always"}, {"name": "y"}], "containers": [{"name": "a"}]}));
+    let pod = pod(
+        json!({"initContainers": [{"name": "x"}, {"name": "side", "restartPolicy": "Always"}, {"name": "y"}], "containers": [{"name": "a"}]}),
+    );
     let mut seen = up();
     for name in ["x", "side", "y", "a"] {
         seen.images.insert(name.into(), Image::Here { id: "i".into() });
@@ -151,19 +165,34 @@ fn a_lost_sandbox_is_made_again_and_containers_run_in_it() {
     seen.sandbox.as_mut().expect("there").ready = false;
     assert_eq!(plan(&pod, &seen, 10).actions, [Action::RunSandbox { attempt: 1 }]);
     seen.sandbox = Some(Sandbox { id: "s2".into(), attempt: 1, ready: true, ips: vec![], created: 11 });
-    assert_eq!(plan(&pod, &seen, 11).actions, [start("a", 5, 5)], "without a back-off: the machine failed, not the container");
+    assert_eq!(
+        plan(&pod, &seen, 11).actions,
+        [start("a", 5, 5)],
+        "without a back-off: the machine failed, not the container"
+    );
 }
 
 #[test]
 fn a_sick_container_is_stopped_and_an_old_attempt_discarded() {
-    let pod = pod(json!({"containers": [{"name": "a", "livenessProbe": {"tcpSocket": {"port": 1}, "failureThreshold": 1}}]}));
-    let mut seen = with(up(), "a", vec![attempt("a", 0, 0, exited(1, 1)), attempt("a", 1, 1, exited(1, 2)), attempt("a", 2, 2, State::Running { since: 3 })]);
+    let pod =
+        pod(json!({"containers": [{"name": "a", "livenessProbe": {"tcpSocket": {"port": 1}, "failureThreshold": 1}}]}));
+    let mut seen = with(
+        up(),
+        "a",
+        vec![
+            attempt("a", 0, 0, exited(1, 1)),
+            attempt("a", 1, 1, exited(1, 2)),
+            attempt("a", 2, 2, State::Running { since: 3 }),
+        ],
+    );
     let actions = plan(&pod, &seen, 3).actions;
     assert_eq!(actions[0], Action::Probe { container: "a".into(), id: "a2".into(), kind: Kind::Liveness });
     assert_eq!(actions[1], Action::Discard { id: "a0".into() });
     let probe = pod.spec.containers[0].liveness_probe.clone().expect("there");
     probe::record(&probe, &mut seen.probes_mut("a", "a2").liveness, false, "refused", 4);
-    assert!(matches!(&plan(&pod, &seen, 5).actions[0], Action::Stop { id, why, .. } if id == "a2" && why.contains("refused")));
+    assert!(
+        matches!(&plan(&pod, &seen, 5).actions[0], Action::Stop { id, why, .. } if id == "a2" && why.contains("refused"))
+    );
 }
 
 #[test]
