@@ -29,11 +29,15 @@ impl Desk {
         self.lock().is_empty()
     }
 
-    pub(crate) fn tell(&self, id: CommandId, outcome: &Outcome) {
-        let Some(waiting) = self.lock().remove(&id) else { return };
+    pub(crate) fn tell(&self, id: CommandId, outcome: Outcome) {
+        let Some(mut waiting) = self.lock().remove(&id) else { return };
+        let last = waiting.pop();
+        // Any of them may have gone meanwhile.
         for sender in waiting {
-            // It may have gone meanwhile.
             let _ = sender.send(outcome.clone());
+        }
+        if let Some(sender) = last {
+            let _ = sender.send(outcome);
         }
     }
 

@@ -11,6 +11,10 @@ pub(crate) const VERSION: u8 = 1;
 /// A request to append entries; with none it is a heartbeat.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Append {
+    /// The stream it belongs to; 0 if to none, as a heartbeat.
+    pub(crate) lane: u64,
+    /// Its place in the stream, from 0.
+    pub(crate) turn: u64,
     pub(crate) vote: Vote,
     pub(crate) previous: Option<LogId>,
     pub(crate) committed: Option<LogId>,
@@ -313,7 +317,7 @@ pub(crate) fn encode_request(request: &Request) -> Bytes {
     match request {
         Request::Append(append) => {
             let weight: usize = append.entries.iter().map(|entry| 64 + payload_weight(&entry.payload)).sum();
-            let out = Out::new(1, 64 + weight).vote(&append.vote).log_id(append.previous.as_ref());
+            let out = Out::new(1, 96 + weight).number(append.lane).number(append.turn).vote(&append.vote).log_id(append.previous.as_ref());
             let out = out.log_id(append.committed.as_ref()).number(append.entries.len() as u64);
             append.entries.iter().fold(out, Out::entry).done()
         }
@@ -352,6 +356,8 @@ pub(crate) fn decode_request(frame: Bytes) -> Result<Request, Malformed> {
     let ballot = |input: &mut In| Ok(Ballot { vote: input.vote()?, last: input.log_id()?, transfer: input.flag()? });
     let request = match kind {
         1 => Request::Append(Append {
+            lane: input.number()?,
+            turn: input.number()?,
             vote: input.vote()?,
             previous: input.log_id()?,
             committed: input.log_id()?,
@@ -425,3 +431,6 @@ pub(crate) fn decode_answer(frame: Bytes) -> Result<Answer, Malformed> {
     };
     input.end(answer)
 }
+
+#[cfg(test)]
+mod tests;

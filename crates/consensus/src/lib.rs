@@ -6,6 +6,7 @@ mod desk;
 mod frame;
 mod gate;
 mod hashes;
+mod lane;
 mod limits;
 mod log;
 mod machine;

@@ -29,6 +29,10 @@ pub(crate) const HEARTBEAT_MS: u64 = 50;
 pub(crate) const ELECTION_MS: (u64, u64) = (150, 300);
 /// Entries in one append to a follower.
 pub(crate) const APPEND_ENTRIES_MAX: u64 = 512;
+/// Appends on their way to one follower at once.
+pub(crate) const APPENDS_IN_FLIGHT_MAX: usize = 8;
+/// How long an append waits for one that it has overtaken.
+pub(crate) const LANE_WAIT_MAX: Duration = Duration::from_millis(200);
 /// Bytes of entries in one append to a follower, unless one entry alone is larger.
 pub(crate) const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of entries read at once where nobody else sets a limit.

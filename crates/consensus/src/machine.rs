@@ -114,8 +114,8 @@ impl Machine {
             *term = term_of(&applied);
             grown
         });
-        for (id, outcome) in &news.outcomes {
-            self.room.desk.tell(*id, outcome);
+        for (id, outcome) in news.outcomes {
+            self.room.desk.tell(id, outcome);
         }
         news.responders.into_iter().for_each(|responder| responder.send(()));
     }

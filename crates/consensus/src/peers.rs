@@ -1,15 +1,16 @@
 //! The other members as openraft and the rest of this crate call them: requests as frames over the transport.
 use crate::frame::{Answer, Append, Ballot, Malformed, Request, decode_answer, encode_request};
-use crate::limits::APPEND_WAIT_MAX;
+use crate::limits::{APPEND_WAIT_MAX, APPENDS_IN_FLIGHT_MAX};
 use crate::machine::Parcel;
 use crate::transport::{Transport, TransportError};
 use crate::types::{MemberInfo, Membership, Snapshot, Types, Vote};
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, Stream, StreamExt};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse,
     VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
@@ -140,6 +141,36 @@ impl Peer {
     }
 }
 
+type Streamed<'s> = Result<BoxStream<'s, Result<StreamAppendResult<Types>, Failure>>, Failure>;
+
+/// Sends one append; nothing is borrowed, so that several can be on their way.
+fn append(
+    peers: Peers,
+    info: MemberInfo,
+    rpc: AppendEntriesRequest<Types>,
+    (lane, turn): (u64, u64),
+    limit: Duration,
+) -> impl Future<Output = Result<AppendEntriesResponse<Types>, Failure>> + Send {
+    let append = Append {
+        lane,
+        turn,
+        vote: rpc.vote,
+        previous: rpc.prev_log_id,
+        committed: rpc.leader_commit,
+        entries: rpc.entries,
+    };
+    async move {
+        let peer = Peer { peers, info };
+        match peer.ask(&Request::Append(append), limit).await? {
+            Answer::Appended => Ok(AppendEntriesResponse::Success),
+            Answer::AppendedPart(last) => Ok(AppendEntriesResponse::PartialSuccess(last)),
+            Answer::Conflict => Ok(AppendEntriesResponse::Conflict),
+            Answer::HigherVote(vote) => Ok(AppendEntriesResponse::HigherVote(vote)),
+            _ => Err(odd()),
+        }
+    }
+}
+
 fn odd() -> Failure {
     RPCError::Network(NetworkError::from_string("the member answered something else"))
 }
@@ -153,15 +184,38 @@ impl RaftNetworkV2<Types> for Peer {
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, Failure> {
         let limit = if rpc.entries.is_empty() { option.hard_ttl().max(APPEND_WAIT_MAX / 4) } else { APPEND_WAIT_MAX };
-        let append =
-            Append { vote: rpc.vote, previous: rpc.prev_log_id, committed: rpc.leader_commit, entries: rpc.entries };
-        match self.ask(&Request::Append(append), limit).await? {
-            Answer::Appended => Ok(AppendEntriesResponse::Success),
-            Answer::AppendedPart(last) => Ok(AppendEntriesResponse::PartialSuccess(last)),
-            Answer::Conflict => Ok(AppendEntriesResponse::Conflict),
-            Answer::HigherVote(vote) => Ok(AppendEntriesResponse::HigherVote(vote)),
-            _ => Err(odd()),
-        }
+        append(self.peers.clone(), self.info.clone(), rpc, (0, 0), limit).await
+    }
+
+    /// Several at once: the follower takes the next into memory while the one before is on its way to its disk.
+    fn stream_append<'s, S>(&'s mut self, input: S, _: RPCOption) -> BoxFuture<'s, Streamed<'s>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
+    {
+        let (peers, info) = (self.peers.clone(), self.info.clone());
+        let lane = rt::random().max(1);
+        let mut turn = 0;
+        let answers = input.map(move |rpc| {
+            let previous = rpc.prev_log_id;
+            let last = rpc.entries.last().map(|entry| entry.log_id).or(previous);
+            let answer = append(peers.clone(), info.clone(), rpc, (lane, turn), APPEND_WAIT_MAX);
+            turn += 1;
+            async move {
+                match answer.await? {
+                    AppendEntriesResponse::Conflict if previous.is_none() => Err(odd()),
+                    answer => Ok((answer.into_stream_result(previous, last), last)),
+                }
+            }
+        });
+        // Whatever is not a full success ends the stream: what was sent after it will not match either.
+        let ended = false;
+        let results = answers.buffered(APPENDS_IN_FLIGHT_MAX).scan(ended, |ended, result| {
+            let item = if *ended { None } else { Some(result) };
+            *ended = !matches!(&item, Some(Ok((Ok(matching), last))) if matching == last);
+            futures::future::ready(item.map(|result| result.map(|(result, _)| result)))
+        });
+        let results: BoxStream<'s, _> = results.boxed();
+        futures::future::ready(Ok(results)).boxed()
     }
 
     async fn vote(&mut self, rpc: VoteRequest<Types>, option: RPCOption) -> Result<VoteResponse<Types>, Failure> {

@@ -152,8 +152,13 @@ impl Quorum {
         rt::spawn("leadership", follow(info.id, room.clone(), raft.clone(), peers.clone()));
         rt::spawn("health", guard(room.clone(), raft.clone()));
         rt::spawn("compare", compare::run(info.id, room.clone(), raft.clone(), peers.clone()));
-        let server =
-            Server { room: room.clone(), raft: raft.clone(), submitter: submitter.clone(), reader: reader.clone() };
+        let server = Server {
+            room: room.clone(),
+            raft: raft.clone(),
+            submitter: submitter.clone(),
+            reader: reader.clone(),
+            lanes: Arc::default(),
+        };
         Ok(Self { info, room, raft, log, peers, submitter, reader, server })
     }
 
@@ -312,10 +317,4 @@ async fn guard(room: Arc<Room>, raft: Raft) {
 }
 
 #[cfg(test)]
-mod tests {
-    #[test]
-    fn a_leader_is_never_restored_and_pre_vote_is_on() {
-        let config = super::config().validate().expect("valid");
-        assert_eq!((config.enable_leader_restore, config.enable_pre_vote), (Some(false), Some(true)));
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! What other members ask of this one. Every byte comes from outside: it is read with care and answered always.
 use crate::change::{ChangeError, change};
 use crate::frame::{Answer, Append, Ballot, Change, Request, decode_request, encode_answer};
+use crate::lane::Lanes;
 use crate::limits::READ_ROUND_MAX;
 use crate::machine::Raft;
 use crate::read::Reader;
@@ -9,6 +10,7 @@ use crate::submit::{Submitter, Verdict};
 use crate::types::Types;
 use api::record;
 use bytes::Bytes;
+use futures::FutureExt;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest,
 };
@@ -23,6 +25,7 @@ pub(crate) struct Server {
     pub(crate) raft: Raft,
     pub(crate) submitter: Submitter,
     pub(crate) reader: Reader,
+    pub(crate) lanes: Arc<Lanes>,
 }
 
 fn refused(why: impl Display) -> Answer {
@@ -35,7 +38,7 @@ impl Server {
         let answer = match decode_request(frame) {
             Ok(request) => match self.room.illness() {
                 Some(illness) => Answer::Refused(illness),
-                None => self.answer(request).await,
+                None => self.answer(from, request).await,
             },
             Err(why) => {
                 tracing::warn!(from, %why, "a member sent what cannot be read");
@@ -45,9 +48,9 @@ impl Server {
         encode_answer(&answer)
     }
 
-    async fn answer(&self, request: Request) -> Answer {
+    async fn answer(&self, from: u64, request: Request) -> Answer {
         match request {
-            Request::Append(append) => self.append(append).await,
+            Request::Append(append) => self.append(from, append).await,
             Request::Vote(ballot) => match self.raft.vote(vote_request(ballot)).await {
                 Ok(voted) => Answer::Voted { vote: voted.vote, granted: voted.vote_granted, last: voted.last_log_id },
                 Err(why) => refused(why),
@@ -91,7 +94,7 @@ impl Server {
         }
     }
 
-    async fn append(&self, append: Append) -> Answer {
+    async fn append(&self, from: u64, append: Append) -> Answer {
         // openraft takes consecutive entries for granted.
         let start = append.previous.map_or(0, |previous| previous.index + 1);
         if !(start..).zip(&append.entries).all(|(index, entry)| entry.log_id.index == index) {
@@ -103,7 +106,21 @@ impl Server {
             entries: append.entries,
             leader_commit: append.committed,
         };
-        match self.raft.append_entries(rpc).await {
+        let (lane, turn) = (append.lane, append.turn);
+        if lane != 0 && !self.lanes.wait(from, lane, turn).await {
+            return refused("an append before this one did not arrive");
+        }
+        let mut appending = Box::pin(self.raft.append_entries(rpc));
+        // The first poll hands it to Raft; then the next may follow, long before this one is on the disk.
+        let first = appending.as_mut().now_or_never();
+        if lane != 0 {
+            self.lanes.passed(from, lane, turn);
+        }
+        let appended = match first {
+            Some(appended) => appended,
+            None => appending.await,
+        };
+        match appended {
             Ok(AppendEntriesResponse::Success) => Answer::Appended,
             Ok(AppendEntriesResponse::PartialSuccess(last)) => Answer::AppendedPart(last),
             Ok(AppendEntriesResponse::Conflict) => Answer::Conflict,

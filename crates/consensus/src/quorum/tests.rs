@@ -1,0 +1,111 @@
+//! One member: its settings, and how it behaves when it is ill.
+use super::*;
+use crate::frame::{decode_answer, encode_request};
+use crate::submit::SubmitError;
+use crate::transport::Nowhere;
+use api::command::{Command, CommandId, Outcome};
+use std::sync::atomic::{AtomicBool, Ordering};
+use store::disk::memory::MemoryDisk;
+use store::disk::{Disk, DiskError};
+
+#[test]
+fn a_leader_is_never_restored_and_pre_vote_is_on() {
+    let config = super::config().validate().expect("valid");
+    assert_eq!((config.enable_leader_restore, config.enable_pre_vote), (Some(false), Some(true)));
+}
+
+/// A disk that is full once it is told so.
+struct Filling {
+    disk: MemoryDisk,
+    full: Arc<AtomicBool>,
+}
+
+impl Disk for Filling {
+    fn list(&self) -> Result<Vec<String>, DiskError> {
+        self.disk.list()
+    }
+    fn create(&self, name: &str) -> Result<(), DiskError> {
+        self.disk.create(name)
+    }
+    fn len(&self, name: &str) -> Result<u64, DiskError> {
+        self.disk.len(name)
+    }
+    fn append(&self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        if self.full.load(Ordering::SeqCst) { Err(DiskError::Full) } else { self.disk.append(name, bytes) }
+    }
+    fn read_at(&self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>, DiskError> {
+        self.disk.read_at(name, offset, length)
+    }
+    fn sync(&self, name: &str) -> Result<(), DiskError> {
+        self.disk.sync(name)
+    }
+    fn truncate(&self, name: &str, length: u64) -> Result<(), DiskError> {
+        self.disk.truncate(name, length)
+    }
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> Result<(), DiskError> {
+        self.disk.remove(name)
+    }
+}
+
+fn command(id: u128) -> Command {
+    Command {
+        id: CommandId(id),
+        actor: "test".into(),
+        agent: "test".into(),
+        cause: Revision(0),
+        read: Revision(0),
+        note: "".into(),
+        writes: Vec::new(),
+    }
+}
+
+async fn one(full: &Arc<AtomicBool>) -> Quorum {
+    let disk = Filling { disk: MemoryDisk::default(), full: full.clone() };
+    let log = store::log::Log::open(Arc::new(disk), store::log::Options::default()).expect("opens");
+    let info = MemberInfo { id: 1, name: "m1".into(), ..MemberInfo::default() };
+    let quorum = Quorum::start(Options { info, log, transport: Arc::new(Nowhere) }).await.expect("starts");
+    quorum.found().await.expect("founds");
+    let outcome = quorum.submitter.submit(command(1), None).await;
+    assert!(matches!(outcome, Ok(Outcome::Done { .. })), "{outcome:?}");
+    quorum
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_whose_disk_is_full_says_so_and_takes_no_part() {
+    let full = Arc::default();
+    let quorum = one(&full).await;
+    full.store(true, Ordering::SeqCst);
+    let outcome = quorum.submitter.submit(command(2), None).await;
+    assert!(matches!(outcome, Err(SubmitError::Unknown(_))), "it was taken, and is not acknowledged: {outcome:?}");
+    let Health::Disk(why) = quorum.status().health else { panic!("{:?}", quorum.status()) };
+    assert!(why.contains("full"), "{why}");
+    assert!(matches!(quorum.submitter.submit(command(3), None).await, Err(SubmitError::Unavailable(_))));
+    assert!(quorum.reader.linearizable().await.is_err());
+    assert_eq!(quorum.room.leadership().here, false);
+    let answer = decode_answer(quorum.serve(2, encode_request(&Request::ReadIndex)).await).expect("a frame");
+    assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_differs_from_the_majority_stops_serving() {
+    let quorum = one(&Arc::default()).await;
+    let (index, hash) = quorum.status().hash;
+    let verdict = |hash| encode_request(&Request::Verdict { index, hash });
+    quorum.serve(2, verdict(hash.0)).await;
+    assert_eq!(quorum.status().health, Health::Well);
+    quorum.serve(2, verdict(hash.0 ^ 1)).await;
+    assert!(matches!(quorum.status().health, Health::Diverged { .. }), "{:?}", quorum.status());
+    assert!(quorum.reader.linearizable().await.is_err());
+    assert!(matches!(quorum.submitter.submit(command(3), None).await, Err(SubmitError::Unavailable(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_is_too_large_is_refused_before_it_is_taken() {
+    let quorum = one(&Arc::default()).await;
+    let mut large = command(2);
+    large.note = "x".repeat(crate::limits::COMMAND_BYTES_MAX + 1).into();
+    assert!(matches!(quorum.submitter.submit(large, None).await, Err(SubmitError::TooLarge(_))));
+}
