@@ -317,7 +317,11 @@ pub(crate) fn encode_request(request: &Request) -> Bytes {
     match request {
         Request::Append(append) => {
             let weight: usize = append.entries.iter().map(|entry| 64 + payload_weight(&entry.payload)).sum();
-            let out = Out::new(1, 96 + weight).number(append.lane).number(append.turn).vote(&append.vote).log_id(append.previous.as_ref());
+            let out = Out::new(1, 96 + weight)
+                .number(append.lane)
+                .number(append.turn)
+                .vote(&append.vote)
+                .log_id(append.previous.as_ref());
             let out = out.log_id(append.committed.as_ref()).number(append.entries.len() as u64);
             append.entries.iter().fold(out, Out::entry).done()
         }

@@ -12,11 +12,8 @@ fn requests() -> Vec<Request> {
     let members = Membership::new_with_defaults(vec![BTreeSet::from([1])], []);
     let entry = |index, payload| Entry { log_id: log_id(3, index), payload };
     let record = Record { time: Millis(9), bytes: Bytes::from_static(b"record") };
-    let entries = vec![
-        entry(5, Payload::Blank),
-        entry(6, Payload::Normal(record)),
-        entry(7, Payload::Membership(members)),
-    ];
+    let entries =
+        vec![entry(5, Payload::Blank), entry(6, Payload::Normal(record)), entry(7, Payload::Membership(members))];
     let ballot = || Ballot { vote: Vote::new(4, 1), last: Some(log_id(3, 7)), transfer: true };
     vec![
         Request::Append(Append { lane: 7, turn: 1, vote, previous: Some(log_id(2, 4)), committed: None, entries }),
