@@ -33,7 +33,9 @@ pub trait World {
     /// Milliseconds since the Unix epoch by the node's own clock.
     fn wall(&self) -> u64;
     fn random(&self) -> u64;
+    /// Starts a task on the node whose task is running: killed and paused with it.
     fn spawn(&self, name: &'static str, task: Pin<Box<dyn Future<Output = ()> + Send>>);
+    /// Wakes when `now` of this node has reached `when`, not before.
     fn wake_at(&self, when: Instant, waker: Waker);
 }
 
@@ -97,7 +99,7 @@ pub fn random_u128() -> u128 {
     (u128::from(random()) << 64) | u128::from(random())
 }
 
-/// A spawned task's result; dropping it lets the task run on.
+/// A task's result; dropping it lets the task run on.
 pub struct JoinHandle<T>(tokio::sync::oneshot::Receiver<T>);
 
 /// The task ended without a result: it panicked, or its node was killed.
@@ -128,13 +130,29 @@ pub fn spawn<T: Send + 'static>(name: &'static str, future: impl Future<Output =
     JoinHandle(receive)
 }
 
-/// Runs a future on a thread of its own: for one that blocks, as a disk's writer does. In a simulation it is a task like any other.
+/// Runs work that blocks (a disk's sync) where it holds up no other task. In a simulation it runs in place, as a task of its own.
+pub fn blocking<T: Send + 'static>(name: &'static str, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    if world().is_some() {
+        return spawn(name, async move { work() });
+    }
+    let (send, receive) = tokio::sync::oneshot::channel();
+    tokio::task::spawn_blocking(move || {
+        // Nobody may be waiting for the result.
+        let _ = send.send(work());
+    });
+    JoinHandle(receive)
+}
+
+/// Runs a future on a thread of its own: for one that blocks all its life, as a log's writer does. In a simulation it is a
+/// task like any other.
+///
+/// # Panics
+/// If the system has run out of threads: then this process cannot do its work.
 pub fn spawn_thread(name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
     if let Some(world) = world() {
         return world.spawn(name, Box::pin(future));
     }
     let thread = std::thread::Builder::new().name(name.to_owned());
-    // The system refuses a thread only when it has run out of them; then this process cannot do its work.
     thread.spawn(move || block_on(future)).expect("the system gives a thread");
 }
 
@@ -154,24 +172,53 @@ fn block_on(future: impl Future<Output = ()>) {
 }
 
 /// Waits for a duration.
-pub async fn sleep(duration: Duration) {
-    sleep_until(now().after(duration)).await;
+#[must_use]
+pub fn sleep(duration: Duration) -> Sleep {
+    sleep_until(now().after(duration))
 }
 
 /// Waits until an instant.
-pub async fn sleep_until(when: Instant) {
-    if world().is_none() {
-        let wait = when.since(now());
-        return tokio::time::sleep(wait).await;
-    }
-    std::future::poll_fn(move |context| match world() {
-        Some(world) if world.now() < when => {
-            world.wake_at(when, context.waker().clone());
-            Poll::Pending
-        }
-        _ => Poll::Ready(()),
+#[must_use]
+pub fn sleep_until(when: Instant) -> Sleep {
+    Sleep(match world() {
+        Some(_) => Timer::World { when, asked: None },
+        None => Timer::Tokio(Box::pin(tokio::time::sleep(when.since(now())))),
     })
-    .await;
+}
+
+/// A timer. It belongs to the runtime it was made in.
+#[derive(Debug)]
+pub struct Sleep(Timer);
+
+#[derive(Debug)]
+enum Timer {
+    /// `asked`: the waker that the world already holds for it, so that a future polled often asks once.
+    World {
+        when: Instant,
+        asked: Option<Waker>,
+    },
+    Tokio(Pin<Box<tokio::time::Sleep>>),
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Timer::Tokio(sleep) => sleep.as_mut().poll(context),
+            Timer::World { when, asked } => {
+                let Some(world) = world() else { return Poll::Ready(()) };
+                if world.now() >= *when {
+                    return Poll::Ready(());
+                }
+                if !asked.as_ref().is_some_and(|asked| asked.will_wake(context.waker())) {
+                    world.wake_at(*when, context.waker().clone());
+                    *asked = Some(context.waker().clone());
+                }
+                Poll::Pending
+            }
+        }
+    }
 }
 
 /// The future's output, or `None` if it took longer than `duration`.
@@ -185,4 +232,70 @@ pub async fn timeout<T>(duration: Duration, future: impl Future<Output = T>) -> 
         timer.as_mut().poll(context).map(|()| None)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// A world whose time stands still until it is set.
+    #[derive(Default)]
+    struct Still {
+        now: Cell<u64>,
+        asked: Cell<u32>,
+    }
+
+    struct Nobody;
+
+    impl std::task::Wake for Nobody {
+        fn wake(self: std::sync::Arc<Self>) {}
+    }
+
+    impl World for Still {
+        fn now(&self) -> Instant {
+            Instant(self.now.get())
+        }
+        fn wall(&self) -> u64 {
+            7
+        }
+        fn random(&self) -> u64 {
+            3
+        }
+        fn spawn(&self, _: &'static str, _: Pin<Box<dyn Future<Output = ()> + Send>>) {}
+        fn wake_at(&self, _: Instant, _: Waker) {
+            self.asked.set(self.asked.get() + 1);
+        }
+    }
+
+    #[test]
+    fn inside_a_world_everything_is_the_worlds() {
+        let still = Rc::new(Still::default());
+        enter(still.clone(), || {
+            assert_eq!((now(), wall(), random_u128()), (Instant(0), 7, (3 << 64) | 3));
+            let mut sleep = Box::pin(sleep(Duration::from_nanos(5)));
+            let waker = Waker::from(std::sync::Arc::new(Nobody));
+            let mut context = Context::from_waker(&waker);
+            assert!(sleep.as_mut().poll(&mut context).is_pending() && sleep.as_mut().poll(&mut context).is_pending());
+            assert_eq!(still.asked.get(), 1, "the world is asked once");
+            still.now.set(5);
+            assert!(sleep.as_mut().poll(&mut context).is_ready());
+        });
+        assert!(world().is_none());
+    }
+
+    #[tokio::test]
+    async fn outside_a_world_it_is_tokio() {
+        let before = now();
+        assert_eq!(spawn("one", async { 1 }).await.ok(), Some(1));
+        let (send, receive) = tokio::sync::oneshot::channel();
+        spawn_thread("thread", async move { assert!(send.send(9).is_ok()) });
+        assert_eq!(receive.await, Ok(9));
+        assert_eq!(blocking("two", || 2).await.ok(), Some(2));
+        assert_eq!(timeout(Duration::from_millis(5), std::future::pending::<()>()).await, None);
+        assert_eq!(timeout(Duration::from_secs(5), async { 3 }).await, Some(3));
+        assert!(now().since(before) >= Duration::from_millis(5) && wall() > 1_700_000_000_000);
+        assert_ne!(random_u128(), random_u128());
+        assert!(spawn("dies", async { panic!("on purpose") }).await.is_err());
+    }
 }
