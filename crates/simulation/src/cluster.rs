@@ -22,6 +22,7 @@ pub struct Cluster {
     pub recorder: Recorder,
     scenario: Arc<Scenario>,
     devices: Arc<BTreeMap<Node, Device>>,
+    tapes: Arc<BTreeMap<Node, consensus::Tape>>,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -77,6 +78,7 @@ impl Cluster {
             recorder: Recorder::default(),
             scenario: Arc::new(scenario.clone()),
             devices: Arc::new(devices),
+            tapes: Arc::new(nodes.iter().map(|node| (*node, consensus::Tape::default())).collect()),
             inner: Arc::default(),
         }
     }
@@ -107,9 +109,9 @@ impl Cluster {
     }
 
     async fn boot(&self, node: Node, life: u32) {
-        let disk = self.devices[&node].open();
+        let tape = self.tapes[&node].clone();
         let transport = Arc::new(self.network.transport(node));
-        let member = match Member::start(Options { info: info(node), disk, transport }).await {
+        let member = match Member::start(Options { info: info(node), tape, transport }).await {
             Ok(member) => member,
             Err(why) => {
                 let mut inner = self.lock();
@@ -314,6 +316,12 @@ impl Cluster {
         let states = self.afterwards();
         states.windows(2).all(|pair| (pair[0].index, pair[0].hash) == (pair[1].index, pair[1].hash))
             && states.iter().all(|after| after.illness.is_none())
+    }
+
+    /// Bytes that power losses took.
+    #[must_use]
+    pub fn bytes_lost(&self) -> u64 {
+        self.devices.values().map(Device::lost).sum()
     }
 
     /// The committed logs of all members that run.

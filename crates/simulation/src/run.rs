@@ -13,6 +13,7 @@ use crate::workload::watcher::Watcher;
 use crate::world::{Step, World};
 use api::command::{Change, CommandId, Condition, Write};
 use api::key::Key;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -49,6 +50,10 @@ pub struct Run {
     /// The last lines that each node logged, oldest first, if they were wanted.
     pub lines: Vec<(Node, Vec<String>)>,
     pub messages: (u64, u64),
+    /// Faults that were done.
+    pub faults: u64,
+    /// How often each kind of thing happened.
+    pub sometimes: BTreeMap<&'static str, u64>,
 }
 
 /// Runs a scenario.
@@ -57,7 +62,7 @@ pub fn run(scenario: &Scenario, keep: Keep) -> Run {
     let world = World::new(scenario.seed, scenario.order);
     world.with_trace(|trace| trace.window = keep.window);
     let (result, lines) = records::during(&world, keep.records, || sail(&world, scenario));
-    let (mut evidence, messages) = result;
+    let (mut evidence, messages, lost) = result;
     evidence.panics = world.panics();
     evidence.fold();
     let violations = invariants::check(&evidence);
@@ -65,10 +70,11 @@ pub fn run(scenario: &Scenario, keep: Keep) -> Run {
     let time = world.time();
     // The tasks hold the world and the world holds the tasks; ending the nodes breaks the circle.
     world.enter(|| world.clear());
-    Run { violations, trace, evidence, time, lines, messages }
+    let sometimes = sometimes(scenario, &evidence, lost);
+    Run { violations, trace, evidence, time, lines, messages, faults: scenario.plan.len() as u64, sometimes }
 }
 
-fn sail(world: &World, scenario: &Scenario) -> (Evidence, (u64, u64)) {
+fn sail(world: &World, scenario: &Scenario) -> (Evidence, (u64, u64), u64) {
     let cluster = Cluster::new(world, scenario);
     let over = Arc::new(AtomicBool::new(false));
     let calm = Arc::new(std::sync::Mutex::new(Calm::default()));
@@ -97,7 +103,32 @@ fn sail(world: &World, scenario: &Scenario) -> (Evidence, (u64, u64)) {
     };
     let history = cluster.recorder.with(std::mem::take);
     let diverged = cluster.diverged();
-    (Evidence { history, logs, calm, livelock, diverged, ..Evidence::default() }, cluster.network.counts())
+    let evidence = Evidence { history, logs, calm, livelock, diverged, ..Evidence::default() };
+    (evidence, cluster.network.counts(), cluster.bytes_lost())
+}
+
+/// What happened in this run that does not happen in every one.
+fn sometimes(scenario: &Scenario, evidence: &Evidence, lost: u64) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for step in &scenario.plan {
+        *counts.entry(step.action.name()).or_insert(0) += 1;
+    }
+    let lives: BTreeSet<_> = evidence.history.sightings.iter().map(|sight| (sight.member, sight.life)).collect();
+    let terms: BTreeSet<_> = evidence.logs.iter().flat_map(|log| &log.records).map(|record| record.term).collect();
+    let retried = evidence.reference.commands.values().filter(|places| places.len() > 1).count();
+    let reconnected: u32 = evidence.history.watches.iter().map(|watched| watched.connections.saturating_sub(1)).sum();
+    let count = |calls: fn(&Told) -> bool| evidence.history.calls.iter().filter(|call| calls(&call.told)).count() as u64;
+    counts.extend([
+        ("restarts", (lives.len() as u64).saturating_sub(u64::from(scenario.members))),
+        ("terms", terms.len() as u64),
+        ("bytes lost with the power", lost),
+        ("commands twice in the log", retried as u64),
+        ("watchers resumed", u64::from(reconnected)),
+        ("refused by a condition", count(|told| matches!(told, Told::Outcome(api::command::Outcome::Refused { .. })))),
+        ("surely not done", count(|told| matches!(told, Told::NotDone))),
+        ("unknown", count(|told| matches!(told, Told::Unknown))),
+    ]);
+    counts
 }
 
 async fn conduct(cluster: &Cluster, scenario: &Scenario) -> Calm {
@@ -174,3 +205,7 @@ async fn probe(cluster: &Cluster) -> bool {
     let told = client.call(Asked::Write(command(PROBE, id, vec![write]))).await;
     matches!(told, Told::Outcome(api::command::Outcome::Done { .. }))
 }
+
+#[cfg(test)]
+#[path = "run/tests.rs"]
+mod tests;

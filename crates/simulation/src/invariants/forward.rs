@@ -17,12 +17,14 @@ pub(super) fn check(evidence: &Evidence) -> Result<(), String> {
         }
     }
     for watched in &evidence.history.watches {
-        let mut through = watched.from;
+        let (mut through, mut newest) = (watched.from, watched.from);
         for batch in &watched.batches {
-            if batch.through < through {
-                return Err(format!("watcher {} went from {through} back to {}", watched.client.0, batch.through));
+            let first = batch.events.first().map_or(batch.through, |event| event.revision);
+            if batch.through < through || first <= newest {
+                return Err(format!("watcher {} went from {newest} (through {through}) back to {first}", watched.client.0));
             }
-            through = batch.events.last().map_or(batch.through, |event| event.revision.max(through));
+            through = batch.through;
+            newest = batch.events.last().map_or(newest, |event| event.revision);
         }
     }
     Ok(())

@@ -1,0 +1,16 @@
+//! Whole clusters: each class of fault alone, and a planted fault found.
+use super::*;
+
+fn quiet(seed: u64) -> Scenario {
+    let mut scenario = Scenario::draw(seed);
+    scenario.plan.clear();
+    scenario
+}
+
+#[test]
+fn a_calm_cluster_serves() {
+    let run = run(&quiet(1), Keep::default());
+    assert_eq!(run.violations, []);
+    assert!(!run.evidence.reference.events.is_empty());
+    println!("{} events, {} s, {:?}", run.trace.count(), run.time / SECOND, run.messages);
+}

@@ -1,0 +1,144 @@
+//! Many seeds, each in a fresh thread, on as many cores as asked for; what failed is told with all that is needed to see it again.
+use crate::report::{Failure, Report, failure};
+use crate::run::{Keep, Run, run as run_one};
+use crate::scenario::{Planted, Scenario};
+use crate::shrink::shrink;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What to simulate.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub seeds: u64,
+    pub from_seed: u64,
+    /// Cores to use; at least one.
+    pub threads: usize,
+    /// Runs each seed a second time and compares the digests.
+    pub twice: bool,
+    /// Puts everything that is logged into the digest: slow, and finds leaks that change no event.
+    pub deep: bool,
+    /// Ends after so many failures.
+    pub failures_max: usize,
+    /// Looks for the smallest plan that still fails.
+    pub shrink: bool,
+    /// Runs this instead of what the seed draws, under each of the seeds.
+    pub scenario: Option<Scenario>,
+    /// A fault to be found.
+    pub planted: Option<Planted>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seeds: 20,
+            from_seed: 1,
+            threads: 1,
+            twice: false,
+            deep: false,
+            failures_max: 1,
+            shrink: true,
+            scenario: None,
+            planted: None,
+        }
+    }
+}
+
+impl Options {
+    fn scenario(&self, seed: u64) -> Scenario {
+        let mut scenario = self.scenario.clone().unwrap_or_else(|| Scenario::draw(seed));
+        scenario.seed = seed;
+        scenario.planted = self.planted.or(scenario.planted);
+        scenario
+    }
+}
+
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+/// The stack of a seed's thread: everything that a cluster does happens on it.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// Runs one scenario in a thread of its own.
+#[must_use]
+pub fn in_fresh_thread(scenario: &Scenario, keep: Keep) -> Run {
+    let scenario = scenario.clone();
+    let thread = std::thread::Builder::new().name(format!("seed {}", scenario.seed)).stack_size(STACK_BYTES);
+    let thread = thread.spawn(move || run_one(&scenario, keep)).expect("the system gives a thread");
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Runs the seeds; `progress` is given a line now and then.
+#[must_use]
+pub fn run(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Report {
+    let start = rt::now();
+    let (next, stop) = (AtomicU64::new(options.from_seed), AtomicBool::new(false));
+    let end = options.from_seed.saturating_add(options.seeds);
+    let report = Mutex::new(Report { from_seed: options.from_seed, ..Report::default() });
+    let told = Mutex::new(start);
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end || stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let (run, failed) = one(options, seed);
+            let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+            report.add(&run);
+            if let Some(failure) = failed {
+                progress(&failure.to_string());
+                report.failures.push(failure);
+                stop.fetch_or(report.failures.len() >= options.failures_max, Ordering::Relaxed);
+            }
+            report.millis = u64::try_from(rt::now().since(start).as_millis()).unwrap_or(u64::MAX);
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if rt::now().since(*told) >= PROGRESS_EVERY {
+                *told = rt::now();
+                progress(&report.to_string());
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..options.threads.max(1) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    report.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn one(options: &Options, seed: u64) -> (Run, Option<Failure>) {
+    let scenario = options.scenario(seed);
+    let records = if options.deep { crate::records::Wanted::Hashed } else { crate::records::Wanted::Nothing };
+    let keep = Keep { records, ..Keep::default() };
+    let run = in_fresh_thread(&scenario, keep);
+    if options.twice {
+        let again = in_fresh_thread(&scenario, keep);
+        if let Some(parting) = run.trace.parting(&again.trace) {
+            let failure = Failure::leak(&scenario, first_difference(&scenario, keep, parting));
+            return (run, Some(failure));
+        }
+    }
+    if run.violations.is_empty() {
+        return (run, None);
+    }
+    let minimal = options.shrink.then(|| shrink(&scenario, &run.violations[0].invariant, &fails));
+    let failure = failure(&scenario, &run, minimal, |scenario, keep| in_fresh_thread(scenario, keep));
+    (run, Some(failure))
+}
+
+/// The invariants that the scenario breaks.
+fn fails(scenario: &Scenario) -> Vec<String> {
+    let run = in_fresh_thread(scenario, Keep::default());
+    run.violations.into_iter().map(|violation| violation.invariant).collect()
+}
+
+/// Two more runs, with all events kept from where the first two parted: the first that differs.
+fn first_difference(scenario: &Scenario, keep: Keep, parting: u64) -> String {
+    let keep = Keep { window: Some(parting), ..keep };
+    let (one, two) = (in_fresh_thread(scenario, keep), in_fresh_thread(scenario, keep));
+    let pairs = one.trace.windowed().iter().zip(two.trace.windowed());
+    match pairs.into_iter().find(|(a, b)| a != b) {
+        Some((a, b)) => format!("the runs part at: {a} | {b}"),
+        None => format!("two runs parted after event {parting}, two more agreed there for {} events", one.trace.windowed().len()),
+    }
+}
