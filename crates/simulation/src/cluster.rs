@@ -12,6 +12,7 @@ use consensus::{Health, Logged, Member, MemberInfo, Options};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use store::log::Log;
 
 /// The site. Cloning it clones the handle.
 #[derive(Clone)]
@@ -22,7 +23,6 @@ pub struct Cluster {
     pub recorder: Recorder,
     scenario: Arc<Scenario>,
     devices: Arc<BTreeMap<Node, Device>>,
-    tapes: Arc<BTreeMap<Node, consensus::Tape>>,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -78,7 +78,6 @@ impl Cluster {
             recorder: Recorder::default(),
             scenario: Arc::new(scenario.clone()),
             devices: Arc::new(devices),
-            tapes: Arc::new(nodes.iter().map(|node| (*node, consensus::Tape::default())).collect()),
             inner: Arc::default(),
         }
     }
@@ -109,16 +108,18 @@ impl Cluster {
     }
 
     async fn boot(&self, node: Node, life: u32) {
-        let tape = self.tapes[&node].clone();
+        let disk = self.devices[&node].open();
+        let options =
+            store::log::Options { segment_bytes: self.scenario.segment_bytes, ..store::log::Options::default() };
+        let log = match Log::open(disk.clone(), options) {
+            Ok(log) => log,
+            Err(why) => return self.fail(node, why.to_string()),
+        };
+        rt::sleep(disk.owed()).await;
         let transport = Arc::new(self.network.transport(node));
-        let member = match Member::start(Options { info: info(node), tape, transport }).await {
+        let member = match Member::start(Options { info: info(node), log, transport }).await {
             Ok(member) => member,
-            Err(why) => {
-                let mut inner = self.lock();
-                inner.failed.insert(node, why.to_string());
-                inner.running.remove(&node);
-                return;
-            }
+            Err(why) => return self.fail(node, why.to_string()),
         };
         let mut letters = self.network.listen(node);
         let server = member.clone();
@@ -135,6 +136,12 @@ impl Cluster {
         if let Some(running) = self.lock().running.get_mut(&node).filter(|running| running.life == life) {
             running.member = Some(member);
         }
+    }
+
+    fn fail(&self, node: Node, why: String) {
+        let mut inner = self.lock();
+        inner.failed.insert(node, why);
+        inner.running.remove(&node);
     }
 
     /// The member on `node`, if it runs.
@@ -327,7 +334,10 @@ impl Cluster {
     /// The committed logs of all members that run.
     #[must_use]
     pub fn logs(&self) -> Vec<MemberLog> {
-        self.nodes().iter().filter_map(|node| Some(MemberLog { member: *node, records: log(&self.member(*node)?) })).collect()
+        self.nodes()
+            .iter()
+            .filter_map(|node| Some(MemberLog { member: *node, records: log(&self.member(*node)?) }))
+            .collect()
     }
 }
 

@@ -81,7 +81,12 @@ impl Subscriber for Listener {
             Wanted::Kept => {
                 let time = self.world.time();
                 let (seconds, micros) = (time / 1_000_000_000, time / 1_000 % 1_000_000);
-                let line = format!("{seconds}.{micros:06} {} {}:{}", event.metadata().level(), event.metadata().target(), text.0);
+                let line = format!(
+                    "{seconds}.{micros:06} {} {}:{}",
+                    event.metadata().level(),
+                    event.metadata().target(),
+                    text.0
+                );
                 let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
                 let lines = lines.entry(node).or_default();
                 if lines.len() == LINES_KEPT {

@@ -117,7 +117,8 @@ fn sometimes(scenario: &Scenario, evidence: &Evidence, lost: u64) -> BTreeMap<&'
     let terms: BTreeSet<_> = evidence.logs.iter().flat_map(|log| &log.records).map(|record| record.term).collect();
     let retried = evidence.reference.commands.values().filter(|places| places.len() > 1).count();
     let reconnected: u32 = evidence.history.watches.iter().map(|watched| watched.connections.saturating_sub(1)).sum();
-    let count = |calls: fn(&Told) -> bool| evidence.history.calls.iter().filter(|call| calls(&call.told)).count() as u64;
+    let count =
+        |calls: fn(&Told) -> bool| evidence.history.calls.iter().filter(|call| calls(&call.told)).count() as u64;
     counts.extend([
         ("restarts", (lives.len() as u64).saturating_sub(u64::from(scenario.members))),
         ("terms", terms.len() as u64),

@@ -27,6 +27,8 @@ pub struct Scenario {
     pub network_mean: u64,
     /// Nanoseconds that a write or sync takes on average.
     pub disk_mean: u64,
+    /// Bytes after which a segment of the log is closed.
+    pub segment_bytes: u64,
     pub workload: Workload,
     /// Milliseconds over which faults begin.
     pub span: u64,
@@ -63,6 +65,7 @@ impl Scenario {
             clocks,
             network_mean: *random.pick(&[100_000, 500_000, 2_000_000, 10_000_000]),
             disk_mean: *random.pick(&[50_000, 500_000, 5_000_000]),
+            segment_bytes: *random.pick(&[4 << 10, 32 << 10, 1 << 20]),
             workload,
             span,
             plan: faults::draw(&mut Stream::new(seed, "plan"), members, span),

@@ -73,11 +73,16 @@ mod tests {
     fn two_of_twenty_faults_remain() {
         let mut scenario = Scenario::draw(1);
         let action = |member| Action::Stop { member };
-        scenario.plan = (0..20).map(|at| Step { at, lasts: 1, action: action(u16::try_from(at).unwrap_or(0)) }).collect();
+        scenario.plan =
+            (0..20).map(|at| Step { at, lasts: 1, action: action(u16::try_from(at).unwrap_or(0)) }).collect();
         let fails = |scenario: &Scenario| {
             let has = |at| scenario.plan.iter().any(|step| step.at == at);
             // It needs both, and only shows under even seeds.
-            if has(3) && has(17) && scenario.seed % 2 == 0 { vec!["durable".to_owned()] } else { vec!["calm".to_owned()] }
+            if has(3) && has(17) && scenario.seed % 2 == 0 {
+                vec!["durable".to_owned()]
+            } else {
+                vec!["calm".to_owned()]
+            }
         };
         scenario.seed = 4;
         let least = shrink(&scenario, "durable", &fails);

@@ -139,6 +139,9 @@ fn first_difference(scenario: &Scenario, keep: Keep, parting: u64) -> String {
     let pairs = one.trace.windowed().iter().zip(two.trace.windowed());
     match pairs.into_iter().find(|(a, b)| a != b) {
         Some((a, b)) => format!("the runs part at: {a} | {b}"),
-        None => format!("two runs parted after event {parting}, two more agreed there for {} events", one.trace.windowed().len()),
+        None => format!(
+            "two runs parted after event {parting}, two more agreed there for {} events",
+            one.trace.windowed().len()
+        ),
     }
 }

@@ -13,7 +13,10 @@ pub(super) fn check(evidence: &Evidence) -> Result<(), String> {
         let here = (sight.index, sight.revision);
         let before = reached.insert((sight.member, sight.life), here).unwrap_or_default();
         if here.0 < before.0 || here.1 < before.1 {
-            return Err(format!("member {} went from {before:?} back to {here:?} at {} ns", sight.member.0, sight.time));
+            return Err(format!(
+                "member {} went from {before:?} back to {here:?} at {} ns",
+                sight.member.0, sight.time
+            ));
         }
     }
     for watched in &evidence.history.watches {
@@ -21,7 +24,10 @@ pub(super) fn check(evidence: &Evidence) -> Result<(), String> {
         for batch in &watched.batches {
             let first = batch.events.first().map_or(batch.through, |event| event.revision);
             if batch.through < through || first <= newest {
-                return Err(format!("watcher {} went from {newest} (through {through}) back to {first}", watched.client.0));
+                return Err(format!(
+                    "watcher {} went from {newest} (through {through}) back to {first}",
+                    watched.client.0
+                ));
             }
             through = batch.through;
             newest = batch.events.last().map_or(newest, |event| event.revision);

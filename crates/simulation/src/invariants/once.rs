@@ -12,7 +12,10 @@ pub(super) fn check(evidence: &Evidence) -> Result<(), String> {
         let token = value["data"]["token"].as_str().unwrap_or_default().to_owned();
         let place = (token, event.object.key.clone());
         if let Some(before) = tokens.insert(place.clone(), event.revision) {
-            return Err(format!("command {} changed {} at revisions {before} and {}", place.0, place.1, event.revision));
+            return Err(format!(
+                "command {} changed {} at revisions {before} and {}",
+                place.0, place.1, event.revision
+            ));
         }
     }
     for (id, places) in &evidence.reference.commands {
@@ -22,7 +25,10 @@ pub(super) fn check(evidence: &Evidence) -> Result<(), String> {
         });
         let Some((index, first)) = revisions.next() else { continue };
         if let Some((again, other)) = revisions.find(|(_, revisions)| *revisions != first) {
-            return Err(format!("command {:032x} has outcome {first:?} at index {index} and {other:?} at {again}", id.0));
+            return Err(format!(
+                "command {:032x} has outcome {first:?} at index {index} and {other:?} at {again}",
+                id.0
+            ));
         }
     }
     Ok(())

@@ -10,14 +10,24 @@ pub(super) fn check(evidence: &Evidence) -> Result<(), String> {
         let who = format!("member {} in life {} at {} ns", sight.member.0, sight.life, sight.time);
         let before = seen.entry(sight.index).or_insert_with(|| (state, who.clone()));
         if before.0 != state {
-            return Err(format!("two states at index {}: {who} shows {state:?}, {} showed {:?}", sight.index, before.1, before.0));
+            return Err(format!(
+                "two states at index {}: {who} shows {state:?}, {} showed {:?}",
+                sight.index, before.1, before.0
+            ));
         }
         if sight.index > evidence.reference.last {
-            return Err(format!("{who} shows index {}, the committed log ends at {}", sight.index, evidence.reference.last));
+            return Err(format!(
+                "{who} shows index {}, the committed log ends at {}",
+                sight.index, evidence.reference.last
+            ));
         }
         let fold = evidence.reference.at(sight.index);
         if (fold.revision(), fold.hash()) != state {
-            return Err(format!("{who} shows {state:?} at index {}, the log folds to {:?}", sight.index, (fold.revision(), fold.hash())));
+            return Err(format!(
+                "{who} shows {state:?} at index {}, the log folds to {:?}",
+                sight.index,
+                (fold.revision(), fold.hash())
+            ));
         }
     }
     Ok(())

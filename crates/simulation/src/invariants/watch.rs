@@ -11,18 +11,18 @@ pub(super) fn check(evidence: &Evidence) -> Result<(), String> {
 fn one(evidence: &Evidence, watched: &Watched) -> Result<(), String> {
     let who = format!("watcher {} ({:?} after {})", watched.client.0, watched.interest, watched.from);
     let through = watched.batches.iter().map(|batch| batch.through).max().unwrap_or(watched.from);
-    let mut wanted = evidence
-        .reference
-        .events
-        .iter()
-        .filter(|event| event.revision > watched.from && watched.interest.wants(event));
+    let mut wanted =
+        evidence.reference.events.iter().filter(|event| event.revision > watched.from && watched.interest.wants(event));
     for given in watched.batches.iter().flat_map(|batch| &batch.events) {
         let Some(event) = wanted.next() else {
             return Err(format!("{who} was given {:?}, which nobody did", given.object));
         };
         let whole = (given.act, given.revision, given.time) == (event.act, event.revision, event.time);
         if !whole || given.object != event.object {
-            return Err(format!("{who} was given {:?} {:?}, not {:?} {:?}", given.act, given.object, event.act, event.object));
+            return Err(format!(
+                "{who} was given {:?} {:?}, not {:?} {:?}",
+                given.act, given.object, event.act, event.object
+            ));
         }
     }
     match wanted.next() {

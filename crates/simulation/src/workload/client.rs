@@ -145,7 +145,9 @@ impl Client {
         match self.doors.ask(self.node, to, ask, patience).await {
             Some(Ok(Answer::Submitted(Ok(outcome)))) => Attempt::Told(Told::Outcome(outcome)),
             Some(Ok(Answer::Read(Ok(found)))) => Attempt::Told(Told::Read(found)),
-            Some(Ok(Answer::Submitted(Err(SubmitError::Unavailable(_) | SubmitError::TooLarge(_))))) => Attempt::NotDone,
+            Some(Ok(Answer::Submitted(Err(SubmitError::Unavailable(_) | SubmitError::TooLarge(_))))) => {
+                Attempt::NotDone
+            }
             Some(Err(TransportError::Unreachable(_))) => Attempt::NotDone,
             _ => Attempt::Doubt,
         }

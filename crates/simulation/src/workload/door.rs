@@ -77,7 +77,13 @@ impl Doors {
     }
 
     /// Asks the member on `to`, for at most `patience`; `None` if there was no answer.
-    pub async fn ask(&self, from: Node, to: Node, ask: Ask, patience: Duration) -> Option<Result<Answer, TransportError>> {
+    pub async fn ask(
+        &self,
+        from: Node,
+        to: Node,
+        ask: Ask,
+        patience: Duration,
+    ) -> Option<Result<Answer, TransportError>> {
         let doors = self.clone();
         let print = match &ask {
             Ask::Submit(command) => u64::try_from(command.id.0 & u128::from(u64::MAX)).unwrap_or(0),
