@@ -1,4 +1,5 @@
 //! What things are: objects, keys, commands, events, the record in the log, kinds and their schemas. It thinks: no clock, no random, no I/O.
+pub mod base64;
 pub mod codec;
 pub mod command;
 pub mod decision;

@@ -2,6 +2,7 @@
 //!
 //! `check_fields(&Kind, &mut Value) -> Result<Vec<String>, Status>`: complaints about unknown members, which are gone then.
 //! `default(&Kind, &mut Value)`; `validate_new(&Kind, &Value)`; `validate_update(&Kind, &old, &new, subresource)`.
+pub mod default;
 pub mod fields;
 pub mod structural;
 pub mod structure;
@@ -29,4 +30,12 @@ pub fn check_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Statu
         Schema::Custom(_) => Vec::new(),
     };
     Ok(unknown.into_iter().map(|path| format!("unknown field \"{path}\"")).collect())
+}
+
+/// Fills in what the object does not say. Built-in kinds have rules, custom kinds their schema's `default`s.
+pub fn default(kind: &Kind, value: &mut Value) {
+    match &kind.schema {
+        Schema::Message(_) => default::fill(kind, value),
+        Schema::Custom(_) => {}
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! The envelope is `k8s\0` and a `runtime.Unknown` {1 typeMeta {1 apiVersion, 2 kind}, 2 raw}; messages are proto2 as Kubernetes
 //! generates them: a scalar that is no pointer is always written, so a zero is dropped unless the table says that it means something.
+use crate::base64;
 use crate::codec::protobuf::wire::{Fault, Item, Payload, items};
 use crate::limits::{JSON_DEPTH_MAX, PROTOBUF_VALUES_MAX};
 use crate::quantity;
@@ -171,7 +172,7 @@ impl Decoder {
             (Type::Int32 | Type::Int64, Payload::Number(number)) => Value::from(number.cast_signed()),
             (Type::Double, Payload::Fixed(bits)) => Value::from(f64::from_bits(bits)),
             (Type::String | Type::Duration, Payload::Bytes(text)) => Value::String(text_of(text)?),
-            (Type::Bytes, Payload::Bytes(bytes)) => Value::String(base64(bytes)),
+            (Type::Bytes, Payload::Bytes(bytes)) => Value::String(base64::encode(bytes)),
             (Type::Message(name), Payload::Bytes(bytes)) => {
                 let inner = message(name).ok_or(Fault::Type)?;
                 Value::Object(self.message(inner, bytes, left)?)
@@ -298,20 +299,6 @@ fn any(bytes: &[u8]) -> Result<Option<Value>, Fault> {
         return Ok(None);
     }
     serde_json::from_slice(raw).map(Some).map_err(|_| Fault::Json)
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().enumerate().fold(0_u32, |sum, (at, byte)| sum | u32::from(*byte) << (16 - 8 * at));
-        for at in 0..4 {
-            let sign = SIGNS[(group >> (18 - 6 * at) & 63) as usize];
-            out.push(if at <= chunk.len() { char::from(sign) } else { '=' });
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,0 +1,291 @@
+//! Defaults of the built-in kinds, as Kubernetes writes them when it decodes an object. They fill what is missing and change
+//! nothing that is there; applying them twice is applying them once.
+mod parts;
+mod pod;
+
+use self::parts::{inside, items, missing, set};
+use crate::base64::encode;
+use crate::kind::Kind;
+use serde_json::{Value, json};
+
+/// Fills in what an object of `kind` does not say.
+pub fn fill(kind: &Kind, value: &mut Value) {
+    match (&*kind.group, &*kind.kind) {
+        ("", "Pod") => pod::pod(value),
+        ("", "PodTemplate") => pod::template(inside(value, "template")),
+        ("", "Service") => service(value),
+        ("", "Secret") => secret(value),
+        ("", "Endpoints") => endpoints(value),
+        ("", "ReplicationController") => replication_controller(value),
+        ("", "PersistentVolumeClaim") => set(inside(value, "spec"), "volumeMode", json!("Filesystem")),
+        ("", "PersistentVolume") => {
+            let spec = inside(value, "spec");
+            set(spec, "persistentVolumeReclaimPolicy", json!("Retain"));
+            set(spec, "volumeMode", json!("Filesystem"));
+        }
+        ("", "Node") => node(value),
+        ("", "LimitRange") => limit_range(value),
+        ("apps", "Deployment") => deployment(inside(value, "spec")),
+        ("apps", "ReplicaSet") => {
+            let spec = inside(value, "spec");
+            set(spec, "replicas", json!(1));
+            pod::template(inside(spec, "template"));
+        }
+        ("apps", "StatefulSet") => stateful_set(inside(value, "spec")),
+        ("apps", "DaemonSet") => daemon_set(inside(value, "spec")),
+        ("batch", "Job") => job(inside(value, "spec")),
+        ("batch", "CronJob") => cron_job(inside(value, "spec")),
+        ("autoscaling", "HorizontalPodAutoscaler") => set(inside(value, "spec"), "minReplicas", json!(1)),
+        ("discovery.k8s.io", "EndpointSlice") => {
+            for port in items(value, "ports") {
+                set(port, "name", json!(""));
+                set(port, "protocol", json!("TCP"));
+            }
+        }
+        ("networking.k8s.io", "NetworkPolicy") => network_policy(inside(value, "spec")),
+        ("policy", "PodDisruptionBudget") => {
+            let spec = inside(value, "spec");
+            if spec["maxUnavailable"].is_null() {
+                set(spec, "minAvailable", json!(1));
+            }
+        }
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => role_binding(value),
+        ("scheduling.k8s.io", "PriorityClass") => set(value, "preemptionPolicy", json!("PreemptLowerPriority")),
+        ("storage.k8s.io", "StorageClass") => {
+            set(value, "reclaimPolicy", json!("Delete"));
+            set(value, "volumeBindingMode", json!("Immediate"));
+        }
+        ("storage.k8s.io", "CSIDriver") => csi_driver(inside(value, "spec")),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(inside(value, "spec")),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration") => {
+            webhooks(value)
+        }
+        _ => {}
+    }
+}
+
+fn service(value: &mut Value) {
+    let spec = inside(value, "spec");
+    set(spec, "type", json!("ClusterIP"));
+    set(spec, "sessionAffinity", json!("None"));
+    if spec["sessionAffinity"] == "ClientIP" {
+        set(inside(inside(spec, "sessionAffinityConfig"), "clientIP"), "timeoutSeconds", json!(10_800));
+    }
+    let kind = spec["type"].as_str().unwrap_or_default().to_owned();
+    if kind != "ExternalName" {
+        set(spec, "internalTrafficPolicy", json!("Cluster"));
+        if spec["clusterIP"].as_str().is_some_and(|ip| !ip.is_empty()) {
+            let list = json!([spec["clusterIP"]]);
+            set(spec, "clusterIPs", list);
+        }
+        set(spec, "ipFamilies", json!(["IPv4"]));
+        set(spec, "ipFamilyPolicy", json!("SingleStack"));
+    }
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+        set(spec, "externalTrafficPolicy", json!("Cluster"));
+    }
+    if kind == "LoadBalancer" {
+        set(spec, "allocateLoadBalancerNodePorts", json!(true));
+    }
+    for port in items(spec, "ports") {
+        set(port, "protocol", json!("TCP"));
+        let unset = missing(port, "targetPort") || port["targetPort"] == 0 || port["targetPort"] == "";
+        if unset && port["port"].is_number() {
+            port["targetPort"] = port["port"].clone();
+        }
+    }
+}
+
+/// `stringData` is a way in only: it is written into `data`.
+fn secret(value: &mut Value) {
+    let Some(object) = value.as_object_mut() else { return };
+    if let Some(Value::Object(texts)) = object.remove("stringData") {
+        if let Some(data) = inside(value, "data").as_object_mut() {
+            data.extend(
+                texts
+                    .into_iter()
+                    .map(|(key, text)| (key, Value::String(encode(text.as_str().unwrap_or_default().as_bytes())))),
+            );
+        }
+    }
+    set(value, "type", json!("Opaque"));
+}
+
+fn endpoints(value: &mut Value) {
+    for subset in items(value, "subsets") {
+        for port in items(subset, "ports") {
+            set(port, "protocol", json!("TCP"));
+        }
+    }
+}
+
+fn replication_controller(value: &mut Value) {
+    let labels = value["spec"]["template"]["metadata"]["labels"].clone();
+    if labels.is_object() {
+        set(inside(value, "metadata"), "labels", labels.clone());
+        set(inside(value, "spec"), "selector", labels);
+    }
+    let spec = inside(value, "spec");
+    set(spec, "replicas", json!(1));
+    pod::template(inside(spec, "template"));
+}
+
+fn node(value: &mut Value) {
+    let capacity = value["status"]["capacity"].clone();
+    if capacity.is_object() {
+        set(inside(value, "status"), "allocatable", capacity);
+    }
+}
+
+fn limit_range(value: &mut Value) {
+    for item in items(inside(value, "spec"), "limits") {
+        if item["type"] != "Container" {
+            continue;
+        }
+        for (from, to) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
+            let Some(amounts) = item[from].as_object().cloned() else { continue };
+            let target = inside(item, to);
+            for (name, amount) in amounts {
+                set(target, &name, amount);
+            }
+        }
+    }
+}
+
+fn deployment(spec: &mut Value) {
+    set(spec, "replicas", json!(1));
+    set(spec, "revisionHistoryLimit", json!(10));
+    set(spec, "progressDeadlineSeconds", json!(600));
+    let strategy = inside(spec, "strategy");
+    set(strategy, "type", json!("RollingUpdate"));
+    if strategy["type"] == "RollingUpdate" {
+        let rolling = inside(strategy, "rollingUpdate");
+        set(rolling, "maxUnavailable", json!("25%"));
+        set(rolling, "maxSurge", json!("25%"));
+    }
+    pod::template(inside(spec, "template"));
+}
+
+fn stateful_set(spec: &mut Value) {
+    set(spec, "podManagementPolicy", json!("OrderedReady"));
+    set(spec, "replicas", json!(1));
+    set(spec, "revisionHistoryLimit", json!(10));
+    let strategy = inside(spec, "updateStrategy");
+    set(strategy, "type", json!("RollingUpdate"));
+    if strategy["type"] == "RollingUpdate" {
+        set(inside(strategy, "rollingUpdate"), "partition", json!(0));
+    }
+    let retention = inside(spec, "persistentVolumeClaimRetentionPolicy");
+    set(retention, "whenDeleted", json!("Retain"));
+    set(retention, "whenScaled", json!("Retain"));
+    for claim in items(spec, "volumeClaimTemplates") {
+        set(claim, "apiVersion", json!("v1"));
+        set(claim, "kind", json!("PersistentVolumeClaim"));
+        set(inside(claim, "spec"), "volumeMode", json!("Filesystem"));
+        set(inside(claim, "status"), "phase", json!("Pending"));
+    }
+    pod::template(inside(spec, "template"));
+}
+
+fn daemon_set(spec: &mut Value) {
+    set(spec, "revisionHistoryLimit", json!(10));
+    let strategy = inside(spec, "updateStrategy");
+    set(strategy, "type", json!("RollingUpdate"));
+    if strategy["type"] == "RollingUpdate" {
+        let rolling = inside(strategy, "rollingUpdate");
+        set(rolling, "maxUnavailable", json!(1));
+        set(rolling, "maxSurge", json!(0));
+    }
+    pod::template(inside(spec, "template"));
+}
+
+fn job(spec: &mut Value) {
+    if missing(spec, "completions") && missing(spec, "parallelism") {
+        set(spec, "completions", json!(1));
+    }
+    set(spec, "parallelism", json!(1));
+    if missing(spec, "backoffLimitPerIndex") {
+        set(spec, "backoffLimit", json!(6));
+    }
+    set(spec, "completionMode", json!("NonIndexed"));
+    set(spec, "suspend", json!(false));
+    set(spec, "podReplacementPolicy", json!("TerminatingOrFailed"));
+    pod::template(inside(spec, "template"));
+}
+
+fn cron_job(spec: &mut Value) {
+    set(spec, "concurrencyPolicy", json!("Allow"));
+    set(spec, "suspend", json!(false));
+    set(spec, "successfulJobsHistoryLimit", json!(3));
+    set(spec, "failedJobsHistoryLimit", json!(1));
+    let template = inside(inside(inside(spec, "jobTemplate"), "spec"), "template");
+    pod::template(template);
+}
+
+fn network_policy(spec: &mut Value) {
+    let kinds = if missing(spec, "egress") { json!(["Ingress"]) } else { json!(["Ingress", "Egress"]) };
+    set(spec, "policyTypes", kinds);
+    for direction in ["ingress", "egress"] {
+        for rule in items(spec, direction) {
+            for port in items(rule, "ports") {
+                set(port, "protocol", json!("TCP"));
+            }
+        }
+    }
+}
+
+fn role_binding(value: &mut Value) {
+    set(inside(value, "roleRef"), "apiGroup", json!("rbac.authorization.k8s.io"));
+    for subject in items(value, "subjects") {
+        if subject["kind"] != "ServiceAccount" {
+            set(subject, "apiGroup", json!("rbac.authorization.k8s.io"));
+        }
+    }
+}
+
+fn csi_driver(spec: &mut Value) {
+    for (member, default) in [
+        ("attachRequired", true),
+        ("podInfoOnMount", false),
+        ("storageCapacity", false),
+        ("requiresRepublish", false),
+        ("seLinuxMount", false),
+    ] {
+        set(spec, member, json!(default));
+    }
+    set(spec, "fsGroupPolicy", json!("ReadWriteOnceWithFSType"));
+    set(spec, "volumeLifecycleModes", json!(["Persistent"]));
+}
+
+fn definition(spec: &mut Value) {
+    set(inside(spec, "conversion"), "strategy", json!("None"));
+    let kind = spec["names"]["kind"].as_str().unwrap_or_default().to_owned();
+    if !kind.is_empty() {
+        let names = inside(spec, "names");
+        set(names, "singular", json!(kind.to_lowercase()));
+        set(names, "listKind", json!(format!("{kind}List")));
+    }
+}
+
+fn webhooks(value: &mut Value) {
+    let mutating = value["kind"] == "MutatingWebhookConfiguration";
+    for hook in items(value, "webhooks") {
+        set(hook, "failurePolicy", json!("Fail"));
+        set(hook, "matchPolicy", json!("Equivalent"));
+        set(hook, "timeoutSeconds", json!(10));
+        set(hook, "namespaceSelector", json!({}));
+        set(hook, "objectSelector", json!({}));
+        if mutating {
+            set(hook, "reinvocationPolicy", json!("Never"));
+        }
+        for rule in items(hook, "rules") {
+            set(rule, "scope", json!("*"));
+        }
+        if hook["clientConfig"]["service"].is_object() {
+            set(inside(inside(hook, "clientConfig"), "service"), "port", json!(443));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
