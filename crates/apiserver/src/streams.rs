@@ -1,7 +1,9 @@
 //! What leaves HTTP's request and answer behind: logs, exec, attach, port-forward. The way to the pod's node is the port
 //! `nodes`; nothing of it touches the log.
 mod channels;
+mod forward;
 mod log;
+mod spdy;
 
 use crate::call::Call;
 use crate::nodes::{PodStream, What};
@@ -10,8 +12,10 @@ use crate::request::{Duplex, Response};
 use crate::route::Target;
 use api::object::Object;
 use api::status::Status;
+use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use serde_json::Value;
 use std::sync::Arc;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Whether the target is one of these.
 #[must_use]
@@ -32,6 +36,7 @@ pub async fn stream(call: Call) -> Result<Response, Status> {
     match call.target.subresource.as_str() {
         "log" => log::log(&call).await,
         "exec" | "attach" => channels::channels(&call).await,
+        "portforward" => forward::forward(call).await,
         other => {
             let message = format!("{other} is not offered by this server");
             Err(Status::new(501, "NotImplemented", message))
@@ -87,4 +92,23 @@ async fn open(call: &Call, object: &Object, pod: &Value, what: What) -> Result<B
     let stream =
         PodStream { namespace: call.target.namespace.clone(), pod: name.clone(), uid: object.uid.to_string(), what };
     nodes.open(node, stream).await
+}
+
+/// The accept key of a WebSocket handshake (RFC 6455, 4.2.2), and the first of `ours` that the client offers.
+fn accept_key(call: &Call, ours: &[&'static str]) -> Result<(String, &'static str), Status> {
+    let request = &call.request;
+    let websocket = request.header(UPGRADE).is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"));
+    let key = request.headers.get(SEC_WEBSOCKET_KEY).filter(|_| websocket);
+    let key = key.ok_or_else(|| Status::bad_request("Upgrade request required: this server speaks WebSocket (v5.channel.k8s.io)"))?;
+    let offered: Vec<&str> = request
+        .headers
+        .get_all(SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let protocol = ours.iter().find(|protocol| offered.contains(protocol));
+    let why = || Status::bad_request(format!("none of the subprotocols {offered:?} is spoken here; use {ours:?}"));
+    Ok((derive_accept_key(key.as_bytes()), protocol.ok_or_else(why)?))
 }

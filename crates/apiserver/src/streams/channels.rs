@@ -1,6 +1,6 @@
 //! Exec and attach over WebSocket: subprotocols `v5.channel.k8s.io` and `v4.channel.k8s.io` (KEP-4006). Channels in, channel
 //! frames of the node's stream out, and back.
-use super::{container, open, pod};
+use super::{accept_key, container, open, pod};
 use crate::call::Call;
 use crate::limits::CHUNK_BYTES;
 use crate::nodes::What;
@@ -9,12 +9,11 @@ use api::status::Status;
 use bytes::Bytes;
 use futures::stream::SplitSink;
 use futures::{SinkExt as _, StreamExt as _};
-use hyper::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use hyper::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode};
 
 const STDIN: u8 = 0;
@@ -29,7 +28,7 @@ const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /// # Errors
 /// 400 for a request that is no WebSocket upgrade or speaks none of our subprotocols, and what the node refuses with.
 pub(super) async fn channels(call: &Call) -> Result<Response, Status> {
-    let (key, protocol) = handshake(call)?;
+    let (key, protocol) = accept_key(call, &PROTOCOLS)?;
     let (object, value) = pod(call).await?;
     let query = &call.query;
     if matches!(value["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
@@ -64,29 +63,6 @@ pub(super) async fn channels(call: &Call) -> Result<Response, Status> {
         .with(CONNECTION, "Upgrade")
         .with(SEC_WEBSOCKET_ACCEPT, &key)
         .with(SEC_WEBSOCKET_PROTOCOL, protocol))
-}
-
-/// The accept key and the subprotocol.
-fn handshake(call: &Call) -> Result<(String, &'static str), Status> {
-    let request = &call.request;
-    let websocket = request.header(UPGRADE).is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"));
-    let key = request.headers.get(SEC_WEBSOCKET_KEY).filter(|_| websocket);
-    let key = key.ok_or_else(|| {
-        Status::bad_request("Upgrade request required: this server speaks WebSocket (v5.channel.k8s.io)")
-    })?;
-    let offered: Vec<&str> = request
-        .headers
-        .get_all(SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .collect();
-    let protocol = PROTOCOLS.into_iter().find(|protocol| offered.contains(protocol));
-    let protocol = protocol.ok_or_else(|| {
-        Status::bad_request(format!("none of the subprotocols {offered:?} is spoken here; use {PROTOCOLS:?}"))
-    })?;
-    Ok((derive_accept_key(key.as_bytes()), protocol))
 }
 
 async fn pump(client: Box<dyn Duplex>, node: Box<dyn Duplex>) {

@@ -1,0 +1,215 @@
+//! Port-forward: SPDY/3.1 inside WebSocket messages (`SPDY/3.1+portforward.k8s.io`, KEP-4006) or after a raw upgrade. Each
+//! connection is a pair of streams, error and data; each becomes one stream to the pod's node.
+use super::spdy::{self, Frame, Reader};
+use super::{accept_key, open, pod};
+use crate::call::Call;
+use crate::limits::CHUNK_BYTES;
+use crate::nodes::What;
+use crate::request::{Content, Duplex, Response, TEXT};
+use api::object::Object;
+use api::status::Status;
+use bytes::{Bytes, BytesMut};
+use futures::future::{BoxFuture, Either, select};
+use futures::stream::BoxStream;
+use futures::{SinkExt as _, StreamExt as _};
+use hyper::header::{CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+const PROTOCOL: &str = "portforward.k8s.io";
+const TUNNELED: &str = "SPDY/3.1+portforward.k8s.io";
+/// Frames that wait for the client, and pieces that wait for one connection.
+const WAITING_MAX: usize = 64;
+/// Connections of one port-forward at a time.
+const CONNECTIONS_MAX: usize = 1_024;
+
+/// # Errors
+/// 400 for a request that is no upgrade we know or a pod that does not run.
+pub(super) async fn forward(call: Call) -> Result<Response, Status> {
+    let upgrade = call.request.header(UPGRADE).unwrap_or_default().to_owned();
+    let tunneled = upgrade.eq_ignore_ascii_case("websocket");
+    if !tunneled && !upgrade.eq_ignore_ascii_case("SPDY/3.1") {
+        return Err(Status::bad_request("Upgrade request required: port-forward speaks SPDY/3.1, raw or in a WebSocket"));
+    }
+    let key = if tunneled { Some(accept_key(&call, &[TUNNELED])?.0) } else { None };
+    let (object, value) = pod(&call).await?;
+    if value["status"]["phase"] != "Running" {
+        let phase = value["status"]["phase"].as_str().unwrap_or("unknown").to_owned();
+        return Err(Status::bad_request(format!("unable to forward port because pod is not running. Current status={phase}")));
+    }
+    let session = Arc::new(Session { call, object, value });
+    let room = session.call.room.clone();
+    let run = Box::new(move |client: Box<dyn Duplex>| {
+        let running = async move {
+            let (incoming, outgoing) = if tunneled { messages(client).await } else { raw(client) };
+            let serving = std::pin::pin!(serve(session, incoming, outgoing));
+            select(serving, std::pin::pin!(room.stopped())).await;
+        };
+        Box::pin(running) as BoxFuture<'static, ()>
+    });
+    let mut response = Response::new(101, TEXT, Content::Upgrade(run));
+    response.headers.remove(hyper::header::CONTENT_TYPE);
+    let response = response.with(UPGRADE, &upgrade).with(CONNECTION, "Upgrade");
+    Ok(match key {
+        Some(key) => response.with(SEC_WEBSOCKET_ACCEPT, &key).with(SEC_WEBSOCKET_PROTOCOL, TUNNELED),
+        None => response.with(HeaderName::from_static("x-stream-protocol-version"), PROTOCOL),
+    })
+}
+
+/// What a connection of the session needs to reach the pod.
+struct Session {
+    call: Call,
+    object: Arc<Object>,
+    value: Value,
+}
+
+type Outgoing = mpsc::Sender<Bytes>;
+
+async fn messages(client: Box<dyn Duplex>) -> (BoxStream<'static, Bytes>, Outgoing) {
+    let socket = WebSocketStream::from_raw_socket(client, Role::Server, None).await;
+    let (mut sink, stream) = socket.split();
+    let (send, mut receive) = mpsc::channel::<Bytes>(WAITING_MAX);
+    drop(rt::spawn("port-forward writer", async move {
+        while let Some(bytes) = receive.recv().await {
+            if sink.send(Message::Binary(bytes)).await.is_err() {
+                return;
+            }
+        }
+        // Whoever is gone needs no farewell.
+        let _ = sink.close().await;
+    }));
+    let incoming = stream.take_while(|message| std::future::ready(matches!(message, Ok(message) if !message.is_close())));
+    let incoming = incoming.filter_map(|message| async move {
+        match message {
+            Ok(Message::Binary(bytes)) => Some(bytes),
+            _ => None,
+        }
+    });
+    (incoming.boxed(), send)
+}
+
+fn raw(client: Box<dyn Duplex>) -> (BoxStream<'static, Bytes>, Outgoing) {
+    let (read, mut write) = tokio::io::split(client);
+    let (send, mut receive) = mpsc::channel::<Bytes>(WAITING_MAX);
+    drop(rt::spawn("port-forward writer", async move {
+        while let Some(bytes) = receive.recv().await {
+            if write.write_all(&bytes).await.is_err() || write.flush().await.is_err() {
+                return;
+            }
+        }
+        let _ = write.shutdown().await;
+    }));
+    let incoming = futures::stream::unfold(read, |mut read| async move {
+        let mut buffer = BytesMut::with_capacity(CHUNK_BYTES / 4);
+        match read.read_buf(&mut buffer).await {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some((buffer.freeze(), read)),
+        }
+    });
+    (incoming.boxed(), send)
+}
+
+/// Reads the client's frames until it is done.
+async fn serve(session: Arc<Session>, mut incoming: BoxStream<'static, Bytes>, outgoing: Outgoing) {
+    let (mut reader, mut writer) = (Reader::new(), spdy::Writer::new());
+    // Error streams by request, and where the pieces of each data stream go.
+    let (mut errors, mut connections) = (BTreeMap::<String, u32>::new(), BTreeMap::<u32, mpsc::Sender<Bytes>>::new());
+    while let Some(bytes) = incoming.next().await {
+        reader.push(&bytes);
+        loop {
+            let frame = match reader.next() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(why) => return tracing::debug!(why = why.0, "a port-forward sent what is no SPDY"),
+            };
+            match frame {
+                Frame::Open { stream, headers } => {
+                    if outgoing.send(writer.reply(stream)).await.is_err() {
+                        return;
+                    }
+                    let request = headers.get("requestid").cloned().unwrap_or_default();
+                    let port = headers.get("port").and_then(|port| port.parse().ok()).unwrap_or(0);
+                    if headers.get("streamtype").is_some_and(|kind| kind == "error") {
+                        errors.insert(request, stream);
+                        continue;
+                    }
+                    connections.retain(|_, pieces| !pieces.is_closed());
+                    if connections.len() >= CONNECTIONS_MAX {
+                        return tracing::info!("a port-forward opened too many connections");
+                    }
+                    let (send, receive) = mpsc::channel(WAITING_MAX);
+                    connections.insert(stream, send);
+                    let connection = Connection { stream, error: errors.remove(&request), port, pieces: receive };
+                    drop(rt::spawn("port-forward", connect(session.clone(), connection, outgoing.clone())));
+                }
+                Frame::Data { stream, bytes, end } => {
+                    if let Some(pieces) = connections.get(&stream).filter(|_| !bytes.is_empty()) {
+                        // A connection that has ended reads no more.
+                        let _ = pieces.send(bytes).await;
+                    }
+                    if end {
+                        connections.remove(&stream);
+                    }
+                }
+                Frame::Reset { stream } => drop(connections.remove(&stream)),
+                Frame::Ping { body } => drop(outgoing.send(spdy::ping(&body)).await),
+                Frame::Away => return,
+                Frame::Other => {}
+            }
+        }
+    }
+}
+
+/// One connection to a port of the pod.
+struct Connection {
+    stream: u32,
+    error: Option<u32>,
+    port: u16,
+    pieces: mpsc::Receiver<Bytes>,
+}
+
+async fn connect(session: Arc<Session>, connection: Connection, outgoing: Outgoing) {
+    let Connection { stream, error, port, pieces } = connection;
+    let opened = open(&session.call, &session.object, &session.value, What::Forward { port }).await;
+    let mut told = Bytes::new();
+    match opened {
+        Ok(node) => carry(node, stream, pieces, &outgoing).await,
+        Err(status) => told = format!("error forwarding port {port} to pod {}: {}", session.call.target.name, status.message).into(),
+    }
+    // The client may have gone; then nobody is waiting for these.
+    let _ = outgoing.send(spdy::data(stream, &[], true)).await;
+    if let Some(error) = error {
+        let _ = outgoing.send(spdy::data(error, &told, true)).await;
+    }
+}
+
+async fn carry(node: Box<dyn Duplex>, stream: u32, mut pieces: mpsc::Receiver<Bytes>, outgoing: &Outgoing) {
+    let (mut from_node, mut to_node) = tokio::io::split(node);
+    let inward = async {
+        while let Some(piece) = pieces.recv().await {
+            if to_node.write_all(&piece).await.is_err() || to_node.flush().await.is_err() {
+                return;
+            }
+        }
+        let _ = to_node.shutdown().await;
+    };
+    let outward = async {
+        let mut buffer = vec![0; CHUNK_BYTES / 4];
+        while let Ok(length @ 1..) = from_node.read(&mut buffer).await {
+            if outgoing.send(spdy::data(stream, &buffer[..length], false)).await.is_err() {
+                return;
+            }
+        }
+    };
+    // The pod's end ends the connection; the client's end lets the pod finish what it has to say.
+    match select(std::pin::pin!(outward), std::pin::pin!(inward)).await {
+        Either::Left(_) => {}
+        Either::Right(((), outward)) => outward.await,
+    }
+}
