@@ -22,8 +22,7 @@ pub struct Decoded {
 /// 415 for a form we do not read, 400 for what cannot be read or, under Strict, for unknown and duplicate fields.
 pub fn object(call: &Call, validation: FieldValidation) -> Result<Decoded, Status> {
     let form = negotiate::body(call.request.header(CONTENT_TYPE))?;
-    let (mut value, mut complaints) = rules::decode(&call.kind, form, &call.request.body)?;
-    complaints.extend(rules::check_fields(&call.kind, &mut value)?);
+    let (value, complaints) = rules::decode(&call.kind, form, &call.request.body)?;
     Ok(Decoded { value, warnings: judge(&call.kind, validation, complaints)? })
 }
 

@@ -14,15 +14,6 @@ pub mod table {
     }
 }
 
-pub mod yaml {
-    use api::status::Status;
-    use serde_json::Value;
-
-    pub fn encode(_: &Value) -> Result<String, Status> {
-        Err(Status::new(406, "NotAcceptable", "YAML is not written yet"))
-    }
-}
-
 pub mod openapi {
     use api::kinds::set::Kinds;
     use serde_json::{Value, json};

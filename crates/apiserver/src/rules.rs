@@ -3,31 +3,49 @@ use crate::call::Call;
 use crate::negotiate::Body;
 use crate::query::WriteOptions;
 use crate::verbs::patch::Patch;
+use crate::draft;
+use api::codec::{json, protobuf, yaml};
 use api::kind::Kind;
-use api::schema::fields;
+use api::schema;
 use api::schema::structure::message;
 use api::status::Status;
 use serde_json::Value;
 
-/// The body as a value of `kind`, and what is to be complained of (duplicate fields).
+/// The body as a value of `kind`, and what is to be complained of: unknown and duplicate fields, in the order written.
 ///
 /// # Errors
-/// 400 if it cannot be read.
+/// 400 if it cannot be read, or a value is of the wrong type.
 pub fn decode(kind: &Kind, form: Body, bytes: &[u8]) -> Result<(Value, Vec<String>), Status> {
-    let _ = kind;
-    Ok((decode_any(form, bytes)?, Vec::new()))
+    let (mut value, duplicates) = match form {
+        Body::Json => json::parse(bytes).map(|parsed| (parsed.complaints(), parsed.value)),
+        Body::Yaml => yaml::parse(bytes).map(|parsed| (parsed.complaints(), parsed.value)),
+        Body::Protobuf => protobuf::parse(bytes).map(|value| (Vec::new(), value)),
+    }
+    .map(|(duplicates, value)| (value, duplicates))
+    .map_err(|mut status| {
+        if status.code == 400 {
+            status.message = format!("the object provided is unrecognized (must be of type {}): {}", kind.kind, status.message);
+        }
+        status
+    })?;
+    draft::identify(kind, &mut value)?;
+    let mut complaints = check_fields(kind, &mut value)?;
+    complaints.extend(duplicates);
+    if complaints.len() > 1 {
+        complaints = json::in_document_order(bytes, complaints);
+    }
+    Ok((value, complaints))
 }
 
-/// The body as a value.
+/// The body as a value of whatever kind.
 ///
 /// # Errors
 /// 400 if it cannot be read.
 pub fn decode_any(form: Body, bytes: &[u8]) -> Result<Value, Status> {
-    let bad = |why: String| Status::bad_request(format!("couldn't get version/kind; json parse error: {why}"));
     match form {
-        Body::Json => serde_json::from_slice(bytes).map_err(|why| bad(why.to_string())),
-        Body::Yaml => serde_json::from_slice(bytes).map_err(|why| bad(why.to_string())),
-        Body::Protobuf => Err(bad("protobuf".into())),
+        Body::Json => json::parse(bytes).map(|parsed| parsed.value),
+        Body::Yaml => yaml::parse(bytes).map(|parsed| parsed.value),
+        Body::Protobuf => protobuf::parse(bytes),
     }
 }
 
@@ -36,16 +54,7 @@ pub fn decode_any(form: Body, bytes: &[u8]) -> Result<Value, Status> {
 /// # Errors
 /// 400.
 pub fn check_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Status> {
-    let Some(message) = kind.message().and_then(message) else { return Ok(Vec::new()) };
-    let unknown = fields::check(message, value).map_err(|why| unfit(kind, &why))?;
-    Ok(unknown.into_iter().map(|path| format!("unknown field {path:?}")).collect())
-}
-
-/// 400 for a body that is no object of `kind`.
-#[must_use]
-pub fn unfit(kind: &Kind, why: &str) -> Status {
-    let name = &kind.kind;
-    Status::bad_request(format!("{name} in version {:?} cannot be handled as a {name}: {why}", kind.version))
+    schema::check_fields(kind, value)
 }
 
 pub fn default(kind: &Kind, value: &mut Value) {

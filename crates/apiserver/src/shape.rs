@@ -109,7 +109,7 @@ pub fn answer(call: &Call, code: u16, value: &Value) -> Result<Response, Status>
 /// # Errors
 /// 500 if the value has no YAML form.
 pub fn yaml(code: u16, value: &Value) -> Result<Response, Status> {
-    let text = crate::pending::yaml::encode(value)?;
+    let text = api::codec::yaml::print(value)?;
     Ok(Response::new(code, HeaderValue::from_static("application/yaml"), Content::Whole(text.into())))
 }
 
