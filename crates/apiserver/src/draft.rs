@@ -50,7 +50,9 @@ pub fn identify(kind: &Kind, value: &mut Value) -> Result<(), Status> {
             Some(Value::String(have)) if have == want => {}
             Some(Value::String(have)) if member == "kind" => {
                 let version = kind.version.as_ref();
-                let message = format!("{have} in version {version:?} cannot be handled as a {want}: it is of another kind than the URL");
+                let message = format!(
+                    "{have} in version {version:?} cannot be handled as a {want}: it is of another kind than the URL"
+                );
                 return Err(Status::bad_request(message));
             }
             Some(have) => {

@@ -1,9 +1,9 @@
 //! The way to the pure functions of `api`: decoding, fields, defaults, validation, patches. Nothing is decided here.
 use crate::call::Call;
+use crate::draft;
 use crate::negotiate::Body;
 use crate::query::WriteOptions;
 use crate::verbs::patch::Patch;
-use crate::draft;
 use api::codec::{json, protobuf, yaml};
 use api::kind::Kind;
 use api::schema;
@@ -24,7 +24,8 @@ pub fn decode(kind: &Kind, form: Body, bytes: &[u8]) -> Result<(Value, Vec<Strin
     .map(|(duplicates, value)| (value, duplicates))
     .map_err(|mut status| {
         if status.code == 400 {
-            status.message = format!("the object provided is unrecognized (must be of type {}): {}", kind.kind, status.message);
+            status.message =
+                format!("the object provided is unrecognized (must be of type {}): {}", kind.kind, status.message);
         }
         status
     })?;

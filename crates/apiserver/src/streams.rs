@@ -99,7 +99,9 @@ fn accept_key(call: &Call, ours: &[&'static str]) -> Result<(String, &'static st
     let request = &call.request;
     let websocket = request.header(UPGRADE).is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"));
     let key = request.headers.get(SEC_WEBSOCKET_KEY).filter(|_| websocket);
-    let key = key.ok_or_else(|| Status::bad_request("Upgrade request required: this server speaks WebSocket (v5.channel.k8s.io)"))?;
+    let key = key.ok_or_else(|| {
+        Status::bad_request("Upgrade request required: this server speaks WebSocket (v5.channel.k8s.io)")
+    })?;
     let offered: Vec<&str> = request
         .headers
         .get_all(SEC_WEBSOCKET_PROTOCOL)

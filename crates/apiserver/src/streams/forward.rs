@@ -35,13 +35,17 @@ pub(super) async fn forward(call: Call) -> Result<Response, Status> {
     let upgrade = call.request.header(UPGRADE).unwrap_or_default().to_owned();
     let tunneled = upgrade.eq_ignore_ascii_case("websocket");
     if !tunneled && !upgrade.eq_ignore_ascii_case("SPDY/3.1") {
-        return Err(Status::bad_request("Upgrade request required: port-forward speaks SPDY/3.1, raw or in a WebSocket"));
+        return Err(Status::bad_request(
+            "Upgrade request required: port-forward speaks SPDY/3.1, raw or in a WebSocket",
+        ));
     }
     let key = if tunneled { Some(accept_key(&call, &[TUNNELED])?.0) } else { None };
     let (object, value) = pod(&call).await?;
     if value["status"]["phase"] != "Running" {
         let phase = value["status"]["phase"].as_str().unwrap_or("unknown").to_owned();
-        return Err(Status::bad_request(format!("unable to forward port because pod is not running. Current status={phase}")));
+        return Err(Status::bad_request(format!(
+            "unable to forward port because pod is not running. Current status={phase}"
+        )));
     }
     let session = Arc::new(Session { call, object, value });
     let room = session.call.room.clone();
@@ -84,7 +88,8 @@ async fn messages(client: Box<dyn Duplex>) -> (BoxStream<'static, Bytes>, Outgoi
         // Whoever is gone needs no farewell.
         let _ = sink.close().await;
     }));
-    let incoming = stream.take_while(|message| std::future::ready(matches!(message, Ok(message) if !message.is_close())));
+    let incoming =
+        stream.take_while(|message| std::future::ready(matches!(message, Ok(message) if !message.is_close())));
     let incoming = incoming.filter_map(|message| async move {
         match message {
             Ok(Message::Binary(bytes)) => Some(bytes),
@@ -180,7 +185,10 @@ async fn connect(session: Arc<Session>, connection: Connection, outgoing: Outgoi
     let mut told = Bytes::new();
     match opened {
         Ok(node) => carry(node, stream, pieces, &outgoing).await,
-        Err(status) => told = format!("error forwarding port {port} to pod {}: {}", session.call.target.name, status.message).into(),
+        Err(status) => {
+            told =
+                format!("error forwarding port {port} to pod {}: {}", session.call.target.name, status.message).into()
+        }
     }
     // The client may have gone; then nobody is waiting for these.
     let _ = outgoing.send(spdy::data(stream, &[], true)).await;

@@ -12,10 +12,21 @@ const HEADER_BYTES_MAX: usize = 16 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
     /// A new stream and its headers, names in lower case.
-    Open { stream: u32, headers: BTreeMap<String, String> },
-    Data { stream: u32, bytes: Bytes, end: bool },
-    Reset { stream: u32 },
-    Ping { body: Bytes },
+    Open {
+        stream: u32,
+        headers: BTreeMap<String, String>,
+    },
+    Data {
+        stream: u32,
+        bytes: Bytes,
+        end: bool,
+    },
+    Reset {
+        stream: u32,
+    },
+    Ping {
+        body: Bytes,
+    },
     /// The client is done.
     Away,
     /// SETTINGS, WINDOW_UPDATE and the like: nothing to do.
@@ -55,7 +66,11 @@ impl Reader {
         self.buffer.advance(8);
         let mut body = self.buffer.split_to(length).freeze();
         if a & 0x80 == 0 {
-            return Ok(Some(Frame::Data { stream: u32::from_be_bytes([a, b, c, d]), bytes: body, end: flags & 1 != 0 }));
+            return Ok(Some(Frame::Data {
+                stream: u32::from_be_bytes([a, b, c, d]),
+                bytes: body,
+                end: flags & 1 != 0,
+            }));
         }
         let stream = body.first_chunk::<4>().map(|number| u32::from_be_bytes(*number) & 0x7fff_ffff);
         Ok(Some(match u16::from_be_bytes([c, d]) {
@@ -87,7 +102,9 @@ impl Reader {
                 Ok(Flate::StreamEnd) => return Err(Broken("a header block ends the compression")),
                 Ok(_) => {}
                 Err(why) if why.needs_dictionary().is_some() => {
-                    self.inflate.set_dictionary(&dictionary()).map_err(|_| Broken("a header block uses another dictionary"))?;
+                    self.inflate
+                        .set_dictionary(&dictionary())
+                        .map_err(|_| Broken("a header block uses another dictionary"))?;
                 }
                 Err(_) => return Err(Broken("a header block cannot be decompressed")),
             }
@@ -228,7 +245,11 @@ mod tests {
         deflate.set_dictionary(&dictionary()).expect("fresh");
         let mut bytes = Vec::new();
         for stream in [1, 3] {
-            bytes.extend_from_slice(&open(&mut deflate, stream, &[("streamtype", "data"), ("Port", "80"), ("requestid", "0")]));
+            bytes.extend_from_slice(&open(
+                &mut deflate,
+                stream,
+                &[("streamtype", "data"), ("Port", "80"), ("requestid", "0")],
+            ));
         }
         bytes.extend_from_slice(&data(3, b"hello", true));
         bytes.extend_from_slice(&ping(&[0, 0, 0, 1]));
@@ -242,7 +263,9 @@ mod tests {
                 }
             }
             assert_eq!(frames.len(), 4, "in pieces of {size}");
-            assert!(matches!(&frames[1], Frame::Open { stream: 3, headers } if headers["port"] == "80" && headers["streamtype"] == "data"));
+            assert!(
+                matches!(&frames[1], Frame::Open { stream: 3, headers } if headers["port"] == "80" && headers["streamtype"] == "data")
+            );
             assert_eq!(frames[2], Frame::Data { stream: 3, bytes: Bytes::from_static(b"hello"), end: true });
         }
     }
