@@ -1,16 +1,26 @@
 //! Every decision but where a pod goes: pure functions from a view to writes, a kind a file. No clock, no random, no I/O, no memory
 //! between decisions: what a decider must know stands in the view or is an argument.
 mod bodies;
+mod bootstrap;
 mod conditions;
 pub mod controller;
 mod deployment;
+mod endpoint_slice;
+mod event_retention;
 mod fields;
+mod garbage;
+mod kinds;
 pub mod limits;
+mod namespace;
+mod node_ipam;
+mod node_lifecycle;
 mod owners;
+mod pod_gc;
 mod pods;
 mod replica_set;
 mod reports;
 mod selectors;
+mod service_account;
 mod writes;
 
 use controller::Controller;
@@ -18,5 +28,17 @@ use controller::Controller;
 /// All controllers, in the order in which a new leader asks them.
 #[must_use]
 pub fn all() -> &'static [Controller] {
-    &[deployment::CONTROLLER, replica_set::CONTROLLER]
+    &[
+        bootstrap::CONTROLLER,
+        service_account::CONTROLLER,
+        namespace::CONTROLLER,
+        garbage::CONTROLLER,
+        node_ipam::CONTROLLER,
+        node_lifecycle::CONTROLLER,
+        pod_gc::CONTROLLER,
+        deployment::CONTROLLER,
+        replica_set::CONTROLLER,
+        endpoint_slice::CONTROLLER,
+        event_retention::CONTROLLER,
+    ]
 }

@@ -27,3 +27,7 @@ pub const REVISION_HISTORY: usize = 10;
 pub const PROGRESS_SECONDS: i64 = 600;
 /// Bytes of the revision-history annotation of a ReplicaSet.
 pub const REVISION_HISTORY_BYTES: usize = 2_000;
+/// Milliseconds a pod may name a node that is not there (Kubernetes' pod GC quarantine).
+pub const GONE_NODE_MILLIS: u64 = 40_000;
+/// Milliseconds between two looks at evictions that are held back because no node is ready.
+pub const HELD_EVICTION_MILLIS: u64 = 60_000;
