@@ -92,13 +92,12 @@ fn perform(state: &mut State, index: u64, number: usize, command: &Command, even
             objects.push(before.clone());
             continue;
         }
-        state.view.revision = state.view.revision.next();
-        let revision = state.view.revision;
+        let revision = state.view.revision.next();
         let (act, object) = match &write.change {
             Change::Put(body) => {
                 let born = (uid(state.view.time, index, number, position), state.view.time);
                 let (uid, created) = before.as_ref().map_or(born, |before| (before.uid, before.created));
-                let key = before.as_ref().map_or_else(|| write.key.clone(), |before| before.key.clone());
+                let key = before.as_ref().map_or_else(|| state.shared(&write.key), |before| before.key.clone());
                 let object = Arc::new(body.join(key, uid, created, revision));
                 state.insert(object.clone());
                 (if before.is_some() { Act::Modified } else { Act::Added }, object)
@@ -110,6 +109,7 @@ fn perform(state: &mut State, index: u64, number: usize, command: &Command, even
                 (Act::Deleted, Arc::new(before.at(revision)))
             }
         };
+        state.view.revision = revision;
         objects.push(object.clone());
         events.push(Arc::new(Event { act, revision, time: state.view.time, object, before }));
     }

@@ -16,3 +16,15 @@ pub const READ_BYTES: usize = 1024 * 1024;
 pub const RING_EVENTS_MAX: usize = 65_536;
 /// Topics that each publishing relieves of events which the ring of all has dropped.
 pub const TOPICS_SWEPT: usize = 4;
+/// Bytes of one block of a snapshot: the largest object, its facet, and a full block before it.
+pub const SNAPSHOT_BLOCK_BYTES_MAX: usize = 2 * api::limits::ENTRY_BYTES_MAX;
+/// Entries between two views that are kept for time travel.
+pub const ROOT_EVERY: u64 = 16;
+/// Views kept for time travel.
+pub const ROOTS_MAX: usize = 1_024;
+/// Bytes of replaced objects that kept views may hold alive, all together.
+pub const ROOTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// States rebuilt for old revisions that are kept, since who reads the past reads on there.
+pub const VISITED_MAX: usize = 4;
+/// Differences named for one change in the listing of a log.
+pub const DIFFERENCES_MAX: usize = 16;

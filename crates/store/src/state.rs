@@ -1,10 +1,10 @@
 //! What the fold changes: the newest view, and the outcomes kept for retries. One writer holds it; readers get its views.
-use crate::view::{INDEXED_FIELDS, StateHash, View, place};
+use crate::view::{INDEXED_FIELDS, View, place};
 use api::command::{CommandId, Refusal};
 use api::limits::OUTCOMES_KEPT;
+use api::key::Key;
 use api::object::Object;
 use api::revision::Revision;
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// The state after some entry. Equal entries give equal states, on every machine and for ever.
@@ -14,11 +14,13 @@ pub struct State {
     pub(crate) outcomes: Outcomes,
 }
 
-/// The last `OUTCOMES_KEPT` outcomes by command id: a retry is answered, not done again.
-#[derive(Clone, Debug, Default)]
+/// The last `OUTCOMES_KEPT` outcomes by command id: a retry is answered, not done again. Cloned in O(1), as the view is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcomes {
-    pub(crate) order: VecDeque<CommandId>,
-    pub(crate) by_id: BTreeMap<CommandId, Kept>,
+    /// How many came before the oldest in `order`.
+    pub(crate) gone: u64,
+    pub(crate) order: imbl::Vector<CommandId>,
+    pub(crate) by_id: imbl::OrdMap<CommandId, Kept>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,7 @@ impl Outcomes {
             && let Some(oldest) = self.order.pop_front()
         {
             self.by_id.remove(&oldest);
+            self.gone += 1;
         }
     }
 }
@@ -47,10 +50,17 @@ impl State {
         self.view.clone()
     }
 
+    /// The key with resource and namespace shared with the objects that are there: a million objects hold one `pods`.
+    pub(crate) fn shared(&self, key: &Key) -> Key {
+        let Some((resource, kind)) = self.view.kinds.get_key_value(&*key.resource) else { return key.clone() };
+        let namespace = kind.counts.get_key_value(&*key.namespace).map_or(&key.namespace, |(namespace, _)| namespace);
+        Key { resource: resource.clone(), namespace: namespace.clone(), name: key.name.clone() }
+    }
+
     pub(crate) fn insert(&mut self, object: Arc<Object>) {
         let old = self.remove_from_indexes(&object);
         let view = &mut self.view;
-        view.hash = StateHash(view.hash.0.wrapping_add(object_hash(&object)));
+        view.hash = view.hash.with(&object);
         for owner in &object.facet.owners {
             view.owned.insert((api::object::Uid(owner.uid), object.key.clone()), ());
         }
@@ -77,6 +87,10 @@ impl State {
             } else {
                 kind.counts.remove(&object.key.namespace);
             }
+            // A kind without objects leaves no trace, so that a restored state is the same as a folded one.
+            if kind.objects.is_empty() {
+                self.view.kinds.remove(&*object.key.resource);
+            }
         }
     }
 
@@ -93,25 +107,11 @@ impl State {
         for owner in &old.facet.owners {
             view.owned.remove(&(api::object::Uid(owner.uid), old.key.clone()));
         }
-        view.hash = StateHash(view.hash.0.wrapping_sub(object_hash(&old)));
+        view.hash = view.hash.without(&old);
         true
     }
 }
 
 fn indexed(object: &Object) -> impl Iterator<Item = (&'static str, &str)> {
     INDEXED_FIELDS.into_iter().filter_map(|path| object.facet.field(path).map(|value| (path, value)))
-}
-
-/// The object's share of the state hash: BLAKE3 over key and bytes (which hold revision, uid and time), cut to 128 bits.
-pub(crate) fn object_hash(object: &Object) -> u128 {
-    let mut hasher = blake3::Hasher::new();
-    for part in [&*object.key.resource, &*object.key.namespace, &*object.key.name] {
-        hasher.update(part.as_bytes());
-        hasher.update(&[0]);
-    }
-    hasher.update(&object.bytes);
-    let hash = hasher.finalize();
-    let mut half = [0; 16];
-    half.copy_from_slice(&hash.as_bytes()[..16]);
-    u128::from_le_bytes(half)
 }

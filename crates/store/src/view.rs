@@ -3,12 +3,27 @@ use api::key::Key;
 use api::object::{Object, Uid};
 use api::revision::{Millis, Revision};
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Incremental hash of a whole state: the sum, modulo 2^128, of each live object's hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateHash(pub u128);
+
+impl StateHash {
+    /// The hash of a state with `object` put into it.
+    #[must_use]
+    pub(crate) fn with(self, object: &Object) -> Self {
+        Self(self.0.wrapping_add(object_hash(object)))
+    }
+
+    /// The hash of a state with `object` taken out of it.
+    #[must_use]
+    pub(crate) fn without(self, object: &Object) -> Self {
+        Self(self.0.wrapping_sub(object_hash(object)))
+    }
+}
 
 impl std::fmt::Display for StateHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -27,14 +42,18 @@ pub struct View {
     pub(crate) owned: OrdMap<(Uid, Key), ()>,
 }
 
+type Objects = OrdMap<Arc<str>, Arc<Object>>;
+
 /// The objects of one resource, by namespace and name, and by the fields that are looked up.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kind {
-    pub(crate) objects: OrdMap<Arc<str>, Arc<Object>>,
+    pub(crate) objects: Objects,
     /// (field path, value, place), for `INDEXED_FIELDS`.
     pub(crate) fields: OrdMap<(Arc<str>, Arc<str>, Arc<str>), ()>,
     pub(crate) counts: OrdMap<Arc<str>, usize>,
 }
+
+static EMPTY: LazyLock<Objects> = LazyLock::new(OrdMap::new);
 
 /// Facet fields by which a view finds objects in O(matches).
 pub const INDEXED_FIELDS: [&str; 1] = ["spec.nodeName"];
@@ -145,13 +164,53 @@ impl View {
         owned.filter_map(|((_, key), ())| self.get_key(key))
     }
 
-    /// The resources that have, or had, objects, in order.
+    /// The resources that have objects, in order.
     pub fn resources(&self) -> impl Iterator<Item = &str> {
         self.kinds.keys().map(|resource| &**resource)
+    }
+
+    /// What differs in `newer`, ordered by key, in O(differences): (before, after).
+    pub fn diff<'a>(&'a self, newer: &'a Self) -> impl Iterator<Item = (Option<&'a Arc<Object>>, Option<&'a Arc<Object>>)> {
+        let resources: std::collections::BTreeSet<&Arc<str>> = self.kinds.keys().chain(newer.kinds.keys()).collect();
+        resources.into_iter().flat_map(move |resource| {
+            let (old, new) = (self.kinds.get(resource), newer.kinds.get(resource));
+            let objects = |kind: Option<&'a Kind>| kind.map_or(&*EMPTY, |kind| &kind.objects);
+            let (old, new) = (objects(old), objects(new));
+            old.diff(new).map(|item| match item {
+                DiffItem::Add(_, after) => (None, Some(after)),
+                DiffItem::Update { old: (_, before), new: (_, after) } => (Some(before), Some(after)),
+                DiffItem::Remove(_, before) => (Some(before), None),
+            })
+        })
+    }
+
+    /// The hash computed anew from all objects; it equals `hash` unless memory or code is at fault.
+    #[must_use]
+    pub fn rehash(&self) -> StateHash {
+        self.all().fold(StateHash::default(), |hash, object| hash.with(object))
+    }
+
+    /// Sets what a restored view stands at, once its objects are in it.
+    pub(crate) fn restored(&mut self, index: u64, revision: Revision, time: Millis) {
+        (self.index, self.revision, self.time) = (index, revision, time);
     }
 
     /// All objects, ordered by key.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Object>> {
         self.kinds.values().flat_map(|kind| kind.objects.values())
     }
+}
+
+/// The object's share of the state hash: BLAKE3 over key and bytes (which hold revision, uid and time), cut to 128 bits.
+fn object_hash(object: &Object) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    for part in [&*object.key.resource, &*object.key.namespace, &*object.key.name] {
+        hasher.update(part.as_bytes());
+        hasher.update(&[0]);
+    }
+    hasher.update(&object.bytes);
+    let hash = hasher.finalize();
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash.as_bytes()[..16]);
+    u128::from_le_bytes(half)
 }
