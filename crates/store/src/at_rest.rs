@@ -66,7 +66,8 @@ pub(crate) fn put_object(out: &mut Vec<u8>, object: &Object) {
     out.extend_from_slice(&object.hole.0.to_le_bytes());
     out.extend_from_slice(&object.hole.1.to_le_bytes());
     put(out, &object.bytes);
-    let facet = rkyv::to_bytes::<rancor::Error>(&object.facet).expect("a facet came out of a record, so it goes into one");
+    let facet =
+        rkyv::to_bytes::<rancor::Error>(&object.facet).expect("a facet came out of a record, so it goes into one");
     put(out, &facet);
 }
 

@@ -53,7 +53,8 @@ impl History {
     pub fn note(&self, state: &State, events: &[Arc<Event>]) {
         let mut kept = self.kept();
         kept.applied = state.view.index;
-        kept.replaced += events.iter().filter_map(|event| event.before.as_ref()).map(|before| before.bytes.len()).sum::<usize>();
+        kept.replaced +=
+            events.iter().filter_map(|event| event.before.as_ref()).map(|before| before.bytes.len()).sum::<usize>();
         let due = kept.roots.back().is_none_or(|(newest, _)| newest.view.index + ROOT_EVERY <= state.view.index);
         if due {
             let replaced = std::mem::take(&mut kept.replaced);

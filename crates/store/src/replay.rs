@@ -92,7 +92,10 @@ pub struct CommandLine {
 pub enum LineResult {
     Done,
     /// The write whose condition did not hold, and why.
-    Refused { write: u32, refusal: Refusal },
+    Refused {
+        write: u32,
+        refusal: Refusal,
+    },
     /// A retry: the outcome was that of an earlier entry.
     Again,
 }
@@ -149,7 +152,8 @@ impl Lines {
             line.time = entry.time;
             // Folded once more, command by command, on the state before it: the same outcomes, told apart.
             let mut state = before;
-            let again = entry.commands.iter().map(|command| state.outcomes.by_id.contains_key(&command.id)).collect::<Vec<_>>();
+            let again =
+                entry.commands.iter().map(|command| state.outcomes.by_id.contains_key(&command.id)).collect::<Vec<_>>();
             let applied = crate::apply::apply(&mut state, step.frame.index, &entry);
             for ((command, outcome), again) in entry.commands.iter().zip(&applied.outcomes).zip(again) {
                 line.commands.push(command_line(command, outcome, again, &step.events));
@@ -171,9 +175,7 @@ fn command_line(command: &Command, outcome: &Outcome, again: bool, events: &[Arc
     let (result, made) = match outcome {
         _ if again => (LineResult::Again, None),
         Outcome::Done { first, last, .. } => (LineResult::Done, Some(*first..=*last)),
-        Outcome::Refused { write, refusal } => {
-            (LineResult::Refused { write: *write, refusal: refusal.clone() }, None)
-        }
+        Outcome::Refused { write, refusal } => (LineResult::Refused { write: *write, refusal: refusal.clone() }, None),
     };
     let made = events.iter().filter(|event| made.as_ref().is_some_and(|made| made.contains(&event.revision)));
     CommandLine {

@@ -26,7 +26,10 @@ pub enum SnapshotError {
     Version,
     Damaged(&'static str),
     /// All bytes are whole, but the state is not the one whose hash was written.
-    Hash { wanted: StateHash, found: StateHash },
+    Hash {
+        wanted: StateHash,
+        found: StateHash,
+    },
 }
 
 impl std::fmt::Display for SnapshotError {

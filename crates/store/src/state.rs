@@ -1,8 +1,8 @@
 //! What the fold changes: the newest view, and the outcomes kept for retries. One writer holds it; readers get its views.
 use crate::view::{INDEXED_FIELDS, View, place};
 use api::command::{CommandId, Refusal};
-use api::limits::OUTCOMES_KEPT;
 use api::key::Key;
+use api::limits::OUTCOMES_KEPT;
 use api::object::Object;
 use api::revision::Revision;
 use std::sync::Arc;

@@ -170,7 +170,10 @@ impl View {
     }
 
     /// What differs in `newer`, ordered by key, in O(differences): (before, after).
-    pub fn diff<'a>(&'a self, newer: &'a Self) -> impl Iterator<Item = (Option<&'a Arc<Object>>, Option<&'a Arc<Object>>)> {
+    pub fn diff<'a>(
+        &'a self,
+        newer: &'a Self,
+    ) -> impl Iterator<Item = (Option<&'a Arc<Object>>, Option<&'a Arc<Object>>)> {
         let resources: std::collections::BTreeSet<&Arc<str>> = self.kinds.keys().chain(newer.kinds.keys()).collect();
         resources.into_iter().flat_map(move |resource| {
             let (old, new) = (self.kinds.get(resource), newer.kinds.get(resource));

@@ -17,24 +17,36 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub enum HistoryError {
     /// It is older than what is retained: the oldest view that can be had is the one after this log index.
-    Before { oldest: u64 },
+    Before {
+        oldest: u64,
+    },
     Log(LogError),
     /// The entry at `index` is whole, but no record that this binary reads.
-    Record { index: u64, why: RecordError },
+    Record {
+        index: u64,
+        why: RecordError,
+    },
     Snapshot(SnapshotError),
     /// The entry's chain is not what the entries before it make: something was changed after it was written.
-    Chain { index: u64 },
+    Chain {
+        index: u64,
+    },
 }
 
 impl std::fmt::Display for HistoryError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Before { oldest } => write!(f, "that is older than what is retained, which begins after log entry {oldest}"),
+            Self::Before { oldest } => {
+                write!(f, "that is older than what is retained, which begins after log entry {oldest}")
+            }
             Self::Log(why) => why.fmt(f),
             Self::Record { index, why } => write!(f, "log entry {index}: {why}"),
             Self::Snapshot(why) => why.fmt(f),
             Self::Chain { index } => {
-                write!(f, "log entry {index} does not continue the hash chain: the log was changed; compare with another member's")
+                write!(
+                    f,
+                    "log entry {index} does not continue the hash chain: the log was changed; compare with another member's"
+                )
             }
         }
     }

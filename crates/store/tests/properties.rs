@@ -45,7 +45,9 @@ fn indexes_equal_rebuild(view: &View) {
         for namespace in [None, Some(""), Some("a"), Some("b"), Some("zz")] {
             let wanted: Vec<_> = all
                 .iter()
-                .filter(|o| &*o.key.resource == resource && namespace.is_none_or(|namespace| &*o.key.namespace == namespace))
+                .filter(|o| {
+                    &*o.key.resource == resource && namespace.is_none_or(|namespace| &*o.key.namespace == namespace)
+                })
                 .cloned()
                 .collect();
             assert_eq!(view.list(resource, namespace).cloned().collect::<Vec<_>>(), wanted);
@@ -223,7 +225,8 @@ proptest! {
 
 #[test]
 fn a_changed_entry_breaks_the_chain_of_replay() {
-    let frame = |index, payload: &'static [u8]| Frame { payload: payload.into(), index, ..voyage::frames(&[])[0].clone() };
+    let frame =
+        |index, payload: &'static [u8]| Frame { payload: payload.into(), index, ..voyage::frames(&[])[0].clone() };
     let disk = MemoryDisk::default();
     let log = Log::open(Arc::new(disk.clone()), Options::default()).expect("opens");
     log.append(&[frame(0, b"a"), frame(1, b"b")]).expect("appends");
@@ -243,7 +246,8 @@ fn a_changed_entry_breaks_the_chain_of_replay() {
     let mut swapped = bytes.clone();
     swapped[start..start + 80].copy_from_slice(&forged[&name][start..start + 80]);
     files.insert(name, swapped);
-    let log = Log::open(Arc::new(MemoryDisk::from(files)), Options { read_only: true, ..Options::default() }).expect("opens");
+    let log =
+        Log::open(Arc::new(MemoryDisk::from(files)), Options { read_only: true, ..Options::default() }).expect("opens");
     assert!(matches!(replay(&log, None, &mut |_| false), Err(HistoryError::Chain { index: 1 })));
 }
 
