@@ -12,6 +12,7 @@ pub mod kinds;
 pub mod limits;
 pub mod name;
 pub mod object;
+pub mod openapi;
 pub mod patch;
 pub mod quantity;
 pub mod record;

@@ -90,6 +90,13 @@ pub fn message(name: &str) -> Option<&'static Message> {
     structure.messages.get(name)
 }
 
+/// A hash of the whole table: what is made of it may be kept as long as this does not change.
+#[must_use]
+pub fn fingerprint() -> &'static str {
+    static HASH: LazyLock<String> = LazyLock::new(|| blake3::hash(TEXT.as_bytes()).to_hex().to_string());
+    &HASH
+}
+
 /// Every message, by name.
 pub fn messages() -> impl Iterator<Item = &'static Message> {
     let structure: &'static Structure = &STRUCTURE;
