@@ -16,6 +16,8 @@ pub(crate) type Amounts = BTreeMap<Box<str>, i64>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cluster {
     pub(crate) nodes: BTreeMap<Arc<str>, Node>,
+    /// All pods, as last seen.
+    known: BTreeMap<Key, Arc<Object>>,
     /// Pods that wait for this scheduler.
     pub(crate) pending: BTreeSet<Key>,
     /// Pods on nodes that refuse company by required anti-affinity, and their node.
@@ -66,10 +68,10 @@ impl Has {
     }
 
     fn read(object: &Arc<Object>) -> Self {
-        let value = object.value();
-        let unschedulable = value["spec"]["unschedulable"].as_bool().unwrap_or(false);
+        let taints = if mentions(object, "\"taints\":") { taints(&object.value()) } else { Vec::new() };
+        let unschedulable = object.facet.field("spec.unschedulable") == Some("true");
         let amounts = object.facet.amounts.iter().cloned().collect();
-        Self { object: object.clone(), amounts, taints: taints(&value), unschedulable }
+        Self { object: object.clone(), amounts, taints, unschedulable }
     }
 }
 
@@ -111,6 +113,17 @@ impl Cluster {
         cluster
     }
 
+    /// Brings it from whatever view it was at to `view`: O(objects) comparisons of pointers, and work for what changed only.
+    pub fn follow(&mut self, view: &View) {
+        let known = self.nodes.values().filter_map(|node| node.has.as_ref()).map(|has| &has.object);
+        let (put, drop) = differences(known, view.list("nodes", None));
+        drop.iter().for_each(|node| self.drop_node(&node.key.name));
+        put.iter().for_each(|node| self.put_node(node));
+        let (put, drop) = differences(self.known.values(), view.list("pods", None));
+        drop.iter().for_each(|pod| self.drop_pod(pod));
+        put.iter().for_each(|pod| self.put_pod(pod));
+    }
+
     /// Takes in one event; they must come in order and without a gap.
     pub fn fold(&mut self, event: &Event) {
         match &*event.object.key.resource {
@@ -140,6 +153,7 @@ impl Cluster {
     }
 
     fn put_pod(&mut self, pod: &Arc<Object>) {
+        self.known.insert(pod.key.clone(), pod.clone());
         if waits(pod) {
             self.pending.insert(pod.key.clone());
         }
@@ -167,6 +181,7 @@ impl Cluster {
     }
 
     fn drop_pod(&mut self, pod: &Object) {
+        self.known.remove(&pod.key);
         self.pending.remove(&pod.key);
         if let Some(name) = pod.facet.field("spec.nodeName") {
             self.unplace(&name.into(), pod);
@@ -203,6 +218,31 @@ impl Cluster {
         if self.nodes.get(name).is_some_and(|node| node.has.is_none() && node.pods.is_empty()) {
             self.nodes.remove(name);
         }
+    }
+}
+
+/// What must be put and what dropped first to come from `old` to `new`; both are ordered by key. A changed object is in both.
+fn differences<'a>(
+    old: impl Iterator<Item = &'a Arc<Object>>,
+    new: impl Iterator<Item = &'a Arc<Object>>,
+) -> (Vec<Arc<Object>>, Vec<Arc<Object>>) {
+    let (mut old, mut new) = (old.peekable(), new.peekable());
+    let (mut put, mut drop) = (Vec::new(), Vec::new());
+    loop {
+        // An old object is compared by where it lies: it is held here, so no other can lie there.
+        let (left, right) = match (old.peek(), new.peek()) {
+            (None, None) => return (put, drop),
+            (Some(_), None) => (true, false),
+            (None, Some(_)) => (false, true),
+            (Some(a), Some(b)) if Arc::ptr_eq(a, b) => {
+                old.next();
+                new.next();
+                continue;
+            }
+            (Some(a), Some(b)) => (a.key <= b.key, b.key <= a.key),
+        };
+        drop.extend(old.next_if(|_| left).cloned());
+        put.extend(new.next_if(|_| right).cloned());
     }
 }
 

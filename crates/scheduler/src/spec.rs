@@ -72,7 +72,7 @@ pub(crate) fn tolerated(tolerations: &[Value], taint: &Taint) -> bool {
 
 /// Whether `needle` stands in the object's bytes: decides, without decoding, that a pod has none of a rare member.
 pub(crate) fn mentions(object: &Object, needle: &str) -> bool {
-    object.bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
+    std::str::from_utf8(&object.bytes).is_ok_and(|text| text.contains(needle))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use store::view::View;
 struct World {
     state: State,
     folded: Cluster,
+    followed: Cluster,
     now: u64,
     commands: u128,
 }
@@ -73,6 +74,9 @@ impl World {
         assert_eq!(self.folded, Cluster::rebuild(&view), "the fold is not its rebuild");
         let decision = scheduler::decide(&view, &scheduler::key(), Millis(self.now));
         let before = self.folded.clone();
+        assert_eq!(scheduler::decide_with(&mut Cluster::rebuild(&view), &view, Millis(self.now)), decision);
+        self.followed.follow(&view);
+        assert_eq!(self.followed, before, "what followed the view is not its rebuild");
         assert_eq!(scheduler::decide_with(&mut self.folded, &view, Millis(self.now)), decision);
         assert_eq!(self.folded, before, "a decision leaves its cluster as it was");
         decision
@@ -485,5 +489,22 @@ proptest! {
             }
         }
         world.settle();
+    }
+}
+
+/// A thousand pods on two hundred nodes in one go: not a benchmark, but quadratic work in the wrong place would show.
+#[test]
+fn many_pods_are_placed_evenly() {
+    let mut world = World::new();
+    for number in 0..200 {
+        world.put("nodes", node(&format!("n{number}"), "8"));
+    }
+    for number in 0..1_000 {
+        world.put("pods", pod(&format!("p{number}"), "1"));
+    }
+    world.settle();
+    let view = world.view();
+    for node in view.list("nodes", None) {
+        assert_eq!(view.list_by_field("pods", "spec.nodeName", &node.key.name).count(), 5, "{}", node.key);
     }
 }
