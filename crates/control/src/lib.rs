@@ -1,1 +1,17 @@
-//! control.
+//! One member of the quorum: wires the rooms below, runs the leader's loop, and serves nodes. No policy of its own.
+pub mod config;
+pub mod decide;
+pub mod directory;
+pub mod door;
+pub mod error;
+pub mod kubeconfig;
+pub mod limits;
+mod load;
+pub mod member;
+pub mod nodes;
+pub mod operator;
+pub mod peers;
+pub mod stop;
+mod submit;
+mod tokens;
+pub mod words;

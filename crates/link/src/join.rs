@@ -25,6 +25,8 @@ pub struct Request {
 pub enum Answer {
     #[serde(rename_all = "camelCase")]
     Welcome {
+        /// The number that the new member is to have.
+        member_id: Option<u64>,
         cluster: String,
         /// PEM: the certificate asked for, and the authority's.
         certificate: String,
@@ -45,6 +47,8 @@ pub struct Joined {
     pub identity: Identity,
     /// PEM; for members only.
     pub authority_key: Option<String>,
+    /// For members only.
+    pub member_id: Option<u64>,
     /// Link addresses of all members.
     pub members: Vec<String>,
 }
@@ -92,13 +96,13 @@ pub async fn ask(session: &Session, token: &Token, name: &str) -> Result<Joined,
     let answer = rt::timeout(CONNECT_MAX * 2, session.call(&request)).await.ok_or_else(late)??;
     match serde_json::from_slice(&answer).map_err(garbage)? {
         Answer::Refused { why } => Err(LinkError::Refused(why)),
-        Answer::Welcome { cluster, certificate, authority, authority_key, members } => {
+        Answer::Welcome { member_id, cluster, certificate, authority, authority_key, members } => {
             if pin(&authority)? != token.pin {
                 return Err(LinkError::Stranger("its authority is not the one that the token names".into()));
             }
             let identity =
                 Identity { authority_pem: authority, certificate_pem: certificate, key_pem: key.private_pem };
-            Ok(Joined { cluster, identity, authority_key, members })
+            Ok(Joined { cluster, identity, authority_key, member_id, members })
         }
     }
 }

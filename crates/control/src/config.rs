@@ -1,0 +1,33 @@
+//! What a member is told when it starts.
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// A DNS label, and no other member's.
+    pub name: String,
+    /// Where everything is kept.
+    pub dir: PathBuf,
+    /// Where the API is served.
+    pub api: SocketAddr,
+    /// Where other members and nodes connect (UDP).
+    pub link: SocketAddr,
+    /// What clients are told instead of `api`, if that is not an address they can reach: `host:port`.
+    pub advertise_api: Option<String>,
+    /// What members and nodes are told instead of `link`.
+    pub advertise_link: Option<String>,
+    pub begin: Begin,
+}
+
+/// How a member without a past begins. One with a past goes on from it, whatever this says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begin {
+    Found,
+    /// Link addresses of members, tried in this order, and a join token.
+    Join {
+        addresses: Vec<String>,
+        token: String,
+    },
+    /// Only go on.
+    Resume,
+}

@@ -1,0 +1,193 @@
+//! Who knocks on link: members, nodes, and machines that have only a token. It tells them apart and leads them to the right room.
+use crate::limits::{ENTER_MAX, HELLO_MAX};
+use crate::nodes::Nodes;
+use crate::peers::CONSENSUS;
+use crate::stop::Stop;
+use crate::tokens;
+use crate::words::{AskMember, MemberStatus, NodeSession, Told};
+use api::revision::Millis;
+use consensus::{ChangeError, Health, Member, MemberInfo};
+use link::authority::{Authority, Holder};
+use link::error::LinkError;
+use link::frame::FrameError;
+use link::join::{Answer, Request};
+use link::limits::ARRIVING_MAX;
+use link::peer::Peer;
+use link::quic::Endpoint;
+use link::session::{Receiver, Sender, Session};
+use link::token::{Role, Token};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Cloning it clones the handle.
+#[derive(Clone)]
+pub struct Door {
+    pub member: Member,
+    pub nodes: Nodes,
+    pub authority: Arc<Authority>,
+    pub cluster: Arc<str>,
+}
+
+impl Door {
+    /// Lets peers in until `stop`.
+    pub async fn run(self, endpoint: Endpoint, stop: Stop) {
+        let arriving = Arc::new(Semaphore::new(ARRIVING_MAX));
+        while let Some(Some(knock)) = stop.unless(endpoint.accept()).await {
+            // More handshakes than that at once: the peer tries again.
+            let Ok(place) = arriving.clone().try_acquire_owned() else { continue };
+            let door = self.clone();
+            rt::spawn("session", async move {
+                let session = knock.session().await;
+                drop(place);
+                match session {
+                    Ok(session) => door.serve(session).await,
+                    Err(why) => tracing::info!(%why, "a peer was not let in"),
+                }
+            });
+        }
+    }
+
+    /// Serves a session until it ends.
+    pub async fn serve(&self, session: Session) {
+        match session.peer().clone() {
+            Peer::Node(_) => self.nodes.serve(session).await,
+            Peer::Member(name) => {
+                while let Ok((sender, receiver)) = session.accept().await {
+                    let (door, name) = (self.clone(), name.clone());
+                    rt::spawn("member stream", async move {
+                        if let Err(why) = door.stream(sender, receiver).await {
+                            tracing::debug!(member = name, %why, "a stream of a member broke");
+                        }
+                    });
+                }
+            }
+            Peer::Nobody => {
+                if rt::timeout(HELLO_MAX, self.stranger(&session)).await.is_none() {
+                    session.close("no request to join came in time");
+                }
+            }
+        }
+    }
+
+    /// One stream of another member.
+    async fn stream(&self, mut sender: Sender, mut receiver: Receiver) -> Result<(), LinkError> {
+        let Some(first) = receiver.frame().await? else { return Ok(()) };
+        if let [CONSENSUS, id @ ..] = &*first {
+            let id =
+                u64::from_be_bytes(id.try_into().map_err(|_| FrameError::Garbage("a member's id has 8 bytes".into()))?);
+            let Some(request) = receiver.frame().await? else { return Ok(()) };
+            sender.frame(&self.member.serve(id, request).await).await?;
+            return sender.finish().await;
+        }
+        let asked: AskMember = serde_json::from_slice(&first).map_err(|why| FrameError::Garbage(why.to_string()))?;
+        let told = match asked {
+            AskMember::NodeStream { node, stream } => return self.nodes.relay(&node, stream, sender, receiver).await,
+            AskMember::Status => Told::Status(Box::new(self.status())),
+            AskMember::Nodes => Told::Nodes(self.node_sessions()),
+            AskMember::Enter { id, name, link, api } => self.enter(MemberInfo { id, name, link, api }).await,
+        };
+        sender.json(&told).await?;
+        sender.finish().await
+    }
+
+    async fn enter(&self, info: MemberInfo) -> Told {
+        tracing::info!(name = info.name, id = info.id, link = info.link, "a member asks to be taken in");
+        match rt::timeout(ENTER_MAX, self.member.add(info)).await {
+            Some(Ok(())) => Told::Done,
+            Some(Err(ChangeError::Refused(why))) => Told::Refused { why },
+            Some(Err(why)) => Told::Later { why: why.to_string() },
+            None => Told::Later { why: "it takes too long".into() },
+        }
+    }
+
+    /// How this member is.
+    #[must_use]
+    pub fn status(&self) -> MemberStatus {
+        let status = self.member.status();
+        let health = match status.health {
+            Health::Well => "well".to_owned(),
+            Health::Disk(why) => format!("its disk fails: {why}"),
+            Health::Diverged { index, why } => format!("its state differs at log index {index}: {why}"),
+            Health::Stopped(why) => format!("stopped: {why}"),
+        };
+        MemberStatus {
+            id: status.id,
+            name: status.name,
+            role: format!("{:?}", status.role).to_ascii_lowercase(),
+            term: status.term,
+            leader: status.leader,
+            last_index: status.last,
+            applied_index: status.applied,
+            revision: status.revision.0,
+            hash_index: status.hash.0,
+            hash: status.hash.1.to_string(),
+            health,
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            nodes: self.nodes.count() as u64,
+        }
+    }
+
+    /// The nodes that have a session here.
+    #[must_use]
+    pub fn node_sessions(&self) -> Vec<NodeSession> {
+        let view = self.member.view();
+        let sessions = view.list("nodes", None).filter_map(|node| {
+            let (since, remote, version) = self.nodes.session(&node.key.name)?;
+            Some(NodeSession { node: node.key.name.to_string(), since: since.rfc3339(), remote, version })
+        });
+        sessions.collect()
+    }
+
+    /// Hears the one request of a peer without a certificate.
+    async fn stranger(&self, session: &Session) {
+        let Ok((mut sender, mut receiver)) = session.accept().await else { return };
+        let Ok(Some(request)) = receiver.json::<Request>().await else {
+            return session.close("that is no request to join");
+        };
+        let answer = match self.admit(&request).await {
+            Ok(answer) => answer,
+            Err(why) => {
+                tracing::info!(remote = session.remote(), name = request.name, %why, "not let in");
+                Answer::Refused { why: why.to_string() }
+            }
+        };
+        if sender.json(&answer).await.is_ok() && sender.finish().await.is_ok() {
+            session.closed().await;
+        }
+    }
+
+    async fn admit(&self, request: &Request) -> Result<Answer, LinkError> {
+        let token = Token::parse(&request.token)?;
+        if token.pin != self.authority.pin()? {
+            return Err(LinkError::Token(format!("it is of another cluster than {}", self.cluster)));
+        }
+        let unavailable = |_| LinkError::Refused("the cluster has no leader at the moment; try again".into());
+        let view = self.member.linearizable().await.map_err(unavailable)?;
+        let now = Millis(rt::wall());
+        token.check(tokens::kept(&view, &token.id).as_ref(), token.role, now)?;
+        let standings = self.member.members();
+        let name = request.name.clone();
+        let (holder, authority_key, member_id) = match token.role {
+            Role::Node => (Holder::Node { name }, None, None),
+            Role::Member if standings.iter().any(|standing| standing.info.name == name) => {
+                return Err(LinkError::Refused(format!(
+                    "this cluster has a member {name}: remove it first, or choose another name"
+                )));
+            }
+            Role::Member => {
+                (Holder::Member { name }, Some(self.authority.key_pem().to_owned()), Some(self.member.free_id()))
+            }
+        };
+        let certificate = self.authority.sign(&holder, &request.public_key, now)?;
+        tracing::info!(name = request.name, role = token.role.text(), token = token.id, "let in");
+        Ok(Answer::Welcome {
+            member_id,
+            cluster: self.cluster.to_string(),
+            certificate,
+            authority: self.authority.certificate_pem().to_owned(),
+            authority_key,
+            members: standings.into_iter().map(|standing| standing.info.link).collect(),
+        })
+    }
+}

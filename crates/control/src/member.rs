@@ -1,0 +1,273 @@
+//! One member of the quorum, put together: directory, log, consensus, link, API, deciders, nodes. It holds no rule of its own.
+use crate::config::{Begin, Config};
+use crate::decide;
+use crate::directory::{Directory, MemberIdentity};
+use crate::door::Door;
+use crate::error::ControlError;
+use crate::kubeconfig::kubeconfig;
+use crate::limits::{ENTER_MAX, ENTER_PAUSE, HEALTH_POLL, LEADING_POLL};
+use crate::nodes::Nodes;
+use crate::operator::Operator;
+use crate::peers::Peers;
+use crate::stop::Stop;
+use crate::words::{AskMember, Told};
+use api::revision::Millis;
+use apiserver::http::{Identity as ServerIdentity, Server};
+use apiserver::room::Parts;
+use apiserver::server::ApiServer;
+use consensus::{Health, Member, MemberInfo, Options, Tape};
+use controllers::controller::Controller;
+use link::authority::{Authority, Holder};
+use link::quic::Endpoint;
+use link::token::{Role, Token};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A running member.
+pub struct Running {
+    member: Member,
+    cluster: Arc<str>,
+    endpoint: Endpoint,
+    server: Server,
+    operator: Operator,
+    stop: Stop,
+    tasks: Vec<rt::JoinHandle<()>>,
+    link: SocketAddr,
+}
+
+/// Starts a member: founds a cluster, joins one, or goes on from the directory.
+///
+/// # Errors
+/// One line that says what is in the way.
+pub async fn start(config: &Config) -> Result<Running, ControlError> {
+    link::peer::check_name(&config.name)?;
+    let directory = Directory::open(&config.dir)?;
+    let (identity, authority) = match directory.identity(&config.name)? {
+        Some(known) => known,
+        None => begin(config, &directory).await?,
+    };
+    let now = Millis(rt::wall());
+    let authority = Arc::new(authority);
+    let cluster: Arc<str> = identity.cluster.as_str().into();
+    let own = authority.issue(&Holder::Member { name: identity.name.clone() }, now)?;
+    let endpoint = Endpoint::serve(config.link, &own)?;
+    let link = endpoint.local_address()?;
+    let peers = Peers::new(endpoint.clone(), identity.id);
+    let tape = open_log(&directory)?;
+    let listener = SocketAddr::new(config.api.ip(), config.api.port());
+    let info = MemberInfo {
+        id: identity.id,
+        name: identity.name.clone(),
+        link: config.advertise_link.clone().unwrap_or_else(|| link.to_string()),
+        api: config.advertise_api.clone().unwrap_or_else(|| listener.to_string()),
+    };
+    let options = Options { info: info.clone(), tape, transport: Arc::new(peers.clone()) };
+    let member = Member::start(options).await.map_err(|why| ControlError::Log(why.to_string()))?;
+    let nodes = Nodes::new(member.clone(), &identity.name, Some(peers.clone()));
+    let door =
+        Door { member: member.clone(), nodes: nodes.clone(), authority: authority.clone(), cluster: cluster.clone() };
+    let stop = Stop::default();
+    let mut tasks = vec![rt::spawn("door", door.clone().run(endpoint.clone(), stop.clone()))];
+    if identity.founder {
+        member.found().await.map_err(|why| ControlError::Log(why.to_string()))?;
+    } else {
+        enter(&member, &peers, &identity, &info).await?;
+    }
+    let operator = Operator { door, peers };
+    let parts = Parts {
+        member: member.clone(),
+        nodes: Some(Arc::new(nodes.clone())),
+        operator: Some(Arc::new(operator.clone())),
+    };
+    let api = ApiServer::new(parts);
+    let server = serve_api(config, &authority, &info, api.clone(), now).await?;
+    write_kubeconfig(&directory, &authority, &cluster, &info, server.address(), now)?;
+    tasks.push(rt::spawn("nodes", nodes.run(stop.clone())));
+    tasks.push(rt::spawn("decide", decide::run(member.clone(), deciders(), stop.clone())));
+    tasks.push(rt::spawn("found", found_objects(member.clone(), api, server.address().port(), stop.clone())));
+    tracing::info!(cluster = &*cluster, member = identity.name, api = %server.address(), %link, "member runs");
+    Ok(Running { member, cluster, endpoint, server, operator, stop, tasks, link })
+}
+
+/// Every decider, in the order in which a new leader asks them.
+#[must_use]
+pub fn deciders() -> Vec<Controller> {
+    controllers::all().to_vec()
+}
+
+impl Running {
+    /// Where the API is served.
+    #[must_use]
+    pub fn api(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Where link is served.
+    #[must_use]
+    pub fn link(&self) -> SocketAddr {
+        self.link
+    }
+
+    #[must_use]
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// What operates it.
+    #[must_use]
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    #[must_use]
+    pub fn member(&self) -> &Member {
+        &self.member
+    }
+
+    /// Waits until the member can no longer serve; gives why.
+    pub async fn failed(&self) -> ControlError {
+        loop {
+            match self.member.status().health {
+                Health::Well => rt::sleep(HEALTH_POLL).await,
+                Health::Disk(why) => return ControlError::Log(format!("the log can no longer be written: {why}")),
+                Health::Diverged { index, why } => {
+                    return ControlError::Log(format!(
+                        "this member's state differs from the others' at log index {index} ({why}): keep its directory for \
+                         inquiry, remove the member, and let it join anew"
+                    ));
+                }
+                Health::Stopped(why) => return ControlError::Log(format!("the member has stopped: {why}")),
+            }
+        }
+    }
+
+    /// Stops in order: no new work, then the API, then the log. What was acknowledged is on the disk.
+    pub async fn stop(self) {
+        self.stop.stop();
+        if self.member.leading().is_some() {
+            // The others need not wait for an election. If there are none, nothing is lost.
+            let _ = rt::timeout(LEADING_POLL * 10, self.member.hand_over(None)).await;
+        }
+        self.server.stop().await;
+        for task in self.tasks {
+            // A task that panicked has nothing left to end.
+            let _ = task.await;
+        }
+        self.member.stop().await;
+        self.endpoint.close("this member stops").await;
+    }
+}
+
+/// A member's first start: it founds a cluster, or is let into one.
+async fn begin(config: &Config, directory: &Directory) -> Result<(MemberIdentity, Authority), ControlError> {
+    let now = Millis(rt::wall());
+    let name = config.name.clone();
+    let begun = match &config.begin {
+        Begin::Resume => return Err(ControlError::Nothing { path: config.dir.clone() }),
+        Begin::Found => {
+            let cluster = format!("rutter-{:08x}", rt::random() >> 32);
+            let authority = Authority::found(&cluster, now)?;
+            (MemberIdentity { cluster, name, id: 1, founder: true, members: Vec::new() }, authority)
+        }
+        Begin::Join { addresses, token } => {
+            let token = Token::parse(token)?;
+            let joined = link::join::join(addresses, &token, Role::Member, &name).await?;
+            let (Some(key), Some(id)) = (joined.authority_key, joined.member_id) else {
+                return Err(ControlError::NotTaken("the member that was asked is of another version".into()));
+            };
+            let authority = Authority::open(&joined.identity.authority_pem, &key)?;
+            let members = if joined.members.is_empty() { addresses.clone() } else { joined.members };
+            (MemberIdentity { cluster: joined.cluster, name, id, founder: false, members }, authority)
+        }
+    };
+    directory.keep(&begun.0, &begun.1)?;
+    Ok(begun)
+}
+
+/// Asks the cluster to take this member in, unless it already has a vote.
+async fn enter(
+    member: &Member,
+    peers: &Peers,
+    identity: &MemberIdentity,
+    info: &MemberInfo,
+) -> Result<(), ControlError> {
+    if member.members().iter().any(|standing| standing.info == *info && standing.voter) {
+        return Ok(());
+    }
+    let MemberInfo { id, name, link, api } = info.clone();
+    let question = AskMember::Enter { id, name, link, api };
+    let began = rt::now();
+    let mut last = "no other member's address is known".to_owned();
+    while rt::now().since(began) < ENTER_MAX {
+        for address in identity.members.iter().filter(|address| **address != info.link) {
+            match peers.ask(address, &question, ENTER_MAX).await {
+                Ok(Told::Done) => return Ok(()),
+                Ok(Told::Refused { why }) => return Err(ControlError::NotTaken(why)),
+                Ok(Told::Later { why }) => last = why,
+                Ok(_) => last = format!("{address} gave another answer"),
+                Err(why) => last = why.to_string(),
+            }
+        }
+        rt::sleep(ENTER_PAUSE).await;
+    }
+    Err(ControlError::NotTaken(last))
+}
+
+fn open_log(_directory: &Directory) -> Result<Tape, ControlError> {
+    Ok(Tape::default())
+}
+
+async fn serve_api(
+    config: &Config,
+    authority: &Authority,
+    info: &MemberInfo,
+    api: ApiServer,
+    now: Millis,
+) -> Result<Server, ControlError> {
+    let host = |address: &str| address.rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']).to_owned());
+    let names = [host(&info.api), Some(config.api.ip().to_string())];
+    let names = names.into_iter().flatten().filter(|name| !name.is_empty() && name != "0.0.0.0" && name != "::");
+    let names: std::collections::BTreeSet<String> = names.collect();
+    let own = authority.issue(&Holder::ApiServer { names: names.into_iter().collect() }, now)?;
+    let identity = ServerIdentity {
+        chain: own.certificate_pem.into_bytes(),
+        key: own.key_pem.into_bytes(),
+        client_authority: own.authority_pem.into_bytes(),
+    };
+    Server::start(config.api, &identity, api).await.map_err(|why| ControlError::Api(why.to_string()))
+}
+
+/// The administrator's way in, made anew at each start: its certificate does not last as long as the cluster.
+fn write_kubeconfig(
+    directory: &Directory,
+    authority: &Authority,
+    cluster: &str,
+    info: &MemberInfo,
+    address: SocketAddr,
+    now: Millis,
+) -> Result<(), ControlError> {
+    let admin = Holder::Client { user: "kubernetes-admin".into(), groups: vec!["system:masters".into()] };
+    let admin = authority.issue(&admin, now)?;
+    let server = match info.api.rsplit_once(':') {
+        // Port 0 was asked for, or all addresses: say where it is in fact.
+        Some((host, "0")) => format!("{host}:{}", address.port()),
+        Some((host, port)) if host == "0.0.0.0" || host == "[::]" => format!("127.0.0.1:{port}"),
+        _ => info.api.clone(),
+    };
+    directory.keep_kubeconfig(&kubeconfig(cluster, &format!("https://{server}"), "kubernetes-admin", &admin))
+}
+
+/// Creates what every cluster has, each time this member begins to lead: what is there already stays.
+async fn found_objects(member: Member, api: ApiServer, port: u16, stop: Stop) {
+    let mut founded = None;
+    while !stop.stopping() {
+        let term = member.leading();
+        if term.is_some() && term != founded {
+            match apiserver::founding::found(&api, port).await {
+                Ok(()) => founded = term,
+                Err(why) => tracing::warn!(%why, "what every cluster has could not be created yet"),
+            }
+        }
+        stop.unless(rt::sleep(ENTER_PAUSE)).await;
+    }
+}

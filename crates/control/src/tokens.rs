@@ -1,0 +1,95 @@
+//! Join tokens in the cluster's own state: a Secret each, of the type and name that Kubernetes' bootstrap tokens have, but with a
+//! hash in the place of the secret. It decides who may join.
+use api::command::{Change, Condition, Outcome, Write};
+use api::key::Key;
+use api::revision::Millis;
+use api::status::Status;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use consensus::Member;
+use link::authority::Pin;
+use link::token::{Kept, Role, Token};
+use serde_json::{Value, json};
+use store::view::View;
+
+use crate::decide::MEMBER_ACTOR;
+use crate::submit::submit;
+
+const NAMESPACE: &str = "kube-system";
+
+fn key(id: &str) -> Key {
+    Key::new("secrets", NAMESPACE, &format!("bootstrap-token-{id}"))
+}
+
+/// Makes a token and keeps its hash.
+///
+/// # Errors
+/// If the log cannot be reached.
+pub(crate) async fn create(member: &Member, pin: Pin, role: Role, valid_ms: u64) -> Result<Token, Status> {
+    let expires = Millis(rt::wall().saturating_add(valid_ms));
+    let token = Token::make(role, rt::random_u128(), rt::random(), expires, pin);
+    let body = api::kinds::body("secrets", &object(&token)).map_err(|why| Status::internal(why.to_string()))?;
+    let writes = vec![Write { key: key(&token.id), condition: Condition::Absent, change: Change::Put(body) }];
+    let read = member.view().revision();
+    match submit(member, MEMBER_ACTOR, "token", read, writes).await {
+        Ok(Outcome::Done { .. }) => Ok(token),
+        Ok(Outcome::Refused { .. }) => Err(Status::unavailable("another token has this id; ask again")),
+        Err(error) => Err(Status::unavailable(format!("the token was not kept: {error:?}"))),
+    }
+}
+
+fn object(token: &Token) -> Value {
+    let kept = token.kept();
+    let data = |text: &str| STANDARD.encode(text);
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "bootstrap.kubernetes.io/token",
+        "metadata": {"namespace": NAMESPACE, "name": &*key(&token.id).name},
+        "data": {
+            "token-id": data(&token.id), "secret-hash": data(&kept.hash), "role": data(kept.role.text()),
+            "expiration": data(&kept.expires.rfc3339()),
+        },
+    })
+}
+
+/// What is kept of the token with this id.
+pub(crate) fn kept(view: &View, id: &str) -> Option<Kept> {
+    let secret = view.get_key(&key(id))?.value();
+    let text = |member: &str| String::from_utf8(STANDARD.decode(secret["data"][member].as_str()?).ok()?).ok();
+    Some(Kept {
+        role: Role::parse(&text("role")?)?,
+        expires: Millis::parse(&text("expiration")?)?,
+        hash: text("secret-hash")?,
+    })
+}
+
+/// The tokens that are kept, without what could be used.
+pub(crate) fn list(view: &View) -> Vec<Value> {
+    let names =
+        view.list("secrets", Some(NAMESPACE)).filter_map(|secret| secret.key.name.strip_prefix("bootstrap-token-"));
+    let shown = |id: &str| {
+        let kept = kept(view, id)?;
+        Some(json!({"id": id, "role": kept.role.text(), "expires": kept.expires.rfc3339()}))
+    };
+    names.filter_map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_is_kept_without_its_secret_and_known_again() {
+        let member = Member::alone();
+        let token = create(&member, [1; 32], Role::Node, 60_000).await.expect("made");
+        let view = member.view();
+        let now = Millis(rt::wall());
+        assert_eq!(token.check(kept(&view, &token.id).as_ref(), Role::Node, now), Ok(()));
+        assert!(token.check(kept(&view, &token.id).as_ref(), Role::Member, now).is_err());
+        let printed = token.to_string();
+        let secret = printed.split('.').nth(3).expect("a secret");
+        let stored = String::from_utf8_lossy(&view.get_key(&key(&token.id)).expect("kept").bytes).into_owned();
+        assert!(!stored.contains(secret) && !stored.contains(&STANDARD.encode(secret)));
+        assert_eq!(list(&view), [json!({"id": token.id, "role": "node", "expires": token.expires.rfc3339()})]);
+        assert_eq!(kept(&view, "zzzzzz"), None);
+    }
+}

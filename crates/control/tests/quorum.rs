@@ -1,0 +1,124 @@
+//! Three whole members in one process on loopback: found, join, agree, serve a node through any of them, lose the leader, go on.
+use apiserver::operator::{Answer, Operation, Operator as _};
+use control::config::{Begin, Config};
+use control::error::ControlError;
+use control::member::{Running, start};
+use link::quic::Endpoint;
+use link::token::{Role, Token};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+fn config(name: &str, dir: &Path, begin: Begin) -> Config {
+    Config {
+        name: name.into(),
+        dir: dir.join(name),
+        api: "127.0.0.1:0".parse().expect("an address"),
+        link: "127.0.0.1:0".parse().expect("an address"),
+        advertise_api: None,
+        advertise_link: None,
+        begin,
+    }
+}
+
+async fn ask(running: &Running, verb: &str, change: bool, body: Value) -> Value {
+    let operation = Operation { verb: verb.into(), change, query: Vec::new(), body };
+    match running.operator().call(operation).await {
+        Ok(Answer::Value(value)) => value,
+        Ok(Answer::Lines(_)) => panic!("lines"),
+        Err(status) => panic!("{status}"),
+    }
+}
+
+async fn token(running: &Running, role: &str) -> String {
+    ask(running, "token", true, json!({"role": role})).await["token"].as_str().expect("a token").to_owned()
+}
+
+async fn join(name: &str, dir: &Path, at: &Running) -> Running {
+    let begin = Begin::Join { addresses: vec![at.link().to_string()], token: token(at, "member").await };
+    start(&config(name, dir, begin)).await.expect("joins")
+}
+
+async fn within<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = rt::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(rt::now().since(began) < Duration::from_secs(20), "not in time: {what}");
+        rt::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_members_from_nothing_and_without_their_leader() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = start(&config("m1", dir.path(), Begin::Found)).await.expect("founds");
+    within("the first leads", async || first.member().leading()).await;
+    let second = join("m2", dir.path(), &first).await;
+    // The third joins through a member that does not lead.
+    let third = join("m3", dir.path(), &second).await;
+    let status = within("all are well", async || {
+        let status = ask(&third, "status", false, Value::Null).await;
+        let members = status["members"].as_array().expect("members").clone();
+        let well = |member: &Value| member["health"] == "well" && member["voter"] == true;
+        (members.len() == 3 && members.iter().all(well)).then_some(status)
+    })
+    .await;
+    assert_eq!((&status["leader"], &status["asked"]), (&json!("m1"), &json!("m3")));
+    within("what every cluster has", async || third.member().view().get("namespaces", "", "kube-system").cloned())
+        .await;
+    // One that is asked for a name that is taken says so in one line.
+    let begin = Begin::Join { addresses: vec![second.link().to_string()], token: token(&first, "member").await };
+    let taken = start(&Config { dir: dir.path().join("other"), ..config("m3", dir.path(), begin) }).await;
+    let taken = taken.map(|_| ()).expect_err("the name is taken").to_string();
+    assert_eq!(taken, "this cluster has a member m3: remove it first, or choose another name");
+    // Without the leader the others agree on another and go on.
+    first.stop().await;
+    within("another leads", async || second.member().leading().or(third.member().leading())).await;
+    let made = token(&second, "node").await;
+    let joined =
+        link::join::join(&[third.link().to_string()], &Token::parse(&made).expect("reads"), Role::Node, "n1").await;
+    let identity = joined.expect("a node joins through any member").identity;
+    let session = Endpoint::dial(&identity).expect("dials").connect(&second.link().to_string()).await;
+    assert!(session.is_ok());
+    second.stop().await;
+    third.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_beginnings_are_told_in_one_line() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let told = async |config: Config| match start(&config).await {
+        Ok(_) => panic!("it started"),
+        Err(error) => error,
+    };
+    assert!(matches!(told(config("m1", dir.path(), Begin::Resume)).await, ControlError::Nothing { .. }));
+    let first = start(&config("m1", dir.path(), Begin::Found)).await.expect("founds");
+    within("the first leads", async || first.member().leading()).await;
+    let at = vec![first.link().to_string()];
+    let with = |token: &str| Begin::Join { addresses: at.clone(), token: token.to_owned() };
+    let good = token(&first, "member").await;
+    let mut errors = Vec::new();
+    errors.push(told(config("m2", dir.path(), with("garbage"))).await);
+    errors.push(told(config("m2", dir.path(), with(&good.replace("rutter.member", "rutter.node")))).await);
+    errors.push(told(config("m2", dir.path(), with(&token(&first, "node").await))).await);
+    let forged = Token::make(
+        Role::Member,
+        1,
+        2,
+        api::revision::Millis(rt::wall() + 1_000),
+        Token::parse(&good).expect("reads").pin,
+    );
+    errors.push(told(config("m2", dir.path(), with(&forged.to_string()))).await);
+    let foreign = Token::make(Role::Member, 1, 2, api::revision::Millis(rt::wall() + 1_000), [3; 32]);
+    errors.push(told(config("m2", dir.path(), with(&foreign.to_string()))).await);
+    errors.push(told(config("M_2", dir.path(), with(&good))).await);
+    errors.push(told(Config { link: first.link(), ..config("m2", dir.path(), Begin::Found) }).await);
+    errors.push(told(Config { name: "m9".into(), ..config("m1", dir.path(), Begin::Found) }).await);
+    for error in &errors {
+        let text = error.to_string();
+        assert!(!text.contains('\n') && text.len() > 20, "{text}");
+    }
+    first.stop().await;
+}
