@@ -19,6 +19,15 @@ pub enum Body {
     Protobuf,
 }
 
+/// The kinds of patch (RFC 6902, RFC 7396, Kubernetes' two own).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patch {
+    Json,
+    Merge,
+    Strategic,
+    Apply,
+}
+
 /// The first form of `accept` that can be given. `tables`: whether this endpoint can give Table and PartialObjectMetadata.
 ///
 /// # Errors

@@ -1,9 +1,8 @@
 //! The way to the pure functions of `api`: decoding, fields, defaults, validation, patches. Nothing is decided here.
 use crate::call::Call;
 use crate::draft;
-use crate::negotiate::Body;
+use crate::negotiate::{Body, Patch};
 use crate::query::WriteOptions;
-use crate::verbs::patch::Patch;
 use api::codec::{json, protobuf, yaml};
 use api::kind::Kind;
 use api::schema;

@@ -3,19 +3,13 @@
 mod channels;
 mod forward;
 mod log;
+mod pod;
 mod spdy;
 
 use crate::call::Call;
-use crate::nodes::{PodStream, What};
-use crate::read;
-use crate::request::{Duplex, Response};
+use crate::request::Response;
 use crate::route::Target;
-use api::object::Object;
 use api::status::Status;
-use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
-use serde_json::Value;
-use std::sync::Arc;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Whether the target is one of these.
 #[must_use]
@@ -42,75 +36,4 @@ pub async fn stream(call: Call) -> Result<Response, Status> {
             Err(Status::new(501, "NotImplemented", message))
         }
     }
-}
-
-/// The pod, decoded, and its object.
-async fn pod(call: &Call) -> Result<(Arc<Object>, Value), Status> {
-    let view = read::newest(&call.room).await?;
-    let object = view.get_key(&call.key(&call.target.name)).cloned().ok_or_else(|| call.not_found())?;
-    let value = object.value();
-    Ok((object, value))
-}
-
-/// The container that is asked for, or the only one there is.
-fn container(call: &Call, pod: &Value) -> Result<String, Status> {
-    let name = &call.target.name;
-    let of = |member: &str| -> Vec<String> {
-        let list = pod["spec"][member].as_array().into_iter().flatten();
-        list.filter_map(|container| container["name"].as_str()).map(str::to_owned).collect()
-    };
-    let main = of("containers");
-    match call.query.get("container") {
-        Some(asked) => {
-            let all = [main, of("initContainers"), of("ephemeralContainers")].concat();
-            let known = all.iter().any(|known| known == asked);
-            let why = || Status::bad_request(format!("container {asked} is not valid for pod {name}"));
-            known.then(|| asked.to_owned()).ok_or_else(why)
-        }
-        None => match main.as_slice() {
-            [only] => Ok(only.clone()),
-            _ => {
-                let default = pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str();
-                let found = default.filter(|default| main.iter().any(|known| known == default)).map(str::to_owned);
-                let choices = main.join(" ");
-                let why = format!("a container name must be specified for pod {name}, choose one of: [{choices}]");
-                found.ok_or_else(|| Status::bad_request(why))
-            }
-        },
-    }
-}
-
-/// A stream to the pod's node.
-async fn open(call: &Call, object: &Object, pod: &Value, what: What) -> Result<Box<dyn Duplex>, Status> {
-    let name = &call.target.name;
-    let node = pod["spec"]["nodeName"].as_str().unwrap_or_default();
-    if node.is_empty() {
-        return Err(Status::bad_request(format!("pod {name} does not have a host assigned")));
-    }
-    let nodes = call.room.parts.nodes.as_ref();
-    let nodes = nodes.ok_or_else(|| Status::unavailable("this server has no way to nodes; ask a control member"))?;
-    let stream =
-        PodStream { namespace: call.target.namespace.clone(), pod: name.clone(), uid: object.uid.to_string(), what };
-    nodes.open(node, stream).await
-}
-
-/// The accept key of a WebSocket handshake (RFC 6455, 4.2.2), and the first of `ours` that the client offers.
-fn accept_key(call: &Call, ours: &[&'static str]) -> Result<(String, &'static str), Status> {
-    let request = &call.request;
-    let websocket = request.header(UPGRADE).is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"));
-    let key = request.headers.get(SEC_WEBSOCKET_KEY).filter(|_| websocket);
-    let key = key.ok_or_else(|| {
-        Status::bad_request("Upgrade request required: this server speaks WebSocket (v5.channel.k8s.io)")
-    })?;
-    let offered: Vec<&str> = request
-        .headers
-        .get_all(SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .collect();
-    let protocol = ours.iter().find(|protocol| offered.contains(protocol));
-    let why = || Status::bad_request(format!("none of the subprotocols {offered:?} is spoken here; use {ours:?}"));
-    Ok((derive_accept_key(key.as_bytes()), protocol.ok_or_else(why)?))
 }

@@ -1,6 +1,6 @@
 //! Exec and attach over WebSocket: subprotocols `v5.channel.k8s.io` and `v4.channel.k8s.io` (KEP-4006). Channels in, channel
 //! frames of the node's stream out, and back.
-use super::{accept_key, container, open, pod};
+use super::pod::{accept_key, container, open, pod};
 use crate::call::Call;
 use crate::limits::CHUNK_BYTES;
 use crate::nodes::What;

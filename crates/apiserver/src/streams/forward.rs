@@ -1,7 +1,7 @@
 //! Port-forward: SPDY/3.1 inside WebSocket messages (`SPDY/3.1+portforward.k8s.io`, KEP-4006) or after a raw upgrade. Each
 //! connection is a pair of streams, error and data; each becomes one stream to the pod's node.
+use super::pod::{accept_key, open, pod};
 use super::spdy::{self, Frame, Reader};
-use super::{accept_key, open, pod};
 use crate::call::Call;
 use crate::limits::CHUNK_BYTES;
 use crate::nodes::What;

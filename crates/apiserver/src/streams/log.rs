@@ -1,5 +1,5 @@
 //! `pods/log`: the text of a container's log, as it comes.
-use super::{container, open, pod};
+use super::pod::{container, open, pod};
 use crate::call::Call;
 use crate::limits::CHUNK_BYTES;
 use crate::nodes::What;

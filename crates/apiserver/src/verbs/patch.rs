@@ -2,7 +2,7 @@
 use crate::body;
 use crate::call::Call;
 use crate::draft;
-use crate::negotiate::media;
+use crate::negotiate::{Patch, media};
 use crate::query::{WriteOptions, invalid, write_options};
 use crate::request::Response;
 use crate::rules;
@@ -10,15 +10,6 @@ use crate::verbs::{create, update};
 use api::status::Status;
 use hyper::header::CONTENT_TYPE;
 use serde_json::Value;
-
-/// The kinds of patch (RFC 6902, RFC 7396, Kubernetes' two own).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patch {
-    Json,
-    Merge,
-    Strategic,
-    Apply,
-}
 
 /// # Errors
 /// 415 for an unknown kind of patch, 422 for one that cannot be applied, else as `update::change`.

@@ -1,11 +1,12 @@
 //! `/scale`: an autoscaling/v1 Scale, made from an object and put back into it.
 use crate::body;
 use crate::call::Call;
+use crate::negotiate::Patch;
 use crate::query::write_options;
 use crate::read;
 use crate::request::Response;
 use crate::rules;
-use crate::verbs::patch::{Patch, read as read_patch};
+use crate::verbs::patch::read as read_patch;
 use crate::verbs::update::change;
 use crate::{draft, shape};
 use api::status::{Cause, Status};
