@@ -113,7 +113,28 @@ fn pod(view: &View, value: &mut Value) -> Result<(), Status> {
         spec["preemptionPolicy"] = "PreemptLowerPriority".into();
     }
     tolerations(spec);
+    let class = quality(spec);
+    value["status"] = json!({"phase": "Pending", "qosClass": class});
     Ok(())
+}
+
+/// The quality of service class (pod-qos): every container with equal requests and limits is guaranteed, none with any best effort.
+fn quality(spec: &Value) -> &'static str {
+    let (mut any, mut all) = (false, true);
+    for member in ["containers", "initContainers"] {
+        for container in spec[member].as_array().into_iter().flatten() {
+            for resource in ["cpu", "memory"] {
+                let (request, limit) = (&container["resources"]["requests"][resource], &container["resources"]["limits"][resource]);
+                any |= !request.is_null() || !limit.is_null();
+                all &= !limit.is_null() && (request.is_null() || request == limit);
+            }
+        }
+    }
+    match (any, all) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
 }
 
 fn tolerations(spec: &mut Value) {

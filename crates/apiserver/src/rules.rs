@@ -57,8 +57,9 @@ pub fn check_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Statu
     schema::check_fields(kind, value)
 }
 
+/// Fills in what the object does not say.
 pub fn default(kind: &Kind, value: &mut Value) {
-    let _ = (kind, value);
+    schema::default(kind, value);
 }
 
 /// # Errors
