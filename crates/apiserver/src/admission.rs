@@ -124,7 +124,8 @@ fn quality(spec: &Value) -> &'static str {
     for member in ["containers", "initContainers"] {
         for container in spec[member].as_array().into_iter().flatten() {
             for resource in ["cpu", "memory"] {
-                let (request, limit) = (&container["resources"]["requests"][resource], &container["resources"]["limits"][resource]);
+                let (request, limit) =
+                    (&container["resources"]["requests"][resource], &container["resources"]["limits"][resource]);
                 any |= !request.is_null() || !limit.is_null();
                 all &= !limit.is_null() && (request.is_null() || request == limit);
             }

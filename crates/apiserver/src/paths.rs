@@ -4,13 +4,13 @@ use crate::discovery;
 use crate::identity::{MASTERS, User};
 use crate::negotiate::aggregated;
 use crate::operator::{Answer, Operation};
-use crate::pending::openapi;
 use crate::permission::{self, Attempt};
 use crate::query::Parameters;
-use crate::request::{Content, JSON, Request, Response, TEXT, text_of};
-use crate::room::Room;
+use crate::request::{Content, JSON, Request, Response, TEXT};
+use crate::room::{Room, Served};
 use crate::route::Route;
 use api::kinds::set::Kinds;
+use api::openapi;
 use api::status::Status;
 use bytes::Bytes;
 use hyper::Method;
@@ -45,19 +45,22 @@ pub async fn answer(room: &Arc<Room>, route: Route, asked: Asked<'_>) -> Result<
     if !read {
         return Err(crate::call::not_allowed());
     }
-    let kinds = || room.kinds(asked.past.as_ref().unwrap_or(&room.member().view()));
+    let served = room.served(asked.past.as_ref().unwrap_or(&room.member().view()));
     match route {
         Route::Groups { .. } | Route::Group { .. } | Route::Version { .. } => {
-            Ok(discovered(&kinds(), &route, asked.request))
+            Ok(discovered(&served, &route, asked.request))
         }
         Route::Other(path) => match path.as_str() {
-            "/" => Ok(Response::value(200, &root(&kinds()))),
+            "/" => Ok(Response::value(200, &root(&served.kinds))),
             "/version" => Ok(Response::value(200, &version())),
-            "/openapi/v3" => Ok(tagged(asked.request, text_of(&openapi::index(&kinds())), JSON)),
+            "/openapi/v3" => {
+                let index = served.document("/openapi/v3", |kinds| Some(openapi::index(kinds)));
+                Ok(tagged(asked.request, index, JSON))
+            }
             "/metrics" => Ok(metrics(room)),
             "/healthz" | "/livez" | "/readyz" => Ok(health(room, &path, asked.query).await),
             other if other.starts_with("/openapi/v3/") => {
-                Ok(document(&kinds(), asked.request, &other["/openapi/v3/".len()..]))
+                Ok(document(&served, asked.request, &other["/openapi/v3/".len()..]))
             }
             other if permission::anonymous(other) => Ok(health(room, other, asked.query).await),
             _ => Ok(Response::page_not_found()),
@@ -66,26 +69,28 @@ pub async fn answer(room: &Arc<Room>, route: Route, asked: Asked<'_>) -> Result<
     }
 }
 
-fn discovered(kinds: &Kinds, route: &Route, request: &Request) -> Response {
+fn discovered(served: &Served, route: &Route, request: &Request) -> Response {
     let form = aggregated(request.header(ACCEPT));
     let found = match (route, form) {
         (Route::Groups { core }, Some(version)) => {
-            let list = discovery::aggregated(kinds, *core, version);
+            let list = served
+                .document(&format!("{version} {core}"), |kinds| Some(discovery::aggregated(kinds, *core, version)));
             let media = format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
             let media = HeaderValue::from_str(&media).unwrap_or(JSON);
-            return tagged(request, text_of(&list), media).with(VARY, "Accept");
+            return tagged(request, list, media).with(VARY, "Accept");
         }
         (Route::Groups { core: true }, None) => Some(discovery::core_versions()),
-        (Route::Groups { core: false }, None) => Some(discovery::groups(kinds)),
-        (Route::Group { group }, _) => discovery::group(kinds, group),
-        (Route::Version { group, version }, _) => discovery::resources(kinds, group, version),
+        (Route::Groups { core: false }, None) => Some(discovery::groups(&served.kinds)),
+        (Route::Group { group }, _) => discovery::group(&served.kinds, group),
+        (Route::Version { group, version }, _) => discovery::resources(&served.kinds, group, version),
         (Route::Resource(_) | Route::Other(_), _) => None,
     };
     found.map_or_else(Response::page_not_found, |value| Response::value(200, &value))
 }
 
 /// A document with an ETag, or 304 if the client has it.
-fn tagged(request: &Request, document: Bytes, media: HeaderValue) -> Response {
+fn tagged(request: &Request, document: Option<Bytes>, media: HeaderValue) -> Response {
+    let Some(document) = document else { return Response::page_not_found() };
     let tag = format!("\"{:016X}\"", fingerprint(&document));
     let known = request.header(IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag));
     let response = if known {
@@ -103,16 +108,13 @@ fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn document(kinds: &Kinds, request: &Request, name: &str) -> Response {
+fn document(served: &Served, request: &Request, name: &str) -> Response {
     let (group, version) = match name.split('/').collect::<Vec<_>>()[..] {
         ["api", version] => ("", version),
         ["apis", group, version] => (group, version),
         _ => return Response::page_not_found(),
     };
-    match openapi::document(kinds, group, version) {
-        Some(document) => tagged(request, text_of(&document), JSON),
-        None => Response::page_not_found(),
-    }
+    tagged(request, served.document(name, |kinds| openapi::document(kinds, group, version)), JSON)
 }
 
 fn root(kinds: &Kinds) -> Value {

@@ -14,18 +14,6 @@ pub mod table {
     }
 }
 
-pub mod openapi {
-    use api::kinds::set::Kinds;
-    use serde_json::{Value, json};
-
-    pub fn index(_: &Kinds) -> Value {
-        json!({"paths": {}})
-    }
-    pub fn document(_: &Kinds, _: &str, _: &str) -> Option<Value> {
-        None
-    }
-}
-
 pub fn from_crd(_: &serde_json::Value) -> Result<Vec<api::kind::Kind>, api::status::Status> {
     Err(api::status::Status::new(501, "NotImplemented", "definitions are not served yet"))
 }

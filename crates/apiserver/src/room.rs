@@ -3,11 +3,14 @@
 use crate::limits::{PAGED_VIEWS_MAX, WATCHES_MAX};
 use crate::nodes::Nodes;
 use crate::operator::Operator;
+use crate::request::text_of;
 use api::kinds::set::Kinds;
 use api::revision::Revision;
 use api::status::Status;
+use bytes::Bytes;
 use consensus::Member;
 use dashmap::DashMap;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -29,7 +32,7 @@ pub struct Parts {
 
 pub struct Room {
     pub parts: Parts,
-    custom: RwLock<Arc<Custom>>,
+    served: RwLock<Arc<Served>>,
     watches: DashMap<u64, WatchInfo>,
     watch_ids: AtomicU64,
     stopping: AtomicBool,
@@ -46,19 +49,38 @@ pub struct WatchInfo {
     pub user: Box<str>,
 }
 
-struct Custom {
-    /// Names and revisions of the definitions that `kinds` was made from, hashed.
+/// The kinds of one set of definitions, and the documents made of them.
+pub struct Served {
+    /// Revisions of the definitions that `kinds` was made from, hashed.
     fingerprint: u64,
-    kinds: Arc<Kinds>,
+    pub kinds: Arc<Kinds>,
+    documents: Mutex<BTreeMap<String, Bytes>>,
+}
+
+impl Served {
+    fn new(fingerprint: u64, kinds: Kinds) -> Self {
+        Self { fingerprint, kinds: Arc::new(kinds), documents: Mutex::default() }
+    }
+
+    /// The document called `name`, made once.
+    pub fn document(&self, name: &str, make: impl FnOnce(&Kinds) -> Option<Value>) -> Option<Bytes> {
+        let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = documents.get(name) {
+            return Some(known.clone());
+        }
+        let made = text_of(&make(&self.kinds)?);
+        documents.insert(name.to_owned(), made.clone());
+        Some(made)
+    }
 }
 
 impl Room {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let custom = Custom { fingerprint: FINGERPRINT_START, kinds: Arc::new(Kinds::new([])) };
+        let served = Served::new(FINGERPRINT_START, Kinds::new([]));
         Self {
             parts,
-            custom: RwLock::new(Arc::new(custom)),
+            served: RwLock::new(Arc::new(served)),
             watches: DashMap::new(),
             watch_ids: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -73,22 +95,27 @@ impl Room {
         &self.parts.member
     }
 
-    /// The kinds served in `view`. Made anew only when a definition has changed, so a new kind is served as soon as it is applied.
+    /// The kinds served in `view`.
     #[must_use]
     pub fn kinds(&self, view: &View) -> Arc<Kinds> {
+        self.served(view).kinds.clone()
+    }
+
+    /// What is served in `view`. Made anew only when a definition has changed, so a new kind is served as soon as it is applied.
+    #[must_use]
+    pub fn served(&self, view: &View) -> Arc<Served> {
         let fingerprint = fingerprint(view);
-        let known = self.custom.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.served.read().unwrap_or_else(PoisonError::into_inner).clone();
         if known.fingerprint == fingerprint {
-            return known.kinds.clone();
+            return known;
         }
         let custom = view.list(DEFINITIONS, None).flat_map(|definition| {
             // A definition that cannot be served was told so when it was written; it serves nothing.
             crate::pending::from_crd(&definition.value()).unwrap_or_default()
         });
-        let kinds = Arc::new(Kinds::new(custom.map(Arc::new)));
-        let made = Arc::new(Custom { fingerprint, kinds: kinds.clone() });
-        *self.custom.write().unwrap_or_else(PoisonError::into_inner) = made;
-        kinds
+        let made = Arc::new(Served::new(fingerprint, Kinds::new(custom.map(Arc::new))));
+        *self.served.write().unwrap_or_else(PoisonError::into_inner) = made.clone();
+        made
     }
 
     /// Keeps a view for the pages that will follow; the one that waited longest makes room.

@@ -205,7 +205,11 @@ fn address(call: &Call, view: &View, service: &mut Value, drawn: &mut Vec<Key>) 
             address
         }
         text => match text.parse::<Ipv4Addr>() {
-            Ok(address) if u32::from(address) & !(NETWORK_SIZE - 1) == u32::from(NETWORK) => address.to_string(),
+            Ok(address)
+                if (own || address != KUBERNETES) && u32::from(address) & !(NETWORK_SIZE - 1) == u32::from(NETWORK) =>
+            {
+                address.to_string()
+            }
             _ => {
                 let message =
                     format!("Invalid value: {text:?}: must be an address of the service network {NETWORK}/16");

@@ -49,8 +49,14 @@ async fn generation_counts_what_is_desired_and_status_stands_apart() {
     assert_eq!(labeled["metadata"]["generation"], 1);
     let scaled = send(&server, "PATCH", &one, json!({"spec": {"replicas": 3}, "status": {"replicas": 9}})).await.json();
     assert_eq!((&scaled["metadata"]["generation"], &scaled["status"]["replicas"]), (&json!(2), &Value::Null));
-    let status = send(&server, "PATCH", &format!("{one}/status"), json!({"spec": {"replicas": 8}, "status": {"replicas": 3}})).await.json();
-    assert_eq!((&status["spec"]["replicas"], &status["status"]["replicas"], &status["metadata"]["generation"]), (&json!(3), &json!(3), &json!(2)));
+    let status =
+        send(&server, "PATCH", &format!("{one}/status"), json!({"spec": {"replicas": 8}, "status": {"replicas": 3}}))
+            .await
+            .json();
+    assert_eq!(
+        (&status["spec"]["replicas"], &status["status"]["replicas"], &status["metadata"]["generation"]),
+        (&json!(3), &json!(3), &json!(2))
+    );
     let same = send(&server, "PATCH", &one, json!({"spec": {"replicas": 3}})).await.json();
     assert_eq!(same["metadata"]["resourceVersion"], status["metadata"]["resourceVersion"]);
 }
@@ -61,7 +67,10 @@ async fn patches_of_every_kind() {
     send(&server, "POST", DEPLOYMENTS, deployment("d")).await;
     let one = format!("{DEPLOYMENTS}/d");
     let strategic = json!({"spec": {"template": {"spec": {"containers": [{"name": "side", "image": "s"}]}}}});
-    let merged = ask(&server, "PATCH", &one, &["Content-Type: application/strategic-merge-patch+json"], strategic.to_string()).await.json();
+    let merged =
+        ask(&server, "PATCH", &one, &["Content-Type: application/strategic-merge-patch+json"], strategic.to_string())
+            .await
+            .json();
     assert_eq!(merged["spec"]["template"]["spec"]["containers"].as_array().map(Vec::len), Some(2), "{merged}");
     let json_patch = json!([{"op": "replace", "path": "/spec/replicas", "value": 5}]);
     assert_eq!(send(&server, "PATCH", &one, json_patch).await.json()["spec"]["replicas"], 5);
@@ -91,7 +100,10 @@ async fn scale_shows_and_sets_replicas() {
     send(&server, "POST", DEPLOYMENTS, deployment("d")).await;
     let path = format!("{DEPLOYMENTS}/d/scale");
     let mut scale = get(&server, &path).await;
-    assert_eq!((&scale["kind"], &scale["spec"]["replicas"], &scale["status"]["selector"]), (&json!("Scale"), &json!(2), &json!("app=a")));
+    assert_eq!(
+        (&scale["kind"], &scale["spec"]["replicas"], &scale["status"]["selector"]),
+        (&json!("Scale"), &json!(2), &json!("app=a"))
+    );
     scale["spec"]["replicas"] = json!(4);
     assert_eq!(send(&server, "PUT", &path, scale.clone()).await.json()["spec"]["replicas"], 4);
     assert_eq!(send(&server, "PUT", &path, scale).await.code, 409, "its resourceVersion is stale now");
@@ -112,7 +124,11 @@ async fn pods_are_given_time_to_end_where_they_run() {
     assert_eq!((&made["status"]["phase"], &made["status"]["qosClass"]), (&json!("Pending"), &json!("BestEffort")));
     assert_eq!(made["spec"]["serviceAccountName"], "default");
     assert_eq!(ask(&server, "DELETE", &format!("{PODS}/free"), &[], "").await.json()["kind"], "Pod");
-    assert_eq!(ask(&server, "GET", &format!("{PODS}/free"), &[], "").await.code, 404, "an unscheduled pod goes at once");
+    assert_eq!(
+        ask(&server, "GET", &format!("{PODS}/free"), &[], "").await.code,
+        404,
+        "an unscheduled pod goes at once"
+    );
     send(&server, "POST", PODS, pod("p")).await;
     bind(&server, "p").await;
     let one = format!("{PODS}/p");
@@ -133,7 +149,8 @@ async fn pods_are_given_time_to_end_where_they_run() {
 async fn evictions_keep_to_the_budget() {
     let server = alone().await;
     let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
-    let budget = json!({"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}}});
+    let budget =
+        json!({"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}}});
     let budget = send(&server, "POST", budgets, budget).await.json();
     let generation = budget["metadata"]["generation"].clone();
     for name in ["p", "q"] {
@@ -165,7 +182,8 @@ async fn unknown_fields_are_refused_warned_of_or_ignored() {
     let want = "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \"metadata.foo\", unknown field \"dta\", duplicate field \"data.a\"";
     assert_eq!((strict.code, strict.json()["message"].as_str()), (400, Some(want)));
     let warned = ask(&server, "POST", path, &[], bad).await;
-    let warnings: Vec<&str> = warned.headers.get_all("warning").iter().filter_map(|value| value.to_str().ok()).collect();
+    let warnings: Vec<&str> =
+        warned.headers.get_all("warning").iter().filter_map(|value| value.to_str().ok()).collect();
     assert_eq!((warned.code, warnings.len(), warnings[0]), (201, 3, "299 - \"unknown field \\\"metadata.foo\\\"\""));
     let ignored = ask(&server, "PUT", &format!("{path}/st?fieldValidation=Ignore"), &[], bad).await;
     assert_eq!((ignored.code, ignored.headers.get_all("warning").iter().count()), (200, 0));
@@ -179,7 +197,8 @@ async fn unknown_fields_are_refused_warned_of_or_ignored() {
 async fn bodies_come_in_three_forms_and_names_can_be_drawn() {
     let server = alone().await;
     let path = "/api/v1/namespaces/default/configmaps";
-    let yaml = ask(&server, "POST", path, &["Content-Type: application/yaml"], "metadata: {name: y1}\ndata: {a: b}\n").await;
+    let yaml =
+        ask(&server, "POST", path, &["Content-Type: application/yaml"], "metadata: {name: y1}\ndata: {a: b}\n").await;
     assert_eq!(yaml.code, 201, "{}", yaml.body);
     // An envelope: TypeMeta {v1, ConfigMap}, raw: metadata.name = "pb".
     let raw = [&b"\x0a\x04\x0a\x02pb"[..]].concat();
@@ -194,7 +213,8 @@ async fn bodies_come_in_three_forms_and_names_can_be_drawn() {
     assert!(name.starts_with("gn-") && name.len() == 8, "{name}");
     let out = ask(&server, "GET", &format!("{path}/y1"), &["Accept: application/yaml"], "").await;
     assert!(out.body.contains("kind: ConfigMap") && out.headers["content-type"] == "application/yaml", "{}", out.body);
-    let refused = ask(&server, "GET", &format!("{path}/y1"), &["Accept: application/vnd.kubernetes.protobuf"], "").await;
+    let refused =
+        ask(&server, "GET", &format!("{path}/y1"), &["Accept: application/vnd.kubernetes.protobuf"], "").await;
     assert_eq!(refused.code, 406);
 }
 
@@ -210,7 +230,8 @@ async fn reviews_answer_from_the_same_rules() {
     let refused = ask(&server, "GET", "/api/v1/namespaces", &["Impersonate-User: bob"], "").await;
     let want = "namespaces is forbidden: User \"bob\" cannot list resource \"namespaces\" in API group \"\" at the cluster scope";
     assert_eq!((refused.code, refused.json()["message"].as_str()), (403, Some(want)));
-    let table = ask(&server, "POST", path, &["Accept: application/json;as=Table;v=v1;g=meta.k8s.io"], review.to_string()).await;
+    let table =
+        ask(&server, "POST", path, &["Accept: application/json;as=Table;v=v1;g=meta.k8s.io"], review.to_string()).await;
     assert_eq!(table.code, 406);
 }
 
@@ -226,7 +247,8 @@ async fn discovery_in_both_forms_with_a_tag() {
     assert_eq!(get(&server, "/apis").await["kind"], "APIGroupList");
     assert_eq!(get(&server, "/apis/apps").await["preferredVersion"]["version"], "v1");
     let resources = get(&server, "/apis/apps/v1").await;
-    let names: Vec<&str> = resources["resources"].as_array().expect("a list").iter().filter_map(|r| r["name"].as_str()).collect();
+    let names: Vec<&str> =
+        resources["resources"].as_array().expect("a list").iter().filter_map(|r| r["name"].as_str()).collect();
     assert!(names.contains(&"deployments") && names.contains(&"deployments/scale"), "{names:?}");
     assert_eq!(get(&server, "/version").await["minor"], "35");
 }
