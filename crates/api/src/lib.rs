@@ -1,4 +1,5 @@
 //! What things are: objects, keys, commands, events, the record in the log, kinds and their schemas. It thinks: no clock, no random, no I/O.
+pub mod age;
 pub mod base64;
 pub mod codec;
 pub mod command;
@@ -6,6 +7,7 @@ pub mod decision;
 pub mod event;
 pub mod facet;
 pub mod field;
+pub mod jsonpath;
 pub mod key;
 pub mod kind;
 pub mod kinds;
