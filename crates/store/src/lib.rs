@@ -2,6 +2,8 @@
 //! touch of the world is the real disk and RocksDB behind the feature `disk`. It knows nothing of Raft, HTTP or who is asking.
 pub mod apply;
 mod at_rest;
+#[cfg(feature = "disk")]
+pub mod checkpoint;
 pub mod disk;
 pub mod history;
 pub mod limits;

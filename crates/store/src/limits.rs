@@ -28,3 +28,7 @@ pub const ROOTS_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const VISITED_MAX: usize = 4;
 /// Differences named for one change in the listing of a log.
 pub const DIFFERENCES_MAX: usize = 16;
+/// Bytes written to a checkpoint at once.
+pub const CHECKPOINT_BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of RocksDB's block cache, and of each of its write buffers.
+pub const CHECKPOINT_CACHE_BYTES: usize = 8 * 1024 * 1024;

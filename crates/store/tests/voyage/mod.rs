@@ -1,4 +1,5 @@
 //! Random voyages: entries of commands over a few keys, so that conditions hold and fail, objects come, change, go, and are retried.
+#![allow(dead_code, reason = "each test file uses its own part")]
 use api::command::{Change, Command, CommandId, Condition, Entry, Write};
 use api::facet::{Facet, Owner};
 use api::key::Key;
@@ -39,7 +40,7 @@ fn body(resource: &str, name: &str, value: u8, node: usize) -> Body {
 }
 
 /// Entries in order; ids repeat now and then, as retries do.
-pub fn entries(most: usize) -> impl Strategy<Value = Vec<Entry>> {
+pub(crate) fn entries(most: usize) -> impl Strategy<Value = Vec<Entry>> {
     let command = (0..200_u128, prop::collection::vec(write(), 1..4)).prop_map(|(id, writes)| Command {
         id: CommandId(id),
         actor: "admin".into(),
@@ -61,7 +62,7 @@ pub fn entries(most: usize) -> impl Strategy<Value = Vec<Entry>> {
 }
 
 /// The frames of a log: Raft's first entry, then the entries.
-pub fn frames(entries: &[Entry]) -> Vec<Frame> {
+pub(crate) fn frames(entries: &[Entry]) -> Vec<Frame> {
     let frame = |index, kind, time, payload| Frame { index, term: 1, leader: 1, time, kind, flags: 0, payload };
     let mut frames = vec![frame(0, Kind::Membership, Millis(0), bytes::Bytes::from_static(b"members"))];
     for (index, entry) in (1..).zip(entries) {

@@ -1,0 +1,72 @@
+//! Every interleaving of one writer and its readers on the structure behind `store::publish`:
+//! `RUSTFLAGS="--cfg loom" cargo test -p rutter-store --test loom_publish --target-dir target/loom`
+#![cfg(loom)]
+
+#[path = "../src/publish/latest.rs"]
+mod latest;
+
+use latest::Latest;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+/// A value that loom watches: a clone of one that is being replaced or freed is an error of its own.
+#[derive(Clone)]
+struct Value(Arc<usize>);
+
+#[test]
+fn readers_get_whole_values_that_never_go_back() {
+    loom::model(|| {
+        let latest = Arc::new(Latest::new(Value(Arc::new(0))));
+        let reader = {
+            let latest = latest.clone();
+            thread::spawn(move || {
+                let first = *latest.get().0;
+                let second = *latest.get().0;
+                assert!(second >= first, "{second} after {first}");
+            })
+        };
+        latest.set(Value(Arc::new(1)));
+        latest.set(Value(Arc::new(2)));
+        assert_eq!(*latest.get().0, 2);
+        reader.join().expect("the reader was content");
+    });
+}
+
+#[test]
+fn two_readers_and_a_writer() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let latest = Arc::new(Latest::new(Value(Arc::new(0))));
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let latest = latest.clone();
+                thread::spawn(move || *latest.get().0)
+            })
+            .collect();
+        latest.set(Value(Arc::new(1)));
+        latest.set(Value(Arc::new(2)));
+        for reader in readers {
+            assert!(reader.join().expect("the reader was content") <= 2);
+        }
+    });
+}
+
+#[test]
+fn what_was_published_before_a_signal_is_seen_after_it() {
+    loom::model(|| {
+        let latest = Arc::new(Latest::new(Value(Arc::new(0))));
+        let signal = Arc::new(AtomicUsize::new(0));
+        let reader = {
+            let (latest, signal) = (latest.clone(), signal.clone());
+            thread::spawn(move || {
+                let told = signal.load(Ordering::Acquire);
+                assert!(*latest.get().0 >= told, "an acknowledged write is in the view");
+            })
+        };
+        latest.set(Value(Arc::new(1)));
+        signal.store(1, Ordering::Release);
+        reader.join().expect("the reader was content");
+    });
+}
