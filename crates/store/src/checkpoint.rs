@@ -26,14 +26,21 @@ pub enum CheckpointError {
     Database(String),
     Damaged(&'static str),
     /// Its objects are not those whose hash was written.
-    Hash { wanted: StateHash, found: StateHash },
+    Hash {
+        wanted: StateHash,
+        found: StateHash,
+    },
 }
 
 impl std::fmt::Display for CheckpointError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Database(why) => write!(f, "the checkpoint's database failed: {why}; delete it, it will be rebuilt from the log"),
-            Self::Damaged(what) => write!(f, "the checkpoint is damaged ({what}): delete it, it will be rebuilt from the log"),
+            Self::Database(why) => {
+                write!(f, "the checkpoint's database failed: {why}; delete it, it will be rebuilt from the log")
+            }
+            Self::Damaged(what) => {
+                write!(f, "the checkpoint is damaged ({what}): delete it, it will be rebuilt from the log")
+            }
             Self::Hash { wanted, found } => write!(
                 f,
                 "the checkpoint has state hash {found} where {wanted} was written: delete it, it will be rebuilt from the log"

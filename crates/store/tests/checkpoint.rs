@@ -80,8 +80,10 @@ proptest! {
 
 fn many(count: u64, index: u64) -> State {
     let mut state = State::default();
-    let value = |n: u64| serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n.to_string()},
-        "data": {"text": "x".repeat(900), "at": index}});
+    let value = |n: u64| {
+        serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n.to_string()},
+        "data": {"text": "x".repeat(900), "at": index}})
+    };
     let writes = |range: std::ops::Range<u64>| {
         let write = |n: u64| api::command::Write {
             key: api::key::Key::new("configmaps", "default", &n.to_string()),
@@ -134,7 +136,8 @@ fn damaged_files_give_an_error_or_the_right_state() {
     drop(checkpoint);
     let wanted: Vec<Arc<Object>> = state.view().all().cloned().collect();
     let tables = std::fs::read_dir(directory.path()).expect("reads");
-    let tables = tables.map(|entry| entry.expect("reads").path()).filter(|path| path.extension().is_some_and(|e| e == "sst"));
+    let tables =
+        tables.map(|entry| entry.expect("reads").path()).filter(|path| path.extension().is_some_and(|e| e == "sst"));
     let tables: Vec<_> = tables.collect();
     assert!(!tables.is_empty());
     for table in tables {
