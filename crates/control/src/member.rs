@@ -15,13 +15,15 @@ use api::revision::Millis;
 use apiserver::http::{Identity as ServerIdentity, Server};
 use apiserver::room::Parts;
 use apiserver::server::ApiServer;
-use consensus::{Health, Member, MemberInfo, Options, Tape};
+use consensus::{Health, Member, MemberInfo, Options};
 use controllers::controller::Controller;
 use link::authority::{Authority, Holder};
 use link::quic::Endpoint;
 use link::token::{Role, Token};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use store::disk::real::RealDisk;
+use store::log::Log;
 
 /// A running member.
 pub struct Running {
@@ -53,7 +55,7 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
     let endpoint = Endpoint::serve(config.link, &own)?;
     let link = endpoint.local_address()?;
     let peers = Peers::new(endpoint.clone(), identity.id);
-    let tape = open_log(&directory)?;
+    let log = open_log(&directory, &cluster)?;
     let listener = SocketAddr::new(config.api.ip(), config.api.port());
     let info = MemberInfo {
         id: identity.id,
@@ -61,7 +63,7 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
         link: config.advertise_link.clone().unwrap_or_else(|| link.to_string()),
         api: config.advertise_api.clone().unwrap_or_else(|| listener.to_string()),
     };
-    let options = Options { info: info.clone(), tape, transport: Arc::new(peers.clone()) };
+    let options = Options { info: info.clone(), log, transport: Arc::new(peers.clone()) };
     let member = Member::start(options).await.map_err(|why| ControlError::Log(why.to_string()))?;
     let nodes = Nodes::new(member.clone(), &identity.name, Some(peers.clone()));
     let door =
@@ -92,7 +94,9 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
 /// Every decider, in the order in which a new leader asks them.
 #[must_use]
 pub fn deciders() -> Vec<Controller> {
-    controllers::all().to_vec()
+    let scheduler =
+        Controller { name: "kube-scheduler", keys: scheduler::keys, all: scheduler::all, decide: scheduler::decide };
+    controllers::all().iter().copied().chain([scheduler]).collect()
 }
 
 impl Running {
@@ -213,8 +217,12 @@ async fn enter(
     Err(ControlError::NotTaken(last))
 }
 
-fn open_log(_directory: &Directory) -> Result<Tape, ControlError> {
-    Ok(Tape::default())
+fn open_log(directory: &Directory, cluster: &str) -> Result<Log, ControlError> {
+    let disk = RealDisk::open(&directory.log()).map_err(|why| ControlError::Log(why.to_string()))?;
+    let mut id = [0; 16];
+    id.copy_from_slice(&blake3::hash(cluster.as_bytes()).as_bytes()[..16]);
+    let options = store::log::Options { cluster: Some(u128::from_le_bytes(id)), ..store::log::Options::default() };
+    Log::open(Arc::new(disk), options).map_err(|why| ControlError::Log(why.to_string()))
 }
 
 async fn serve_api(

@@ -87,6 +87,28 @@ async fn three_members_from_nothing_and_without_their_leader() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_member_goes_on_from_its_directory() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = start(&config("m1", dir.path(), Begin::Found)).await.expect("founds");
+    within("it leads", async || first.member().leading()).await;
+    let made = token(&first, "node").await;
+    within("what every cluster has", async || first.member().view().get("namespaces", "", "default").cloned()).await;
+    let (cluster, revision) = (first.cluster().to_owned(), first.member().view().revision());
+    // Two processes on one directory would be two members with one vote.
+    let twice = start(&config("m1", dir.path(), Begin::Resume)).await.map(|_| ()).expect_err("it is in use");
+    assert!(twice.to_string().contains("another process uses this directory"), "{twice}");
+    first.stop().await;
+    let again = start(&config("m1", dir.path(), Begin::Resume)).await.expect("goes on");
+    within("it leads again", async || again.member().leading()).await;
+    assert_eq!(again.cluster(), cluster);
+    assert!(again.member().view().revision() >= revision, "what was acknowledged is there");
+    let token = Token::parse(&made).expect("reads");
+    let joined = link::join::join(&[again.link().to_string()], &token, Role::Node, "n1").await;
+    assert!(joined.is_ok(), "a token outlives a restart: {joined:?}");
+    again.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_beginnings_are_told_in_one_line() {
     let dir = tempfile::tempdir().expect("a directory");
     let told = async |config: Config| match start(&config).await {
