@@ -1,11 +1,13 @@
 //! The door: one binary. It reads flags, starts rooms, prints results. It decides nothing about a cluster.
 mod bench;
 mod client;
+mod control;
 mod failure;
 mod front;
 mod kubeconfig;
 mod operator;
 mod up;
+mod verbs;
 
 use clap::Parser;
 use failure::{Failure, Output};
@@ -26,13 +28,35 @@ struct Door {
 enum Verb {
     /// A whole cluster on this machine; Ctrl-C stops it, the same command goes on from where it was.
     Up(up::Up),
+    /// One member of a cluster.
+    Control(control::Control),
+    /// Members, leader, log index, revision, the state hash of each member, nodes.
+    Status(verbs::Reach),
+    /// What happened: every entry with who, why and what changed.
+    Log(verbs::Log),
+    /// Makes a token with which a member or a node may join.
+    Token(verbs::Token),
+    /// Adds, removes or lists members.
+    #[command(subcommand)]
+    Member(verbs::MemberVerb),
     /// Measures the log, the API and the watches.
     #[command(subcommand)]
     Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // These two run without a runtime: a shim forks, and the built-in image's page needs none.
+    let code = match arguments.first().map(String::as_str) {
+        Some("pod-shim") => Some(node::shim::main(&arguments[1..])),
+        Some("hello") => Some(node::hello::main()),
+        _ => None,
+    };
+    if let Some(code) = code {
+        return ExitCode::from(u8::try_from(code).unwrap_or(1));
+    }
     let door = Door::parse();
+    listen_to_rooms();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(why) => {
@@ -53,6 +77,11 @@ fn main() -> ExitCode {
 async fn run(door: &Door) -> Result<(), Failure> {
     match &door.verb {
         Verb::Up(up) => up::run(up, door.output).await,
+        Verb::Control(control) => control::run(control).await,
+        Verb::Status(reach) => verbs::status(reach, door.output).await,
+        Verb::Log(log) => verbs::log(log, door.output).await,
+        Verb::Token(token) => verbs::token(token, door.output).await,
+        Verb::Member(verb) => verbs::member(verb, door.output).await,
         Verb::Bench(bench) => bench::run(bench, door.output).await,
     }
 }
@@ -65,4 +94,19 @@ pub(crate) async fn stopped() {
         return std::future::pending().await;
     };
     futures::future::select(std::pin::pin!(interrupt.recv()), std::pin::pin!(terminate.recv())).await;
+}
+
+/// Rooms speak through `tracing`; it goes to standard error, in the width that `RUTTER_LOG` asks for (`info` by itself).
+fn listen_to_rooms() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RUTTER_LOG").unwrap_or_else(|_| "info,openraft=warn".into());
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).with_target(false).init();
+}
+
+/// Asks the kernel to stop this process when its parent is gone.
+pub(crate) fn follow_parent(asked: bool) {
+    if asked {
+        // Only an unknown signal could be refused.
+        let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM);
+    }
 }

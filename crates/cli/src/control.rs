@@ -1,0 +1,72 @@
+//! `rutter control`: one member, until it is told to stop or can no longer serve.
+use crate::failure::Failure;
+use control::config::{Begin, Config};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Control {
+    /// A DNS label, and no other member's.
+    #[arg(long)]
+    name: String,
+    /// Where the log and everything else of this member is kept.
+    #[arg(long)]
+    dir: PathBuf,
+    /// Where Kubernetes clients connect.
+    #[arg(long, default_value = "127.0.0.1:6443")]
+    api: SocketAddr,
+    /// Where members and nodes connect (UDP).
+    #[arg(long, default_value = "127.0.0.1:6543")]
+    link: SocketAddr,
+    /// Found a new cluster. A member with a past goes on from it, whatever this says.
+    #[arg(long, conflicts_with_all = ["join", "token"])]
+    found: bool,
+    /// Link addresses of members of the cluster to join, tried in this order.
+    #[arg(long, value_delimiter = ',', requires = "token")]
+    join: Vec<String>,
+    /// From `rutter token --role member`.
+    #[arg(long, env = "RUTTER_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// What clients are told instead of --api: host:port.
+    #[arg(long)]
+    advertise_api: Option<String>,
+    /// What members and nodes are told instead of --link: host:port.
+    #[arg(long)]
+    advertise_link: Option<String>,
+    /// Stop when the process that started this one is gone.
+    #[arg(long, hide = true)]
+    with_parent: bool,
+}
+
+pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
+    crate::follow_parent(flags.with_parent);
+    let begin = match (&flags.token, flags.found) {
+        (_, true) => Begin::Found,
+        (Some(token), _) if !flags.join.is_empty() => Begin::Join { addresses: flags.join.clone(), token: token.clone() },
+        _ => Begin::Resume,
+    };
+    let config = Config {
+        name: flags.name.clone(),
+        dir: flags.dir.clone(),
+        api: flags.api,
+        link: flags.link,
+        advertise_api: flags.advertise_api.clone(),
+        advertise_link: flags.advertise_link.clone(),
+        begin,
+    };
+    let running = control::member::start(&config).await.map_err(|why| Failure::new(why, ""))?;
+    println!("member {} serves the API at {} and link at {}", flags.name, running.api(), running.link());
+    let why = {
+        let stopped = std::pin::pin!(crate::stopped());
+        let failed = std::pin::pin!(running.failed());
+        match futures::future::select(stopped, failed).await {
+            futures::future::Either::Left(_) => None,
+            futures::future::Either::Right((why, _)) => Some(why),
+        }
+    };
+    running.stop().await;
+    match why {
+        None => Ok(()),
+        Some(why) => Err(Failure::new(why, "")),
+    }
+}
