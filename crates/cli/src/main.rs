@@ -6,6 +6,8 @@ mod failure;
 mod front;
 mod kubeconfig;
 mod operator;
+mod replay;
+mod simulate;
 mod up;
 mod verbs;
 
@@ -34,6 +36,10 @@ enum Verb {
     Status(verbs::Reach),
     /// What happened: every entry with who, why and what changed.
     Log(verbs::Log),
+    /// Folds the log of a stopped member again and says where it came to.
+    Replay(replay::Replay),
+    /// Runs simulated clusters under faults, each from a seed.
+    Simulate(simulate::Simulate),
     /// Makes a token with which a member or a node may join.
     Token(verbs::Token),
     /// Adds, removes or lists members.
@@ -80,6 +86,8 @@ async fn run(door: &Door) -> Result<(), Failure> {
         Verb::Control(control) => control::run(control).await,
         Verb::Status(reach) => verbs::status(reach, door.output).await,
         Verb::Log(log) => verbs::log(log, door.output).await,
+        Verb::Replay(replay) => replay::run(replay, door.output),
+        Verb::Simulate(simulate) => simulate::run(simulate, door.output),
         Verb::Token(token) => verbs::token(token, door.output).await,
         Verb::Member(verb) => verbs::member(verb, door.output).await,
         Verb::Bench(bench) => bench::run(bench, door.output).await,
