@@ -30,7 +30,7 @@ pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
     let disk = RealDisk::open(&place).map_err(|why| stopped(&why))?;
     let log = replay::open(Arc::new(disk)).map_err(|why| Failure::new(format!("{shown}: {why}"), "another member's log holds the same history"))?;
     let committed = log.committed().map_or(0, |position| position.index);
-    let bad = |why: store::history::HistoryError| Failure::new(format!("{shown}: {why}"), "another member's log holds the same history");
+    let bad = |why: store::walk::HistoryError| Failure::new(format!("{shown}: {why}"), "another member's log holds the same history");
     if flags.entries {
         for line in replay::Lines::of(&log).map_err(bad)? {
             let line = line.map_err(bad)?;
