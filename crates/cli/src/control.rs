@@ -42,7 +42,9 @@ pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
     crate::follow_parent(flags.with_parent);
     let begin = match (&flags.token, flags.found) {
         (_, true) => Begin::Found,
-        (Some(token), _) if !flags.join.is_empty() => Begin::Join { addresses: flags.join.clone(), token: token.clone() },
+        (Some(token), _) if !flags.join.is_empty() => {
+            Begin::Join { addresses: flags.join.clone(), token: token.clone() }
+        }
         _ => Begin::Resume,
     };
     let config = Config {

@@ -24,13 +24,19 @@ pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
     let place = flags.dir.join("log");
     let shown = place.display().to_string();
     if !place.is_dir() {
-        return Err(Failure::new(format!("{shown} is not there"), "give the directory of a stopped member, such as .rutter/members/m1"));
+        return Err(Failure::new(
+            format!("{shown} is not there"),
+            "give the directory of a stopped member, such as .rutter/members/m1",
+        ));
     }
     let stopped = |why: &dyn std::fmt::Display| Failure::new(format!("{shown}: {why}"), "stop the member first");
     let disk = RealDisk::open(&place).map_err(|why| stopped(&why))?;
-    let log = replay::open(Arc::new(disk)).map_err(|why| Failure::new(format!("{shown}: {why}"), "another member's log holds the same history"))?;
+    let log = replay::open(Arc::new(disk))
+        .map_err(|why| Failure::new(format!("{shown}: {why}"), "another member's log holds the same history"))?;
     let committed = log.committed().map_or(0, |position| position.index);
-    let bad = |why: store::walk::HistoryError| Failure::new(format!("{shown}: {why}"), "another member's log holds the same history");
+    let bad = |why: store::walk::HistoryError| {
+        Failure::new(format!("{shown}: {why}"), "another member's log holds the same history")
+    };
     if flags.entries {
         for line in replay::Lines::of(&log).map_err(bad)? {
             let line = line.map_err(bad)?;
@@ -55,14 +61,22 @@ pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
         "objects": view.all().count(),
     });
     operator::print(output, &result, |result| {
-        format!("revision {} at index {}, {} objects, state hash {}\n", result["revision"], result["index"], result["objects"], view.hash())
+        format!(
+            "revision {} at index {}, {} objects, state hash {}\n",
+            result["revision"],
+            result["index"],
+            result["objects"],
+            view.hash()
+        )
     });
     Ok(())
 }
 
 fn line_text(line: &replay::Line) -> String {
     let commands = line.commands.iter().map(|command| {
-        let changes = command.changes.iter().map(|change| format!("\n    {:?} {} -> {} {}", change.act, change.key, change.revision, change.changed.join(" ")));
+        let changes = command.changes.iter().map(|change| {
+            format!("\n    {:?} {} -> {} {}", change.act, change.key, change.revision, change.changed.join(" "))
+        });
         format!("\n  {} ({}) because of {}{}", command.actor, command.agent, command.cause, changes.collect::<String>())
     });
     format!("{} {} {}{}", line.index, line.time.rfc3339(), line.chain, commands.collect::<String>())

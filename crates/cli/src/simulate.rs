@@ -38,5 +38,8 @@ pub(crate) fn run(flags: &Simulate, output: Output) -> Result<(), Failure> {
         eprintln!("{failure}");
     }
     let seeds: Vec<String> = report.failures.iter().map(|failure| failure.seed.to_string()).collect();
-    Err(Failure::new(format!("seeds that failed: {}", seeds.join(", ")), "replay one with `rutter simulate --seeds 1 --seed N`"))
+    Err(Failure::new(
+        format!("seeds that failed: {}", seeds.join(", ")),
+        "replay one with `rutter simulate --seeds 1 --seed N`",
+    ))
 }

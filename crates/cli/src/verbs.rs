@@ -83,16 +83,26 @@ pub(crate) async fn status(reach: &Reach, output: Output) -> Result<(), Failure>
         let mut rows = vec![head];
         for member in status["members"].as_array().into_iter().flatten() {
             let hash = format!("{} at {}", text(member, "hash"), text(member, "hashRevision"));
-            let mut row = ["name", "role", "pid", "health", "appliedIndex", "revision"].map(|name| text(member, name)).to_vec();
+            let mut row =
+                ["name", "role", "pid", "health", "appliedIndex", "revision"].map(|name| text(member, name)).to_vec();
             row.push(hash);
             rows.push(row);
         }
         let mut nodes = vec![vec!["NODE".to_owned(), "SESSION".to_owned()]];
         for node in status["nodes"].as_array().into_iter().flatten() {
-            let session = if node["session"].is_null() { "none".into() } else { format!("since {}", text(&node["session"], "since")) };
+            let session = if node["session"].is_null() {
+                "none".into()
+            } else {
+                format!("since {}", text(&node["session"], "since"))
+            };
             nodes.push(vec![text(node, "name"), session]);
         }
-        let head = format!("cluster {}, leader {}, revision {}", text(status, "cluster"), text(status, "leader"), text(status, "revision"));
+        let head = format!(
+            "cluster {}, leader {}, revision {}",
+            text(status, "cluster"),
+            text(status, "leader"),
+            text(status, "revision")
+        );
         format!("{head}\n\n{}\n{}", operator::columns(&rows), operator::columns(&nodes))
     });
     Ok(())
@@ -116,14 +126,17 @@ pub(crate) async fn member(verb: &MemberVerb, output: Output) -> Result<(), Fail
             operator::print(output, &members, |members| {
                 let mut rows = vec![["NAME", "ID", "VOTER", "API", "LINK"].map(str::to_owned).to_vec()];
                 let all = members["members"].as_array().into_iter().flatten();
-                rows.extend(all.map(|member| ["name", "id", "voter", "api", "link"].map(|name| text(member, name)).to_vec()));
+                rows.extend(
+                    all.map(|member| ["name", "id", "voter", "api", "link"].map(|name| text(member, name)).to_vec()),
+                );
                 operator::columns(&rows)
             });
         }
         MemberVerb::Add(reach) => {
             let made = operator::ask(&reach.target()?, Method::POST, "token", Some(&json!({"role": "member"}))).await?;
             operator::print(output, &made, |made| {
-                let members: Vec<&str> = made["members"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let members: Vec<&str> =
+                    made["members"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                 format!(
                     "On the new member's machine:\n\n  rutter control --name NAME --dir DIR --api ADDR:6443 --link ADDR:6543 \\\n    --join {} --token {}\n",
                     members.join(","),
@@ -132,7 +145,8 @@ pub(crate) async fn member(verb: &MemberVerb, output: Output) -> Result<(), Fail
             });
         }
         MemberVerb::Remove { reach, name } => {
-            let removed = operator::ask(&reach.target()?, Method::POST, "member/remove", Some(&json!({"name": name}))).await?;
+            let removed =
+                operator::ask(&reach.target()?, Method::POST, "member/remove", Some(&json!({"name": name}))).await?;
             operator::print(output, &removed, |_| format!("member {name} is removed; its directory may be deleted\n"));
         }
     }
@@ -146,7 +160,9 @@ pub(crate) async fn log(flags: &Log, output: Output) -> Result<(), Failure> {
     let target = flags.reach.target()?;
     let mut from = flags.from;
     loop {
-        let bounds = [("from", from), ("to", flags.to)].into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+        let bounds = [("from", from), ("to", flags.to)]
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", value?)));
         let path = format!("/rutter/v1/log?{}", bounds.collect::<Vec<_>>().join("&"));
         let (status, body) = target.connect().await?.call(Method::GET, &path, None).await?;
         if status >= 300 {
@@ -169,13 +185,23 @@ pub(crate) async fn log(flags: &Log, output: Output) -> Result<(), Failure> {
 /// An entry as a person reads it: one line for it, one for each write.
 pub(crate) fn show(entry: &Value) -> String {
     let kind = text(entry, "kind");
-    let mut lines = format!("{} term {} {}\n", text(entry, "index"), text(entry, "term"), if kind == "entry" { text(entry, "time") } else { kind });
+    let mut lines = format!(
+        "{} term {} {}\n",
+        text(entry, "index"),
+        text(entry, "term"),
+        if kind == "entry" { text(entry, "time") } else { kind }
+    );
     for command in entry["commands"].as_array().into_iter().flatten() {
         let cause = match command["cause"].as_u64() {
             Some(0) | None => String::new(),
             Some(revision) => format!(", because of revision {revision}"),
         };
-        lines += &format!("  {} ({}) having read {}{cause}\n", text(command, "actor"), text(command, "agent"), text(command, "read"));
+        lines += &format!(
+            "  {} ({}) having read {}{cause}\n",
+            text(command, "actor"),
+            text(command, "agent"),
+            text(command, "read")
+        );
         for write in command["writes"].as_array().into_iter().flatten() {
             let condition = text(write, "condition");
             lines += &format!("    {} {} if {condition}\n", text(write, "change"), text(write, "key"));

@@ -125,7 +125,9 @@ fn files(dir: &Path) {
 }
 
 fn a_day(cluster: &Cluster, minor: u32) {
-    let Some(kubectl) = kubectl_binary(minor) else { panic!("kubectl 1.{minor} is not there: run scripts/kubectl-versions") };
+    let Some(kubectl) = kubectl_binary(minor) else {
+        panic!("kubectl 1.{minor} is not there: run scripts/kubectl-versions")
+    };
     let dir = cluster.path(&format!("files-{minor}"));
     std::fs::create_dir_all(&dir).expect("a directory");
     files(&dir);
@@ -139,10 +141,20 @@ fn a_day(cluster: &Cluster, minor: u32) {
         let output = cluster.try_kubectl(&kubectl, &arguments);
         let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
         if output.status.success() == fails || !said.contains(wanted) {
-            failures.push(format!("kubectl {line}\n  {}, wanted {wanted:?}\n  {}", output.status, said.trim().replace('\n', "\n  ")));
+            failures.push(format!(
+                "kubectl {line}\n  {}, wanted {wanted:?}\n  {}",
+                output.status,
+                said.trim().replace('\n', "\n  ")
+            ));
         }
     }
-    assert!(failures.is_empty(), "kubectl 1.{minor}: {} of {} commands:\n{}", failures.len(), DAY.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "kubectl 1.{minor}: {} of {} commands:\n{}",
+        failures.len(),
+        DAY.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
@@ -158,7 +170,10 @@ fn a_working_day_of_each_kubectl() {
 fn edit(cluster: &Cluster) {
     cluster.kubectl(&["create", "configmap", "edited", "--from-literal=a=before"]);
     let mut command = std::process::Command::new(cluster::any_kubectl());
-    command.args(["edit", "configmap", "edited"]).env("KUBECONFIG", cluster.kubeconfig()).env("HOME", cluster.dir.path());
+    command
+        .args(["edit", "configmap", "edited"])
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .env("HOME", cluster.dir.path());
     let output = command.env("KUBE_EDITOR", "sed -i s/before/after/").output().expect("kubectl runs");
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     assert_eq!(cluster.kubectl(&["get", "configmap", "edited", "-o", "jsonpath={.data.a}"]), "after");
