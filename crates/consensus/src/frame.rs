@@ -328,8 +328,8 @@ pub(crate) fn encode_request(request: &Request) -> Bytes {
         Request::Vote(ballot) => ballot_bytes(2, ballot),
         Request::PreVote(ballot) => ballot_bytes(3, ballot),
         Request::Transfer { from, to, last } => Out::new(4, 64).vote(from).number(*to).log_id(last.as_ref()).done(),
-        Request::Snapshot { vote, meta, offset, total, part } => {
-            let out = Out::new(5, 64 + meta.len() + part.len()).vote(vote).bytes(meta);
+        Request::Snapshot { vote, offset, total, part } => {
+            let out = Out::new(5, 64 + part.len()).vote(vote);
             out.number(*offset).number(*total).bytes(part).done()
         }
         Request::Forward { epoch, record } => {
@@ -372,7 +372,6 @@ pub(crate) fn decode_request(frame: Bytes) -> Result<Request, Malformed> {
         4 => Request::Transfer { from: input.vote()?, to: input.number()?, last: input.log_id()? },
         5 => Request::Snapshot {
             vote: input.vote()?,
-            meta: input.bytes()?,
             offset: input.number()?,
             total: input.number()?,
             part: input.bytes()?,

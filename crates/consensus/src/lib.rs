@@ -1,6 +1,9 @@
 //! One order on every member: commands in, outcomes and views out, by Raft (openraft) over the store's log.
 //! It has no opinion on what a command means. No type of openraft leaves this crate.
+mod alone;
+mod arrive;
 mod change;
+mod checkpoint;
 mod compare;
 mod desk;
 mod frame;
@@ -8,9 +11,12 @@ mod gate;
 mod hashes;
 mod lane;
 mod limits;
+mod lines;
 mod log;
 mod machine;
 mod member;
+mod parcel;
+mod past;
 mod peers;
 mod quorum;
 mod read;
@@ -22,8 +28,10 @@ mod transport;
 mod types;
 
 pub use change::{ChangeError, Standing};
-pub use member::{LeadershipWatch, Member, Watch};
-pub use quorum::{LogLine, Logged, Options, Role, StartError, Status};
+pub use member::{LeadershipWatch, Member};
+pub use past::Watch;
+pub use lines::{LogLine, Logged};
+pub use quorum::{Options, Role, StartError, Status};
 pub use read::Unavailable;
 pub use room::{Health, Leadership};
 pub use submit::SubmitError;

@@ -37,12 +37,20 @@ pub(crate) const LANE_WAIT_MAX: Duration = Duration::from_millis(200);
 pub(crate) const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of entries read at once where nobody else sets a limit.
 pub(crate) const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Entries after which a new snapshot is made.
+/// Entries after which a new checkpoint is made, if there are no more objects than that.
 pub(crate) const SNAPSHOT_ENTRIES: u64 = 50_000;
+/// Entries folded before the view is published: bounds how long the first of them waits.
+pub(crate) const RUN_ENTRIES_MAX: usize = 64;
+/// Entries that Raft keeps behind a checkpoint, for followers that were away; more is sent as a snapshot.
+pub(crate) const ENTRIES_BEHIND_CHECKPOINT: u64 = 100_000;
+/// Checkpoints on the disk: the newest, and one more in case that it is damaged.
+pub(crate) const CHECKPOINTS_KEPT: usize = 2;
+/// Events read from the history at once for a watch that began in the past.
+pub(crate) const WALK_EVENTS: usize = 1_024;
 /// Bytes of a snapshot in one message.
 pub(crate) const SNAPSHOT_CHUNK_BYTES: usize = 1024 * 1024;
 /// Bytes of a snapshot that a member accepts from another.
-pub(crate) const SNAPSHOT_BYTES_MAX: usize = 16 * 1024 * 1024 * 1024;
+pub(crate) const SNAPSHOT_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 /// How long one chunk of a snapshot may take.
 pub(crate) const SNAPSHOT_CHUNK_WAIT_MAX: Duration = Duration::from_secs(10);
 /// State hashes remembered for comparison, one per entry.

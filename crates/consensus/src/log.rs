@@ -4,6 +4,7 @@ mod writer;
 
 use crate::frame::{payload_of, vote_bytes, vote_of};
 use crate::limits::{APPEND_BYTES_MAX, READ_BYTES_MAX};
+use crate::machine::Shelf;
 use crate::types::{Entry, LogId, Payload, Types, Vote, log_id, term_of};
 use futures::Stream;
 use openraft::OptionalSend;
@@ -21,6 +22,8 @@ use writer::{Queue, Waiting};
 #[derive(Clone)]
 pub(crate) struct Log {
     inner: store::log::Log,
+    /// Knows the hash of the log where a snapshot jumped ahead of it.
+    shelf: Shelf,
     queue: Arc<Closing>,
 }
 
@@ -35,10 +38,10 @@ impl Drop for Closing {
 
 impl Log {
     /// Takes the log over and starts its writer. `broken` is told once if the disk fails.
-    pub(crate) fn new(inner: store::log::Log, broken: impl Fn(&str) + Send + 'static) -> Self {
+    pub(crate) fn new(inner: store::log::Log, shelf: Shelf, broken: impl Fn(&str) + Send + 'static) -> Self {
         let queue = Arc::new(Queue::default());
         rt::spawn_thread("log", writer::run(queue.clone(), inner.clone(), Box::new(broken)));
-        Self { inner, queue: Arc::new(Closing(queue)) }
+        Self { inner, shelf, queue: Arc::new(Closing(queue)) }
     }
 
     /// Its last entry, or what stands for it.
@@ -219,7 +222,7 @@ impl RaftLogStorage<Types> for Log {
     }
 
     async fn purge(&mut self, until: LogId) -> Result<(), io::Error> {
-        self.inner.purge(position_of(until), None).map_err(failed)
+        self.inner.purge(position_of(until), self.shelf.chain_at(until.index)).map_err(failed)
     }
 }
 

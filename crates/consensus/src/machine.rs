@@ -1,5 +1,8 @@
-//! Committed entries into the fold, and what came of them to the view, the watchers and the callers. It knows no disk
-//! and asks nobody: the same entries give the same state on every member.
+//! Committed entries into the fold, and what came of them to the view, the watchers and the callers. It asks nobody: the
+//! same entries give the same state on every member. The only files it touches are its checkpoints.
+use crate::checkpoint::Checkpoints;
+use crate::limits::{RUN_ENTRIES_MAX, SNAPSHOT_ENTRIES};
+use crate::parcel::Parcel;
 use crate::room::{Health, Room};
 use crate::types::{Entry, LogId, Payload, Snapshot, SnapshotMeta, StoredMembership, Types, term_of};
 use api::command::{CommandId, Outcome};
@@ -12,7 +15,8 @@ use openraft::storage::{ApplyResponder, EntryResponder, RaftSnapshotBuilder, Raf
 use openraft_rt::WatchSender as _;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use store::apply::{apply, skip};
+use store::apply::{apply, outcome, skip};
+use store::log::frame::Chain;
 use store::state::State;
 
 /// Raft over this machine.
@@ -24,16 +28,41 @@ pub(crate) struct Machine {
     state: State,
     applied: Option<LogId>,
     membership: StoredMembership,
+    shelf: Shelf,
+}
+
+/// The newest checkpoint, in memory and on the disk.
+#[derive(Clone)]
+pub(crate) struct Shelf {
+    checkpoints: Checkpoints,
+    log: store::log::Log,
     newest: Arc<Mutex<Option<Parcel>>>,
 }
 
-/// A snapshot as it is kept and handed about.
-#[derive(Clone)]
-pub(crate) struct Parcel {
-    pub(crate) meta: SnapshotMeta,
-    pub(crate) state: State,
-    /// The highest member id that was ever given.
-    pub(crate) highest_member: u64,
+impl Shelf {
+    pub(crate) fn new(checkpoints: Checkpoints, log: store::log::Log) -> Self {
+        Self { checkpoints, log, newest: Arc::default() }
+    }
+
+    fn newest(&self) -> Option<Parcel> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn index(&self) -> u64 {
+        self.newest().and_then(|parcel| parcel.meta.last_log_id).map_or(0, |last| last.index)
+    }
+
+    /// The hash of the log at the newest checkpoint, if that is at `index`: for a log that goes on behind it.
+    pub(crate) fn chain_at(&self, index: u64) -> Option<Chain> {
+        self.newest().filter(|parcel| parcel.state.view().index() == index).map(|parcel| parcel.chain)
+    }
+
+    async fn put(&self, parcel: Parcel) -> io::Result<()> {
+        // Saved first: what is the newest here may be purged from the log.
+        self.checkpoints.save(parcel.clone()).await?;
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(parcel);
+        Ok(())
+    }
 }
 
 /// What became known while a run of entries was folded, told once the view of all of them is published.
@@ -45,17 +74,32 @@ struct News {
     entries: usize,
 }
 
-/// Entries folded before the view is published: bounds how long the first of them waits.
-const RUN_ENTRIES_MAX: usize = 64;
-
 impl Machine {
-    pub(crate) fn new(room: Arc<Room>) -> Self {
-        Self {
-            room,
-            state: State::default(),
-            applied: None,
-            membership: StoredMembership::default(),
-            newest: Arc::default(),
+    /// The machine as the newest checkpoint left it.
+    ///
+    /// # Errors
+    /// If the disk cannot be read.
+    pub(crate) fn open(room: Arc<Room>, shelf: Shelf) -> io::Result<Self> {
+        let newest = shelf.checkpoints.newest()?;
+        let mut machine =
+            Self { room, state: State::default(), applied: None, membership: StoredMembership::default(), shelf };
+        if let Some(parcel) = newest {
+            machine.take(&parcel);
+            *machine.shelf.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(parcel);
+            machine.publish(&mut News::default());
+        }
+        Ok(machine)
+    }
+
+    fn take(&mut self, parcel: &Parcel) {
+        self.room.note_members(parcel.highest_member);
+        self.state = parcel.state.clone();
+        self.applied = parcel.meta.last_log_id;
+        self.membership = parcel.meta.last_membership.clone();
+        self.room.hashes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.room.hub.skip_to(self.state.view().revision());
+        if let Some(history) = self.room.history() {
+            history.forget();
         }
     }
 
@@ -75,6 +119,9 @@ impl Machine {
                     io::Error::new(io::ErrorKind::InvalidData, why)
                 })?;
                 let done = apply(&mut self.state, id.index, &record);
+                if let Some(history) = self.room.history() {
+                    history.note(&self.state, &done.events);
+                }
                 news.events.extend(done.events);
                 if !self.room.desk.is_empty() {
                     let ids = record.commands.iter().map(|command| command.id);
@@ -119,6 +166,15 @@ impl Machine {
         }
         news.responders.into_iter().for_each(|responder| responder.send(()));
     }
+
+    fn builder(&self) -> Builder {
+        let index = self.state.view().index();
+        // The entry that was just folded is in the log, so its chain is; a log that cannot be read shows so elsewhere.
+        let chain = self.shelf.log.reader().chain_at(index).ok().flatten().unwrap_or_default();
+        let meta = SnapshotMeta { last_log_id: self.applied, last_membership: self.membership.clone() };
+        let highest_member = self.room.highest_member();
+        Builder { parcel: Parcel { meta, state: self.state.clone(), chain, highest_member }, shelf: self.shelf.clone() }
+    }
 }
 
 impl RaftStateMachine<Types> for Machine {
@@ -158,42 +214,45 @@ impl RaftStateMachine<Types> for Machine {
         Ok(())
     }
 
-    async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
-        let meta = SnapshotMeta { last_log_id: self.applied, last_membership: self.membership.clone() };
-        Builder {
-            parcel: Parcel { meta, state: self.state.clone(), highest_member: self.room.highest_member() },
-            newest: self.newest.clone(),
-        }
+    /// A checkpoint costs as much as the state is large, so it waits until as many entries have come as there are objects.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Builder> {
+        let view = self.state.view();
+        let objects: usize = view.resources().map(|resource| view.count(resource, None)).sum();
+        let due = self.shelf.index() + SNAPSHOT_ENTRIES.max(objects as u64);
+        (force || view.index() >= due).then(|| self.builder())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        self.builder()
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, parcel: Parcel) -> Result<(), io::Error> {
-        self.room.note_members(parcel.highest_member);
-        self.state = parcel.state.clone();
-        self.applied = meta.last_log_id;
-        self.membership = meta.last_membership.clone();
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Parcel { meta: meta.clone(), ..parcel });
-        self.room.hashes.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.publish(&mut News::default());
+        let parcel = Parcel { meta: meta.clone(), ..parcel };
+        self.shelf.put(parcel.clone()).await?;
+        self.take(&parcel);
+        // Entries were jumped over: who waited for what came of them is told what the state remembers.
+        let known = self.room.desk.ids().into_iter();
+        let outcomes = known.filter_map(|id| outcome(&self.state, id).map(|outcome| (id, outcome))).collect();
+        self.publish(&mut News { outcomes, ..News::default() });
         Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Parcel>>, io::Error> {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(newest.map(|parcel| Snapshot { meta: parcel.meta.clone(), snapshot: parcel }))
+        Ok(self.shelf.newest().map(|parcel| Snapshot { meta: parcel.meta.clone(), snapshot: parcel }))
     }
 }
 
 /// Makes a snapshot of the state as it was when the builder was made; applying goes on meanwhile.
 pub(crate) struct Builder {
     parcel: Parcel,
-    newest: Arc<Mutex<Option<Parcel>>>,
+    shelf: Shelf,
 }
 
 impl RaftSnapshotBuilder<Types> for Builder {
     type SnapshotData = Parcel;
 
     async fn build_snapshot(&mut self) -> Result<Snapshot<Parcel>, io::Error> {
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.parcel.clone());
+        self.shelf.put(self.parcel.clone()).await?;
         Ok(Snapshot { meta: self.parcel.meta.clone(), snapshot: self.parcel.clone() })
     }
 }

@@ -1,22 +1,21 @@
 //! The handle that the rooms above hold: submit a command, read a view, watch what happens.
 use crate::change::{ChangeError, Standing};
 use crate::frame::Change;
-use crate::limits::WATCH_BATCH_EVENTS_MAX;
+use crate::past::{Watch, view_at, view_at_time};
 use crate::quorum::{LogLine, Options, Quorum, Role, StartError, Status};
 use crate::read::Unavailable;
 use crate::room::{Health, Leadership, Room};
 use crate::runtime::WatchReceiver;
 use crate::submit::SubmitError;
 use crate::types::MemberInfo;
-use api::command::{Command, Entry, Outcome};
+use crate::alone::Alone;
+use api::command::{Command, Outcome};
 use api::revision::{Millis, Revision};
 use bytes::Bytes;
 use openraft_rt::WatchReceiver as _;
-use std::sync::{Arc, Mutex, PoisonError};
-use store::apply::apply;
-use store::state::State;
+use std::sync::Arc;
 use store::view::View;
-use store::watch::{Batch, Behind, Interest, Watcher};
+use store::watch::{Behind, Interest};
 
 /// One member of the quorum. Cloning it clones the handle.
 #[derive(Clone)]
@@ -27,16 +26,17 @@ pub struct Member {
 
 #[derive(Clone)]
 enum Kind {
-    Alone(Arc<Mutex<State>>),
+    Alone(Arc<Alone>),
     Quorum(Arc<Quorum>),
 }
 
 impl Member {
-    /// One member without a log: the rooms above are tested on it.
+    /// One member without others, its log in memory: the rooms above are tested on it. Submitting is done before it returns.
     #[must_use]
     pub fn alone() -> Self {
-        let room = Arc::new(Room::alone());
-        Self { room, kind: Kind::Alone(Arc::default()) }
+        let alone = Alone::default();
+        let room = Arc::new(Room::alone(alone.history()));
+        Self { room, kind: Kind::Alone(Arc::new(alone)) }
     }
 
     /// Starts a member on its log. A new one then either founds a cluster or is added by a member of one.
@@ -125,7 +125,7 @@ impl Member {
     pub async fn submit(&self, command: Command) -> Result<Outcome, SubmitError> {
         match &self.kind {
             Kind::Quorum(quorum) => quorum.submitter.submit(command, None).await,
-            Kind::Alone(state) => self.submit_alone(state, command),
+            Kind::Alone(alone) => alone.submit(&self.room, command),
         }
     }
 
@@ -136,22 +136,8 @@ impl Member {
     pub async fn submit_as_leader(&self, term: u64, command: Command) -> Result<Outcome, SubmitError> {
         match &self.kind {
             Kind::Quorum(quorum) => quorum.submitter.submit(command, Some(term)).await,
-            Kind::Alone(state) => self.submit_alone(state, command),
+            Kind::Alone(alone) => alone.submit(&self.room, command),
         }
-    }
-
-    fn submit_alone(&self, state: &Mutex<State>, command: Command) -> Result<Outcome, SubmitError> {
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = Entry { time: Millis(rt::wall()), epoch: 1, commands: vec![command] };
-        let index = state.view().index() + 1;
-        let mut applied = apply(&mut state, index, &entry);
-        let view = state.view();
-        let revision = view.revision();
-        self.room.published.publish(view);
-        self.room.hub.publish(&applied.events, revision);
-        self.room.applied.raise(index);
-        self.room.revision.raise(revision.0);
-        applied.outcomes.pop().ok_or_else(|| SubmitError::Unknown("no outcome".into()))
     }
 
     /// The newest view on this member; it may lag behind the leader's.
@@ -182,7 +168,7 @@ impl Member {
     /// # Errors
     /// If the log cannot be read.
     pub async fn view_at(&self, revision: Revision) -> Result<Option<Arc<View>>, Unavailable> {
-        Ok(Some(self.view()).filter(|view| view.revision() == revision))
+        view_at(&self.room, revision).await
     }
 
     /// The view as it was at a moment: the newest whose stamp is not after `time`.
@@ -190,7 +176,7 @@ impl Member {
     /// # Errors
     /// If the log cannot be read.
     pub async fn view_at_time(&self, time: Millis) -> Result<Option<Arc<View>>, Unavailable> {
-        Ok(Some(self.view()).filter(|view| view.time() <= time))
+        view_at_time(&self.room, time).await
     }
 
     /// Watches what happens after `from`: from memory while it is there, from the log before that.
@@ -198,7 +184,7 @@ impl Member {
     /// # Errors
     /// `Behind` if `from` lies outside retention.
     pub fn watch(&self, interest: Interest, from: Revision) -> Result<Watch, Behind> {
-        Ok(Watch { watcher: self.room.hub.watch(interest, from)? })
+        Watch::new(self.room.clone(), interest, from)
     }
 
     /// Whether this member leads, and in which term. Deciders run only where it does. Its view then holds
@@ -243,7 +229,10 @@ impl Member {
     /// # Errors
     /// If the log cannot be read.
     pub fn log(&self, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
-        self.quorum().map_or_else(|_| Ok(Vec::new()), |quorum| quorum.log(from, to))
+        match &self.kind {
+            Kind::Quorum(quorum) => quorum.log(from, to),
+            Kind::Alone(alone) => alone.log(from, to),
+        }
     }
 
     /// Stops taking part, for good: a stopped member is started anew.
@@ -272,26 +261,5 @@ impl LeadershipWatch {
             std::future::pending::<()>().await;
         }
         *self.receiver.borrow_and_update()
-    }
-}
-
-/// A watch on one member.
-pub struct Watch {
-    watcher: Watcher,
-}
-
-impl Watch {
-    /// The next events, in order and without a gap; waits while there are none.
-    ///
-    /// # Errors
-    /// `Behind` if retention has passed the cursor.
-    pub async fn next(&mut self) -> Result<Batch, Behind> {
-        std::future::poll_fn(|context| self.watcher.poll(context, WATCH_BATCH_EVENTS_MAX)).await
-    }
-
-    /// Every event up to here has been given or was not wanted: what a bookmark may say.
-    #[must_use]
-    pub fn cursor(&self) -> Revision {
-        self.watcher.cursor()
     }
 }

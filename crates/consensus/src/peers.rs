@@ -1,10 +1,11 @@
 //! The other members as openraft and the rest of this crate call them: requests as frames over the transport.
 use crate::frame::{Answer, Append, Ballot, Malformed, Request, decode_answer, encode_request};
-use crate::limits::{APPEND_WAIT_MAX, APPENDS_IN_FLIGHT_MAX};
-use crate::machine::Parcel;
+use crate::limits::{APPEND_WAIT_MAX, APPENDS_IN_FLIGHT_MAX, SNAPSHOT_CHUNK_BYTES, SNAPSHOT_CHUNK_WAIT_MAX};
+use crate::parcel::Parcel;
 use crate::transport::{Transport, TransportError};
 use crate::types::{MemberInfo, Membership, Snapshot, Types, Vote};
-use futures::future::BoxFuture;
+use bytes::Bytes;
+use futures::future::{BoxFuture, Either, select};
 use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -226,14 +227,19 @@ impl RaftNetworkV2<Types> for Peer {
         self.ballot(true, rpc, option.hard_ttl()).await
     }
 
+    /// In parts, one after the other; it gives up when `cancel` says so.
     async fn full_snapshot(
         &mut self,
-        _vote: Vote,
-        _snapshot: Snapshot<Parcel>,
-        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
-        _option: RPCOption,
+        vote: Vote,
+        snapshot: Snapshot<Parcel>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        Err(StreamingError::Unreachable(Unreachable::from_string("snapshots are not carried yet")))
+        let sending = Box::pin(self.send_snapshot(vote, snapshot.snapshot));
+        match select(Box::pin(cancel), sending).await {
+            Either::Left((closed, _)) => Err(StreamingError::Closed(closed)),
+            Either::Right((sent, _)) => sent,
+        }
     }
 
     async fn transfer_leader(

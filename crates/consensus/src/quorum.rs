@@ -4,26 +4,28 @@ use crate::compare;
 use crate::frame::Request;
 use crate::frame::{Answer, Change};
 use crate::limits::{
-    APPEND_ENTRIES_MAX, ELECTION_MS, HEARTBEAT_MS, LOG_LINES_MAX, MEMBERSHIP_WAIT_MAX, READ_BYTES_MAX, RETRY_PAUSE,
+    APPEND_ENTRIES_MAX, ELECTION_MS, ENTRIES_BEHIND_CHECKPOINT, HEARTBEAT_MS, MEMBERSHIP_WAIT_MAX, RETRY_PAUSE,
+    SNAPSHOT_CHUNK_WAIT_MAX, SNAPSHOT_ENTRIES,
 };
-use crate::log::{Log, entry_of};
-use crate::machine::{Machine, Raft};
+use crate::lines::{LogLine, lines};
+use crate::log::Log;
+use crate::checkpoint::Checkpoints;
+use crate::machine::{Machine, Raft, Shelf};
 use crate::peers::Peers;
 use crate::read::{Reader, Unavailable};
 use crate::room::{Health, Leadership, Room};
 use crate::serve::Server;
 use crate::submit::Submitter;
 use crate::transport::Transport;
-use crate::types::{MemberInfo, Payload};
-use api::command::Entry;
-use api::record;
+use crate::types::MemberInfo;
 use api::revision::Revision;
 use bytes::Bytes;
 use openraft::{Config, SnapshotPolicy};
 use openraft_rt::{WatchReceiver, WatchSender};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use store::log::frame::{Chain, Frame};
+use store::disk::Disk;
+use store::history::History;
 use store::view::StateHash;
 
 /// What a member is started with.
@@ -32,6 +34,8 @@ pub struct Options {
     pub info: MemberInfo,
     /// Its log: empty for a new member. Opened by the caller, and from here on this member's alone.
     pub log: store::log::Log,
+    /// Where its log is; its checkpoints go there too.
+    pub disk: Arc<dyn Disk>,
     /// Its way to the others.
     pub transport: Arc<dyn Transport>,
 }
@@ -85,26 +89,6 @@ pub struct Status {
     pub health: Health,
 }
 
-/// One entry of the log, for people.
-#[derive(Clone, Debug)]
-pub struct LogLine {
-    pub index: u64,
-    pub term: u64,
-    /// The hash of the log up to and including this entry.
-    pub chain: Chain,
-    pub what: Logged,
-}
-
-#[derive(Clone, Debug)]
-pub enum Logged {
-    /// A new leader's first entry.
-    Blank,
-    Membership(Vec<MemberInfo>),
-    Entry(Entry),
-    /// It cannot be read.
-    Damaged(String),
-}
-
 /// The parts of a running member.
 pub(crate) struct Quorum {
     info: MemberInfo,
@@ -126,7 +110,9 @@ pub(crate) fn config() -> Config {
         election_timeout_min: ELECTION_MS.0,
         election_timeout_max: ELECTION_MS.1,
         max_payload_entries: APPEND_ENTRIES_MAX,
-        snapshot_policy: SnapshotPolicy::Never,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
+        max_in_snapshot_log_to_keep: ENTRIES_BEHIND_CHECKPOINT,
+        install_snapshot_timeout: u64::try_from(SNAPSHOT_CHUNK_WAIT_MAX.as_millis()).unwrap_or(u64::MAX),
         enable_leader_restore: Some(false),
         enable_pre_vote: Some(true),
         ..Config::default()
@@ -135,16 +121,19 @@ pub(crate) fn config() -> Config {
 
 impl Quorum {
     pub(crate) async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { info, log, transport } = options;
-        let room = Arc::new(Room::default());
+        let Options { info, log, disk, transport } = options;
+        let damaged = |why: &dyn std::fmt::Display| StartError::Log(why.to_string());
+        let history = History::open(log.reader().clone()).map_err(|why| damaged(&why))?;
+        let room = Arc::new(Room::new(history));
         let broken = {
             let room = room.clone();
             move |why: &str| room.fall_ill(Health::Disk(why.to_owned()))
         };
-        let log = Log::new(log, broken);
+        let shelf = Shelf::new(Checkpoints::new(disk), log.clone());
+        let machine = Machine::open(room.clone(), shelf.clone()).map_err(|why| damaged(&why))?;
+        let log = Log::new(log, shelf, broken);
         let config = config().validate().map_err(|why| StartError::Raft(why.to_string()))?;
         let peers = Peers::new(transport);
-        let machine = Machine::new(room.clone());
         let raft = Raft::new(info.id, Arc::new(config), peers.clone(), log.clone(), machine).await;
         let raft = raft.map_err(|why| StartError::Raft(why.to_string()))?;
         let submitter = Submitter::start(info.id, room.clone(), raft.clone(), peers.clone());
@@ -158,6 +147,7 @@ impl Quorum {
             submitter: submitter.clone(),
             reader: reader.clone(),
             lanes: Arc::default(),
+            arriving: Arc::default(),
         };
         Ok(Self { info, room, raft, log, peers, submitter, reader, server })
     }
@@ -242,18 +232,7 @@ impl Quorum {
 
     /// The entries from index `from` to `to`, both included, at most `LOG_LINES_MAX`: of the whole history.
     pub(crate) fn log(&self, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
-        let reader = self.log.store().reader();
-        let mut lines: Vec<LogLine> = Vec::new();
-        let mut next = from.max(reader.start());
-        while next <= to && lines.len() < LOG_LINES_MAX {
-            let found = reader.entries(next, to.saturating_add(1), READ_BYTES_MAX);
-            let found = found.map_err(|why| Unavailable(why.to_string()))?;
-            let Some((last, _)) = found.last() else { break };
-            next = last.index + 1;
-            lines.extend(found.into_iter().map(|(frame, chain)| line(frame, chain)));
-        }
-        lines.truncate(LOG_LINES_MAX);
-        Ok(lines)
+        lines(self.log.store().reader(), from, to)
     }
 
     pub(crate) async fn stop(&self) {
@@ -261,19 +240,6 @@ impl Quorum {
         // It may have stopped before.
         let _ = self.raft.shutdown().await;
     }
-}
-
-fn line(frame: Frame, chain: Chain) -> LogLine {
-    let (index, term) = (frame.index, frame.term);
-    let what = match entry_of(frame).map(|entry| entry.payload) {
-        Err(why) => Logged::Damaged(why.to_string()),
-        Ok(Payload::Blank) => Logged::Blank,
-        Ok(Payload::Membership(members)) => Logged::Membership(members.nodes().map(|(_, info)| info.clone()).collect()),
-        Ok(Payload::Normal(bytes)) => {
-            record::decode(&bytes.bytes).map_or_else(|why| Logged::Damaged(why.to_string()), Logged::Entry)
-        }
-    };
-    LogLine { index, term, chain, what }
 }
 
 /// Keeps who leads up to date, and whom this member can call.

@@ -6,6 +6,7 @@ use crate::runtime::{WatchReceiver, WatchSender, watch_channel};
 use openraft_rt::WatchSender as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use store::history::History;
 use store::publish::Published;
 use store::watch::Hub;
 
@@ -46,6 +47,8 @@ pub(crate) struct Room {
     /// The highest member id that was ever given.
     highest_member: AtomicU64,
     health: WatchSender<Health>,
+    /// The past, for a member with a log.
+    history: Option<History>,
 }
 
 impl Default for Room {
@@ -61,15 +64,25 @@ impl Default for Room {
             leadership: watch_channel(Leadership::default()).0,
             highest_member: AtomicU64::new(0),
             health: watch_channel(Health::default()).0,
+            history: None,
         }
     }
 }
 
 impl Room {
+    /// A room with a past.
+    pub(crate) fn new(history: History) -> Self {
+        Self { history: Some(history), ..Self::default() }
+    }
+
     /// The room of a member that has no others, and so always leads.
-    pub(crate) fn alone() -> Self {
+    pub(crate) fn alone(history: Option<History>) -> Self {
         let leadership = Leadership { term: 1, leader: Some(1), here: true };
-        Self { leadership: watch_channel(leadership).0, ..Self::default() }
+        Self { leadership: watch_channel(leadership).0, history, ..Self::default() }
+    }
+
+    pub(crate) fn history(&self) -> Option<&History> {
+        self.history.as_ref()
     }
 
     pub(crate) fn health(&self) -> Health {

@@ -1,4 +1,5 @@
 //! What other members ask of this one. Every byte comes from outside: it is read with care and answered always.
+use crate::arrive::Arriving;
 use crate::change::{ChangeError, change};
 use crate::frame::{Answer, Append, Ballot, Change, Request, decode_request, encode_answer};
 use crate::lane::Lanes;
@@ -7,7 +8,7 @@ use crate::machine::Raft;
 use crate::read::Reader;
 use crate::room::{Health, Room};
 use crate::submit::{Submitter, Verdict};
-use crate::types::Types;
+use crate::types::{Snapshot, Types, Vote};
 use api::record;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -26,6 +27,7 @@ pub(crate) struct Server {
     pub(crate) submitter: Submitter,
     pub(crate) reader: Reader,
     pub(crate) lanes: Arc<Lanes>,
+    pub(crate) arriving: Arc<Arriving>,
 }
 
 fn refused(why: impl Display) -> Answer {
@@ -69,7 +71,7 @@ impl Server {
                     Err(why) => refused(why),
                 }
             }
-            Request::Snapshot { .. } => refused("snapshots are not carried yet"),
+            Request::Snapshot { vote, offset, total, part } => self.snapshot(from, vote, (offset, total), part).await,
             Request::Forward { epoch, record } => self.forward(epoch, &record).await,
             Request::ReadIndex if !self.room.leadership().here => Answer::NotTaken("this member does not lead".into()),
             Request::ReadIndex => match self.reader.index().await {
@@ -125,6 +127,19 @@ impl Server {
             Ok(AppendEntriesResponse::PartialSuccess(last)) => Answer::AppendedPart(last),
             Ok(AppendEntriesResponse::Conflict) => Answer::Conflict,
             Ok(AppendEntriesResponse::HigherVote(vote)) => Answer::HigherVote(vote),
+            Err(why) => refused(why),
+        }
+    }
+
+    async fn snapshot(&self, from: u64, vote: Vote, (offset, total): (u64, u64), part: Bytes) -> Answer {
+        let parcel = match self.arriving.take(from, offset, total, &part).await {
+            Ok(None) => return Answer::Noted,
+            Ok(Some(parcel)) => parcel,
+            Err(why) => return refused(why),
+        };
+        let snapshot = Snapshot { meta: parcel.meta.clone(), snapshot: parcel };
+        match self.raft.install_full_snapshot(vote, snapshot).await {
+            Ok(taken) => Answer::SnapshotTaken { vote: taken.vote },
             Err(why) => refused(why),
         }
     }

@@ -22,7 +22,6 @@ fn requests() -> Vec<Request> {
         Request::Transfer { from: vote, to: 3, last: None },
         Request::Snapshot {
             vote,
-            meta: Bytes::from_static(b"{}"),
             offset: 1,
             total: 5,
             part: Bytes::from_static(b"part"),

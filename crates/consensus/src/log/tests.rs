@@ -1,6 +1,7 @@
 //! openraft's suite for storage, over this log and the state machine.
 use super::Log;
-use crate::machine::Machine;
+use crate::checkpoint::Checkpoints;
+use crate::machine::{Machine, Shelf};
 use crate::room::Room;
 use crate::runtime::Runtime;
 use crate::types::Types;
@@ -14,8 +15,11 @@ struct Builder;
 
 impl StoreBuilder<Types, Log, Machine, ()> for Builder {
     async fn build(&self) -> Result<((), Log, Machine), StorageError<Types>> {
-        let log = store::log::Log::open(Arc::new(MemoryDisk::default()), Options::default()).expect("a new log opens");
-        Ok(((), Log::new(log, |why| panic!("{why}")), Machine::new(Arc::new(Room::default()))))
+        let disk = Arc::new(MemoryDisk::default());
+        let log = store::log::Log::open(disk.clone(), Options::default()).expect("a new log opens");
+        let shelf = Shelf::new(Checkpoints::new(disk), log.clone());
+        let machine = Machine::open(Arc::new(Room::default()), shelf.clone()).expect("a new machine opens");
+        Ok(((), Log::new(log, shelf, |why| panic!("{why}")), machine))
     }
 }
 

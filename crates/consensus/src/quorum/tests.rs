@@ -63,10 +63,10 @@ fn command(id: u128) -> Command {
 }
 
 async fn one(full: &Arc<AtomicBool>) -> Quorum {
-    let disk = Filling { disk: MemoryDisk::default(), full: full.clone() };
-    let log = store::log::Log::open(Arc::new(disk), store::log::Options::default()).expect("opens");
+    let disk = Arc::new(Filling { disk: MemoryDisk::default(), full: full.clone() });
+    let log = store::log::Log::open(disk.clone(), store::log::Options::default()).expect("opens");
     let info = MemberInfo { id: 1, name: "m1".into(), ..MemberInfo::default() };
-    let quorum = Quorum::start(Options { info, log, transport: Arc::new(Nowhere) }).await.expect("starts");
+    let quorum = Quorum::start(Options { info, log, disk, transport: Arc::new(Nowhere) }).await.expect("starts");
     quorum.found().await.expect("founds");
     let outcome = quorum.submitter.submit(command(1), None).await;
     assert!(matches!(outcome, Ok(Outcome::Done { .. })), "{outcome:?}");

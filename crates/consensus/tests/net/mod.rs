@@ -64,8 +64,9 @@ impl Network {
 
     pub async fn start(&self, id: u64, disk: MemoryDisk) -> Member {
         let transport = Arc::new(Way { from: id, network: self.clone() });
-        let log = Log::open(Arc::new(disk), LogOptions::default()).expect("opens");
-        let member = Member::start(Options { info: Self::info(id), log, transport }).await.expect("starts");
+        let disk = Arc::new(disk);
+        let log = Log::open(disk.clone(), LogOptions::default()).expect("opens");
+        let member = Member::start(Options { info: Self::info(id), log, disk, transport }).await.expect("starts");
         self.inner.lock().expect("no panic").members.insert(id, member.clone());
         member
     }
