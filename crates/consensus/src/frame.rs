@@ -56,7 +56,6 @@ pub(crate) enum Request {
     /// A part of a snapshot: the first comes with `offset` 0, the last ends at `total`.
     Snapshot {
         vote: Vote,
-        meta: Bytes,
         offset: u64,
         total: u64,
         part: Bytes,

@@ -14,6 +14,7 @@ use openraft::entry::RaftEntry;
 use openraft::storage::{ApplyResponder, EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft_rt::WatchSender as _;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::apply::{apply, outcome, skip};
 use store::log::frame::Chain;
@@ -37,11 +38,18 @@ pub(crate) struct Shelf {
     checkpoints: Checkpoints,
     log: store::log::Log,
     newest: Arc<Mutex<Option<Parcel>>>,
+    /// Somebody asked for a checkpoint now.
+    asked: Arc<AtomicBool>,
 }
 
 impl Shelf {
     pub(crate) fn new(checkpoints: Checkpoints, log: store::log::Log) -> Self {
-        Self { checkpoints, log, newest: Arc::default() }
+        Self { checkpoints, log, newest: Arc::default(), asked: Arc::default() }
+    }
+
+    /// The next time that Raft asks whether a checkpoint is due, it is.
+    pub(crate) fn ask(&self) {
+        self.asked.store(true, Ordering::SeqCst);
     }
 
     fn newest(&self) -> Option<Parcel> {
@@ -101,6 +109,13 @@ impl Machine {
         if let Some(history) = self.room.history() {
             history.forget();
         }
+        self.note(&[]);
+    }
+
+    fn note(&self, events: &[Arc<Event>]) {
+        if let Some(history) = self.room.history() {
+            history.note(&self.state, events);
+        }
     }
 
     fn fold(&mut self, entry: Entry, news: &mut News) -> Result<(), io::Error> {
@@ -119,9 +134,7 @@ impl Machine {
                     io::Error::new(io::ErrorKind::InvalidData, why)
                 })?;
                 let done = apply(&mut self.state, id.index, &record);
-                if let Some(history) = self.room.history() {
-                    history.note(&self.state, &done.events);
-                }
+                self.note(&done.events);
                 news.events.extend(done.events);
                 if !self.room.desk.is_empty() {
                     let ids = record.commands.iter().map(|command| command.id);
@@ -219,7 +232,8 @@ impl RaftStateMachine<Types> for Machine {
         let view = self.state.view();
         let objects: usize = view.resources().map(|resource| view.count(resource, None)).sum();
         let due = self.shelf.index() + SNAPSHOT_ENTRIES.max(objects as u64);
-        (force || view.index() >= due).then(|| self.builder())
+        let asked = self.shelf.asked.swap(false, Ordering::SeqCst);
+        (force || asked || view.index() >= due).then(|| self.builder())
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {

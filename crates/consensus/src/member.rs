@@ -2,7 +2,8 @@
 use crate::change::{ChangeError, Standing};
 use crate::frame::Change;
 use crate::past::{Watch, view_at, view_at_time};
-use crate::quorum::{LogLine, Options, Quorum, Role, StartError, Status};
+use crate::lines::LogLine;
+use crate::quorum::{Options, Quorum, Role, StartError, Status};
 use crate::read::Unavailable;
 use crate::room::{Health, Leadership, Room};
 use crate::runtime::WatchReceiver;
@@ -232,6 +233,17 @@ impl Member {
         match &self.kind {
             Kind::Quorum(quorum) => quorum.log(from, to),
             Kind::Alone(alone) => alone.log(from, to),
+        }
+    }
+
+    /// Makes a checkpoint of what is applied now, durable when this returns: a restart begins there. It is also done by itself.
+    ///
+    /// # Errors
+    /// If the member stops or the disk fails.
+    pub async fn checkpoint(&self) -> Result<(), Unavailable> {
+        match &self.kind {
+            Kind::Quorum(quorum) => quorum.checkpoint().await,
+            Kind::Alone(_) => Ok(()),
         }
     }
 

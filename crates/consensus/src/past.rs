@@ -6,8 +6,9 @@ use crate::room::Room;
 use api::event::Event;
 use api::revision::{Millis, Revision};
 use std::sync::Arc;
-use store::history::{History, HistoryError, Walk};
+use store::history::History;
 use store::view::View;
+use store::walk::{HistoryError, Walk};
 use store::watch::{Batch, Behind, Interest, Watcher};
 
 fn unreadable(why: impl std::fmt::Display) -> Unavailable {
@@ -109,18 +110,19 @@ impl Watch {
         }
         let behind = || Behind { oldest: self.room.published.view().revision() };
         let Some(history) = self.room.history() else { return Err(behind()) };
-        let now = self.room.published.view();
-        let (through, newest) = (now.index(), now.revision());
         let walk = walk.take();
         let found = read(history, move |history| {
             let mut walk = match walk {
-                Some(walk) => walk,
+                Some(mut walk) => {
+                    walk.extend(history.applied());
+                    walk
+                }
                 None => history.walk_after(cursor)?,
             };
-            let events = walk.events(cursor, through, WALK_EVENTS)?;
-            Ok((events, walk))
+            let (events, through) = walk.events(WALK_EVENTS)?;
+            Ok((events, through, walk))
         });
-        let (events, walk) = match found.await {
+        let (events, through, walk) = match found.await {
             Ok(Some(found)) => found,
             Ok(None) => return Err(behind()),
             Err(why) => {
@@ -128,7 +130,7 @@ impl Watch {
                 return Err(behind());
             }
         };
-        let through = events.last().map_or(newest, |event| event.revision).max(cursor);
+        let through = through.max(cursor);
         let wanted: Vec<Arc<Event>> = events.into_iter().filter(|event| self.interest.wants(event)).collect();
         self.place = Place::Past(through, Some(walk));
         Ok(Batch { events: wanted, through })

@@ -125,6 +125,27 @@ impl Peer {
         }
     }
 
+    async fn send_snapshot(&self, vote: Vote, parcel: Parcel) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        let failed = |why: &str| StreamingError::Network(NetworkError::from_string(why));
+        let packed = rt::blocking("snapshot", move || {
+            let mut bytes = Vec::new();
+            parcel.write(&mut bytes).map(|()| Bytes::from(bytes))
+        });
+        let bytes = packed.await.map_err(|_| failed("it was not packed"))?.map_err(|why| failed(&why.to_string()))?;
+        let total = bytes.len() as u64;
+        let mut offset = 0;
+        loop {
+            let end = bytes.len().min(offset + SNAPSHOT_CHUNK_BYTES);
+            let part = bytes.slice(offset..end);
+            let request = Request::Snapshot { vote, offset: offset as u64, total, part };
+            match self.ask(&request, SNAPSHOT_CHUNK_WAIT_MAX).await? {
+                Answer::SnapshotTaken { vote } => return Ok(SnapshotResponse { vote }),
+                Answer::Noted if end < bytes.len() => offset = end,
+                _ => return Err(failed("the member answered something else")),
+            }
+        }
+    }
+
     async fn ballot(
         &self,
         pre: bool,

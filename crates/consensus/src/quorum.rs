@@ -17,7 +17,7 @@ use crate::room::{Health, Leadership, Room};
 use crate::serve::Server;
 use crate::submit::Submitter;
 use crate::transport::Transport;
-use crate::types::MemberInfo;
+use crate::types::{MemberInfo, Types};
 use api::revision::Revision;
 use bytes::Bytes;
 use openraft::{Config, SnapshotPolicy};
@@ -95,6 +95,7 @@ pub(crate) struct Quorum {
     pub(crate) room: Arc<Room>,
     raft: Raft,
     log: Log,
+    shelf: Shelf,
     peers: Peers,
     pub(crate) submitter: Submitter,
     pub(crate) reader: Reader,
@@ -131,7 +132,7 @@ impl Quorum {
         };
         let shelf = Shelf::new(Checkpoints::new(disk), log.clone());
         let machine = Machine::open(room.clone(), shelf.clone()).map_err(|why| damaged(&why))?;
-        let log = Log::new(log, shelf, broken);
+        let log = Log::new(log, shelf.clone(), broken);
         let config = config().validate().map_err(|why| StartError::Raft(why.to_string()))?;
         let peers = Peers::new(transport);
         let raft = Raft::new(info.id, Arc::new(config), peers.clone(), log.clone(), machine).await;
@@ -149,7 +150,7 @@ impl Quorum {
             lanes: Arc::default(),
             arriving: Arc::default(),
         };
-        Ok(Self { info, room, raft, log, peers, submitter, reader, server })
+        Ok(Self { info, room, raft, log, shelf, peers, submitter, reader, server })
     }
 
     /// Founds a cluster of this one member. Nothing happens if its log holds a cluster already.
@@ -233,6 +234,17 @@ impl Quorum {
     /// The entries from index `from` to `to`, both included, at most `LOG_LINES_MAX`: of the whole history.
     pub(crate) fn log(&self, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
         lines(self.log.store().reader(), from, to)
+    }
+
+    /// Makes a checkpoint of what is applied now, and waits until it is durable.
+    pub(crate) async fn checkpoint(&self) -> Result<(), Unavailable> {
+        let unavailable = |why: &dyn std::fmt::Display| Unavailable(why.to_string());
+        let applied = self.room.applied.reached();
+        self.shelf.ask();
+        self.raft.trigger().snapshot().await.map_err(|why| unavailable(&why))?;
+        let made = self.raft.wait(Some(MEMBERSHIP_WAIT_MAX));
+        let done = |metrics: &openraft::RaftMetrics<Types>| metrics.snapshot.is_some_and(|made| made.index >= applied);
+        made.metrics(done, "a checkpoint").await.map(|_| ()).map_err(|why| unavailable(&why))
     }
 
     pub(crate) async fn stop(&self) {

@@ -257,3 +257,59 @@ async fn many_callers_at_once_are_batched_and_watched_without_a_gap() -> Test {
     assert_eq!(lines.len() as u64, entries);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_past_can_be_read_and_watched_from() -> Test {
+    let network = Network::default();
+    let (members, disks) = network.three().await;
+    let mut hashes = Vec::new();
+    for id in 0..30u32 {
+        let revision = done(&members[0].submit(put(u128::from(id) + 1, "a", &format!("{id}"), any(id))).await?);
+        hashes.push((revision, members[0].view().hash(), members[0].view().time()));
+    }
+    for id in 1..=3 {
+        network.kill(id).await;
+    }
+    let mut again = Vec::new();
+    for (id, disk) in (1..).zip(&disks) {
+        again.push(network.start(id, disk.clone()).await);
+    }
+    let member = &again[1];
+    member.linearizable().await?;
+    for (revision, hash, time) in &hashes {
+        assert_eq!(member.view_at(*revision).await?.expect("retained").hash(), *hash);
+        let then = member.view_at_time(*time).await?.expect("retained");
+        assert!(then.time() <= *time && then.revision() >= *revision);
+    }
+    assert!(member.view_at(hashes[29].0.next()).await?.is_none(), "the future");
+    let everything = Interest { resource: None, namespace: None, name: None, field: None };
+    let mut watch = member.watch(everything, hashes[4].0).expect("retained");
+    let mut seen = Vec::new();
+    while seen.len() < 25 {
+        seen.extend(watch.next().await.expect("retained").events.iter().map(|event| event.revision));
+    }
+    assert_eq!(seen, hashes[5..].iter().map(|(revision, ..)| *revision).collect::<Vec<_>>());
+    let lines = member.log(0, u64::MAX)?;
+    assert!(lines.windows(2).all(|pair| pair[0].index + 1 == pair[1].index));
+    assert!(lines.len() > 30);
+    assert_eq!(lines.last().map(|line| line.chain), again[2].log(0, u64::MAX)?.get(lines.len() - 1).map(|line| line.chain));
+    Ok(())
+}
+
+fn any(id: u32) -> Condition {
+    if id == 0 { Condition::Absent } else { Condition::Exists }
+}
+
+#[tokio::test]
+async fn a_member_alone_has_a_past_too() -> Test {
+    let member = Member::alone();
+    let mut revisions = Vec::new();
+    for id in 0..5u32 {
+        revisions.push(done(&member.submit(put(u128::from(id) + 1, "a", &format!("{id}"), any(id))).await?));
+    }
+    let then = member.view_at(revisions[1]).await?.expect("retained");
+    assert_eq!(then.revision(), revisions[1]);
+    assert_eq!(member.log(0, 99)?.len(), 6);
+    assert_eq!(member.leading(), Some(1));
+    Ok(())
+}

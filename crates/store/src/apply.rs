@@ -1,7 +1,7 @@
 //! The fold: entry in, outcomes and events out. It checks conditions and writes facts, nothing clever, so that an old log
 //! replays to the same bytes under every later binary. It never reads a clock, a random number or a disk.
 use crate::state::{Kept, State};
-use api::command::{Change, Command, Condition, Entry, Outcome, Refusal, Write};
+use api::command::{Change, Command, CommandId, Condition, Entry, Outcome, Refusal, Write};
 use api::event::{Act, Event};
 use api::object::{Object, Uid};
 use api::revision::{Millis, Revision};
@@ -35,6 +35,15 @@ pub fn skip(state: &mut State, index: u64) {
     state.view.index = state.view.index.max(index);
 }
 
+/// What came of the command `id`, if that is remembered; without the objects.
+#[must_use]
+pub fn outcome(state: &State, id: CommandId) -> Option<Outcome> {
+    Some(match state.outcomes.by_id.get(&id)? {
+        Kept::Done { first, last } => Outcome::Done { first: *first, last: *last, objects: Vec::new() },
+        Kept::Refused { write, refusal } => Outcome::Refused { write: *write, refusal: refusal.clone() },
+    })
+}
+
 fn command_once(
     state: &mut State,
     index: u64,
@@ -42,10 +51,8 @@ fn command_once(
     command: &Command,
     events: &mut Vec<Arc<Event>>,
 ) -> Outcome {
-    match state.outcomes.by_id.get(&command.id) {
-        Some(Kept::Done { first, last }) => return Outcome::Done { first: *first, last: *last, objects: Vec::new() },
-        Some(Kept::Refused { write, refusal }) => return Outcome::Refused { write: *write, refusal: refusal.clone() },
-        None => {}
+    if let Some(first) = outcome(state, command.id) {
+        return first;
     }
     let outcome = match check(state, command) {
         Err((write, refusal)) => Outcome::Refused { write, refusal },

@@ -109,3 +109,72 @@ async fn a_command_that_is_too_large_is_refused_before_it_is_taken() {
     large.note = "x".repeat(crate::limits::COMMAND_BYTES_MAX + 1).into();
     assert!(matches!(quorum.submitter.submit(large, None).await, Err(SubmitError::TooLarge(_))));
 }
+
+/// Members that reach each other by hand.
+#[derive(Default)]
+struct Room3 {
+    members: std::sync::Mutex<BTreeMap<u64, Arc<Quorum>>>,
+}
+
+struct Way(u64, Arc<Room3>);
+
+impl Transport for Way {
+    fn call(
+        &self,
+        to: &MemberInfo,
+        request: Bytes,
+    ) -> futures::future::BoxFuture<'static, Result<Bytes, crate::transport::TransportError>> {
+        let there = self.1.members.lock().expect("no panic").get(&to.id).cloned();
+        let from = self.0;
+        Box::pin(async move {
+            let there = there.ok_or_else(|| crate::transport::TransportError::Unreachable("down".into()))?;
+            Ok(there.serve(from, request).await)
+        })
+    }
+}
+
+async fn join(room: &Arc<Room3>, id: u64, disk: MemoryDisk) -> Arc<Quorum> {
+    let disk = Arc::new(disk);
+    let log = store::log::Log::open(disk.clone(), store::log::Options::default()).expect("opens");
+    let info = MemberInfo { id, name: format!("m{id}"), ..MemberInfo::default() };
+    let quorum = Quorum::start(Options { info, log, disk, transport: Arc::new(Way(id, room.clone())) }).await;
+    let quorum = Arc::new(quorum.expect("starts"));
+    room.members.lock().expect("no panic").insert(id, quorum.clone());
+    quorum
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_joins_by_snapshot_and_restarts_from_its_checkpoint() {
+    let room = Arc::new(Room3::default());
+    let first = join(&room, 1, MemoryDisk::default()).await;
+    first.found().await.expect("founds");
+    for id in 1..=40 {
+        assert!(first.submitter.submit(command(id), None).await.is_ok());
+    }
+    // Raft forgets what comes before the checkpoint, so a new member can only have the snapshot.
+    let applied = first.room.applied.reached();
+    first.checkpoint().await.expect("it is made");
+    let waiting = first.raft.wait(Some(std::time::Duration::from_secs(5)));
+    first.raft.trigger().purge_log(applied).await.expect("Raft runs");
+    waiting.metrics(|metrics| metrics.purged.is_some(), "a purge").await.expect("it is done");
+    let disk = MemoryDisk::default();
+    let second = join(&room, 2, disk.clone()).await;
+    first.change(Change::Add(second.info.clone())).await.expect("joins");
+    let view = second.reader.linearizable().await.expect("reads");
+    assert_eq!(view.hash(), first.room.published.view().hash());
+    assert!(disk.contents().keys().any(|name| name.starts_with("checkpoint-")), "{:?}", disk.contents().keys());
+    // A retry finds its first outcome in what the snapshot brought.
+    let again = second.submitter.submit(command(7), None).await;
+    assert!(matches!(again, Ok(Outcome::Done { .. })), "{again:?}");
+    let before = second.status();
+    second.stop().await;
+    room.members.lock().expect("no panic").remove(&2);
+    let second = join(&room, 2, disk).await;
+    assert!(second.room.applied.reached() >= applied, "it starts from the checkpoint");
+    let view = second.reader.linearizable().await.expect("reads");
+    assert!(view.revision() >= before.revision);
+    assert_eq!(view.hash(), first.room.published.view().hash());
+    assert_eq!(second.room.highest_member(), 2);
+    let chain = |quorum: &Quorum| quorum.log.store().reader().chain_at(view.index()).expect("reads");
+    assert_eq!(chain(&first), chain(&second));
+}
