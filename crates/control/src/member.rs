@@ -55,7 +55,7 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
     let endpoint = Endpoint::serve(config.link, &own)?;
     let link = endpoint.local_address()?;
     let peers = Peers::new(endpoint.clone(), identity.id);
-    let log = open_log(&directory, &cluster)?;
+    let (log, disk) = open_log(&directory, &cluster)?;
     let listener = SocketAddr::new(config.api.ip(), config.api.port());
     let info = MemberInfo {
         id: identity.id,
@@ -63,7 +63,7 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
         link: config.advertise_link.clone().unwrap_or_else(|| link.to_string()),
         api: config.advertise_api.clone().unwrap_or_else(|| listener.to_string()),
     };
-    let options = Options { info: info.clone(), log, transport: Arc::new(peers.clone()) };
+    let options = Options { info: info.clone(), log, disk, transport: Arc::new(peers.clone()) };
     let member = Member::start(options).await.map_err(|why| ControlError::Log(why.to_string()))?;
     let nodes = Nodes::new(member.clone(), &identity.name, Some(peers.clone()));
     let door =
@@ -217,12 +217,14 @@ async fn enter(
     Err(ControlError::NotTaken(last))
 }
 
-fn open_log(directory: &Directory, cluster: &str) -> Result<Log, ControlError> {
+fn open_log(directory: &Directory, cluster: &str) -> Result<(Log, Arc<RealDisk>), ControlError> {
     let disk = RealDisk::open(&directory.log()).map_err(|why| ControlError::Log(why.to_string()))?;
+    let disk = Arc::new(disk);
     let mut id = [0; 16];
     id.copy_from_slice(&blake3::hash(cluster.as_bytes()).as_bytes()[..16]);
     let options = store::log::Options { cluster: Some(u128::from_le_bytes(id)), ..store::log::Options::default() };
-    Log::open(Arc::new(disk), options).map_err(|why| ControlError::Log(why.to_string()))
+    let log = Log::open(disk.clone(), options).map_err(|why| ControlError::Log(why.to_string()))?;
+    Ok((log, disk))
 }
 
 async fn serve_api(
