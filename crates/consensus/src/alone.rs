@@ -44,7 +44,9 @@ impl Alone {
                 log.append(&[frame(0, Kind::Blank, bytes::Bytes::new())]).map_err(|why| unknown(&why))?;
             }
             let place = index.max(1);
-            log.append(&[frame(place, Kind::Normal, payload)]).and_then(|()| log.flush()).map_err(|why| unknown(&why))?;
+            log.append(&[frame(place, Kind::Normal, payload)])
+                .and_then(|()| log.flush())
+                .map_err(|why| unknown(&why))?;
         }
         let mut applied = apply(&mut state, index.max(1), &entry);
         if let Some(history) = room.history() {

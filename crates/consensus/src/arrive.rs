@@ -16,7 +16,13 @@ impl Arriving {
     ///
     /// # Errors
     /// If a part is missing, it is too large, or the whole is damaged.
-    pub(crate) async fn take(&self, from: u64, offset: u64, total: u64, part: &Bytes) -> Result<Option<Parcel>, String> {
+    pub(crate) async fn take(
+        &self,
+        from: u64,
+        offset: u64,
+        total: u64,
+        part: &Bytes,
+    ) -> Result<Option<Parcel>, String> {
         let whole = {
             let mut arriving = self.by_member.lock().unwrap_or_else(PoisonError::into_inner);
             let bytes = arriving.entry(from).or_default();
@@ -27,7 +33,9 @@ impl Arriving {
             if total > SNAPSHOT_BYTES_MAX || after > total || offset != bytes.len() as u64 {
                 let have = bytes.len();
                 arriving.remove(&from);
-                return Err(format!("a part from {offset} to {after} of {total} bytes where {have} are there: begin anew"));
+                return Err(format!(
+                    "a part from {offset} to {after} of {total} bytes where {have} are there: begin anew"
+                ));
             }
             // It grows with what comes, not with what is claimed.
             bytes.extend_from_slice(part);

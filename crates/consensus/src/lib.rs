@@ -28,9 +28,9 @@ mod transport;
 mod types;
 
 pub use change::{ChangeError, Standing};
+pub use lines::{LogLine, Logged};
 pub use member::{LeadershipWatch, Member};
 pub use past::Watch;
-pub use lines::{LogLine, Logged};
 pub use quorum::{Options, Role, StartError, Status};
 pub use read::Unavailable;
 pub use room::{Health, Leadership};

@@ -55,4 +55,3 @@ fn line(frame: Frame, chain: Chain) -> LogLine {
     };
     LogLine { index, term, chain, what }
 }
-

@@ -1,15 +1,15 @@
 //! The handle that the rooms above hold: submit a command, read a view, watch what happens.
+use crate::alone::Alone;
 use crate::change::{ChangeError, Standing};
 use crate::frame::Change;
-use crate::past::{Watch, view_at, view_at_time};
 use crate::lines::LogLine;
+use crate::past::{Watch, view_at, view_at_time};
 use crate::quorum::{Options, Quorum, Role, StartError, Status};
 use crate::read::Unavailable;
 use crate::room::{Health, Leadership, Room};
 use crate::runtime::WatchReceiver;
 use crate::submit::SubmitError;
 use crate::types::MemberInfo;
-use crate::alone::Alone;
 use api::command::{Command, Outcome};
 use api::revision::{Millis, Revision};
 use bytes::Bytes;

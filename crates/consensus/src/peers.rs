@@ -125,7 +125,11 @@ impl Peer {
         }
     }
 
-    async fn send_snapshot(&self, vote: Vote, parcel: Parcel) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        parcel: Parcel,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
         let failed = |why: &str| StreamingError::Network(NetworkError::from_string(why));
         let packed = rt::blocking("snapshot", move || {
             let mut bytes = Vec::new();

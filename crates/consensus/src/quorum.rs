@@ -1,5 +1,6 @@
 //! One member with others: puts log, machine, peers and tasks together, and tells how it is.
 use crate::change::{ChangeError, Standing, change, standings};
+use crate::checkpoint::Checkpoints;
 use crate::compare;
 use crate::frame::Request;
 use crate::frame::{Answer, Change};
@@ -9,7 +10,6 @@ use crate::limits::{
 };
 use crate::lines::{LogLine, lines};
 use crate::log::Log;
-use crate::checkpoint::Checkpoints;
 use crate::machine::{Machine, Raft, Shelf};
 use crate::peers::Peers;
 use crate::read::{Reader, Unavailable};

@@ -292,7 +292,10 @@ async fn the_past_can_be_read_and_watched_from() -> Test {
     let lines = member.log(0, u64::MAX)?;
     assert!(lines.windows(2).all(|pair| pair[0].index + 1 == pair[1].index));
     assert!(lines.len() > 30);
-    assert_eq!(lines.last().map(|line| line.chain), again[2].log(0, u64::MAX)?.get(lines.len() - 1).map(|line| line.chain));
+    assert_eq!(
+        lines.last().map(|line| line.chain),
+        again[2].log(0, u64::MAX)?.get(lines.len() - 1).map(|line| line.chain)
+    );
     Ok(())
 }
 

@@ -20,12 +20,7 @@ fn requests() -> Vec<Request> {
         Request::Vote(ballot()),
         Request::PreVote(Ballot { last: None, ..ballot() }),
         Request::Transfer { from: vote, to: 3, last: None },
-        Request::Snapshot {
-            vote,
-            offset: 1,
-            total: 5,
-            part: Bytes::from_static(b"part"),
-        },
+        Request::Snapshot { vote, offset: 1, total: 5, part: Bytes::from_static(b"part") },
         Request::Forward { epoch: Some(3), record: Bytes::from_static(b"record") },
         Request::ReadIndex,
         Request::Change(Change::Add(info(4))),
