@@ -1,15 +1,11 @@
 //! The doors: TLS, HTTP and WebSocket as strangers use them. Whatever they send, the server answers or hangs up, and goes on.
 mod serve;
 
-use apiserver::nodes::{Nodes, PodStream, What};
-use apiserver::request::Duplex;
-use apiserver::room::Parts;
-use apiserver::server::ApiServer;
-use futures::future::BoxFuture;
-use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
+use apiserver::nodes::What;
+use futures::{SinkExt as _, StreamExt as _};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Message;
@@ -90,73 +86,10 @@ async fn strangers_do_no_harm() {
     https.server.stop().await;
 }
 
-/// A node that answers: logs are two lines, a command repeats its input and ends with the code it was given.
-struct Echo {
-    asked: Arc<Mutex<Vec<PodStream>>>,
-}
-
-impl Nodes for Echo {
-    fn open(&self, node: &str, stream: PodStream) -> BoxFuture<'static, Result<Box<dyn Duplex>, api::status::Status>> {
-        self.asked.lock().expect("unpoisoned").push(stream.clone());
-        let node = node.to_owned();
-        async move {
-            if node != "n1" {
-                return Err(api::status::Status::unavailable(format!("node {node:?} has no session")));
-            }
-            let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
-            rt::spawn("echo", async move {
-                match stream.what {
-                    What::Logs { .. } => theirs.write_all(b"one\ntwo\n").await.expect("written"),
-                    What::Exec { command, .. } => echo(&mut theirs, command).await,
-                    _ => {}
-                }
-            });
-            Ok(Box::new(ours) as Box<dyn Duplex>)
-        }
-        .boxed()
-    }
-}
-
-async fn echo(stream: &mut tokio::io::DuplexStream, command: Vec<String>) {
-    loop {
-        let (channel, length) =
-            (stream.read_u8().await.expect("a channel"), stream.read_u32().await.expect("a length"));
-        let mut bytes = vec![0; length as usize];
-        stream.read_exact(&mut bytes).await.expect("a frame");
-        if channel == 255 {
-            break;
-        }
-        let mut frame = vec![1];
-        frame.extend_from_slice(&length.to_be_bytes());
-        frame.extend_from_slice(&bytes);
-        stream.write_all(&frame).await.expect("written");
-    }
-    let exit = format!("{{\"code\": {}, \"error\": \"\"}}", command[0]);
-    let mut frame = vec![3];
-    frame.extend_from_slice(&u32::try_from(exit.len()).expect("short").to_be_bytes());
-    frame.extend_from_slice(exit.as_bytes());
-    stream.write_all(&frame).await.expect("written");
-}
-
-async fn with_pod() -> (serve::Https, Arc<Mutex<Vec<PodStream>>>) {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let nodes: Arc<dyn Nodes> = Arc::new(Echo { asked: asked.clone() });
-    let api = ApiServer::new(Parts { member: consensus::Member::alone(), nodes: Some(nodes), operator: None });
-    apiserver::founding::found(&api, 6443).await.expect("founded");
-    let pod = r#"{"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}"#;
-    let pods = "/api/v1/namespaces/default/pods";
-    assert_eq!(serve::ask(&api, "POST", pods, &[], pod).await.code, 201);
-    let binding = r#"{"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n1"}}"#;
-    let bound = serve::ask(&api, "POST", &format!("{pods}/p/binding"), &[], binding).await;
-    assert_eq!(bound.code, 201, "{}", bound.body);
-    let again = serve::ask(&api, "POST", &format!("{pods}/p/binding"), &[], binding).await;
-    assert_eq!(again.code, 409, "{}", again.body);
-    (serve::https(api).await, asked)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logs_and_commands_reach_the_node() {
-    let (https, asked) = with_pod().await;
+    let (api, asked) = serve::with_pod().await;
+    let https = serve::https(api).await;
     let head = "Host: x\r\nConnection: close\r\n\r\n";
     let path = "/api/v1/namespaces/default/pods/p";
     let log = raw(&https, true, format!("GET {path}/log?follow=true&tailLines=5 HTTP/1.1\r\n{head}").as_bytes()).await;
@@ -165,7 +98,7 @@ async fn logs_and_commands_reach_the_node() {
     assert!(bad.starts_with("HTTP/1.1 400") && bad.contains("container nope is not valid for pod p"), "{bad}");
     let stream = tls(&https, true).await;
     let request = hyper::Request::builder()
-        .uri(format!("wss://localhost{path}/exec?command=7&stdin=true&stdout=true"))
+        .uri(format!("wss://localhost{path}/exec?command=fail&stdin=true&stdout=true"))
         .header("Host", "localhost")
         .header("Connection", "Upgrade")
         .header("Upgrade", "websocket")
@@ -192,7 +125,7 @@ async fn logs_and_commands_reach_the_node() {
         matches!(&asked[0].what, What::Logs { follow: true, tail_lines: Some(5), container, .. } if container == "c"),
         "{asked:?}"
     );
-    assert!(matches!(&asked[1].what, What::Exec { stdin: true, command, .. } if *command == ["7"]), "{asked:?}");
+    assert!(matches!(&asked[1].what, What::Exec { stdin: true, command, .. } if *command == ["fail"]), "{asked:?}");
     https.server.stop().await;
 }
 

@@ -128,6 +128,51 @@ macro_rules! transcripts {
 
 transcripts!(first_steps, apply, changes, definitions, reading);
 
+/// Streams need a node behind the server, so they are told here and not in a transcript.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams() {
+    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+    for version in KUBECTLS {
+        let Some(kubectl) = kubectl(version) else {
+            println!("skipped: streams with kubectl {version}, which is not on this machine");
+            continue;
+        };
+        let (api, _) = serve::with_pod().await;
+        let https = serve::https(api).await;
+        assert_eq!(run(&kubectl, &https, "kubectl logs p --tail=5", "").await, "one\ntwo\n");
+        assert_eq!(run(&kubectl, &https, "kubectl logs -f p", "").await, "one\ntwo\n");
+        assert_eq!(run(&kubectl, &https, "kubectl exec p -- echo a b", "").await, "a b\n");
+        assert_eq!(run(&kubectl, &https, "kubectl exec -i p -- cat", "some input").await, "some input");
+        let failed = run(&kubectl, &https, "kubectl exec p -- fail", "").await;
+        assert_eq!(failed, "command terminated with exit code 7\nrc=7\n");
+        let mut command = tokio::process::Command::new(&kubectl);
+        command.arg("--kubeconfig").arg(&https.kubeconfig).arg("--cache-dir").arg(https.directory.path().join("cache"));
+        command.args(["port-forward", "p", ":80"]).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("kubectl starts");
+        let mut lines = tokio::io::BufReader::new(child.stdout.take().expect("piped")).lines();
+        let line = rt::timeout(Duration::from_secs(20), lines.next_line()).await.expect("in time");
+        let line = line.expect("text").expect("a line");
+        let port: u16 = line.split(':').nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok()).expect("a port");
+        let connections = (0..4_u8).map(|number| async move {
+            let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("it connects");
+            let sent = vec![number; 300_000];
+            let (mut read, mut write) = socket.split();
+            let mut got = Vec::new();
+            let writing = async {
+                write.write_all(&sent).await.expect("written");
+                write.shutdown().await.expect("shut");
+            };
+            let reading = rt::timeout(Duration::from_secs(20), read.read_to_end(&mut got));
+            let ((), read) = futures::future::join(writing, reading).await;
+            read.expect("in time").expect("read");
+            assert!(got == sent, "{} of {} bytes came back", got.len(), sent.len());
+        });
+        futures::future::join_all(connections).await;
+        child.kill().await.expect("killed");
+        https.server.stop().await;
+    }
+}
+
 #[test]
 fn the_wildcards_of_transcripts_can_fail() {
     assert!(line_matches("a [..] c", "a b c") && !line_matches("a [..] c", "a b d") && !line_matches("a", "ab"));

@@ -2,16 +2,20 @@
 #![allow(dead_code, reason = "each test uses its part")]
 use apiserver::http::{Identity, Server};
 use apiserver::identity::User;
-use apiserver::request::{Content, Request};
+use apiserver::nodes::{Nodes, PodStream, What};
+use apiserver::request::{Content, Duplex, Request};
 use apiserver::room::Parts;
 use apiserver::server::ApiServer;
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use hyper::{HeaderMap, Method};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// A server without sockets, founded.
 pub async fn alone() -> ApiServer {
@@ -19,6 +23,84 @@ pub async fn alone() -> ApiServer {
     let server = ApiServer::new(parts);
     apiserver::founding::found(&server, 6443).await.expect("a cluster is founded");
     server
+}
+
+/// A node that answers: logs are two lines, a command repeats its words and its input, a port repeats what it is sent.
+struct Echo {
+    asked: Arc<Mutex<Vec<PodStream>>>,
+}
+
+impl Nodes for Echo {
+    fn open(&self, node: &str, stream: PodStream) -> BoxFuture<'static, Result<Box<dyn Duplex>, api::status::Status>> {
+        self.asked.lock().expect("unpoisoned").push(stream.clone());
+        let node = node.to_owned();
+        async move {
+            if node != "n1" {
+                return Err(api::status::Status::unavailable(format!("node {node:?} has no session")));
+            }
+            let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+            rt::spawn("echo", async move {
+                match stream.what {
+                    What::Logs { .. } => theirs.write_all(b"one\ntwo\n").await.expect("written"),
+                    What::Exec { command, stdin, .. } => echo(&mut theirs, command, stdin).await,
+                    What::Forward { .. } => {
+                        let (mut read, mut write) = tokio::io::split(theirs);
+                        let _ = tokio::io::copy(&mut read, &mut write).await;
+                        let _ = write.shutdown().await;
+                    }
+                    What::Attach { .. } => {}
+                }
+            });
+            Ok(Box::new(ours) as Box<dyn Duplex>)
+        }
+        .boxed()
+    }
+}
+
+async fn frame(stream: &mut tokio::io::DuplexStream, channel: u8, bytes: &[u8]) {
+    let mut frame = vec![channel];
+    frame.extend_from_slice(&u32::try_from(bytes.len()).expect("short").to_be_bytes());
+    frame.extend_from_slice(bytes);
+    stream.write_all(&frame).await.expect("written");
+}
+
+/// Repeats its words, then its input; ends with 7 if its first word is `fail`.
+async fn echo(stream: &mut tokio::io::DuplexStream, command: Vec<String>, stdin: bool) {
+    if command.len() > 1 {
+        frame(stream, 1, format!("{}\n", command[1..].join(" ")).as_bytes()).await;
+    }
+    while stdin {
+        let (channel, length) = (stream.read_u8().await.expect("a channel"), stream.read_u32().await.expect("a length"));
+        let mut bytes = vec![0; length as usize];
+        stream.read_exact(&mut bytes).await.expect("a frame");
+        match channel {
+            255 => break,
+            0 => frame(stream, 1, &bytes).await,
+            _ => {}
+        }
+    }
+    let code = if command[0] == "fail" { 7 } else { 0 };
+    frame(stream, 3, format!("{{\"code\": {code}, \"error\": \"\"}}").as_bytes()).await;
+}
+
+/// A server with one node that echoes, and a pod `p` that runs on it.
+pub async fn with_pod() -> (ApiServer, Arc<Mutex<Vec<PodStream>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let nodes: Arc<dyn Nodes> = Arc::new(Echo { asked: asked.clone() });
+    let api = ApiServer::new(Parts { member: consensus::Member::alone(), nodes: Some(nodes), operator: None });
+    apiserver::founding::found(&api, 6443).await.expect("founded");
+    let pod = r#"{"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}"#;
+    let pods = "/api/v1/namespaces/default/pods";
+    assert_eq!(ask(&api, "POST", pods, &[], pod).await.code, 201);
+    let binding = r#"{"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n1"}}"#;
+    let bound = ask(&api, "POST", &format!("{pods}/p/binding"), &[], binding).await;
+    assert_eq!(bound.code, 201, "{}", bound.body);
+    let again = ask(&api, "POST", &format!("{pods}/p/binding"), &[], binding).await;
+    assert_eq!(again.code, 409, "{}", again.body);
+    let merge = ["Content-Type: application/merge-patch+json"];
+    let running = ask(&api, "PATCH", &format!("{pods}/p/status"), &merge, r#"{"status": {"phase": "Running"}}"#).await;
+    assert_eq!(running.code, 200, "{}", running.body);
+    (api, asked)
 }
 
 /// What came back.
