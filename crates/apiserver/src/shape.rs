@@ -117,7 +117,7 @@ pub fn yaml(code: u16, value: &Value) -> Result<Response, Status> {
 /// 400 for an unknown `includeObject`.
 pub fn table(call: &Call, meta: Value, objects: &[Arc<Object>]) -> Result<Response, Status> {
     let include = Include::of(call)?;
-    let columns = crate::pending::table::columns(&call.kind);
+    let columns = api::codec::table::columns(&call.kind);
     let rows: Vec<Value> = objects.iter().map(|object| row(call, include, object)).collect();
     let table = json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": columns, "rows": rows});
     Ok(Response::value(200, &table))
@@ -150,7 +150,9 @@ impl Include {
 #[must_use]
 pub fn row(call: &Call, include: Include, object: &Object) -> Value {
     let value = value(call, object);
-    let cells = crate::pending::table::cells(&call.kind, &value, api::revision::Millis(rt::wall()));
+    // In the past, an age is that of then.
+    let now = call.past.as_ref().map_or_else(|| api::revision::Millis(rt::wall()), |past| past.time());
+    let cells = api::codec::table::cells(&call.kind, &value, now);
     let shown = match include {
         Include::Nothing => return json!({"cells": cells}),
         Include::Metadata => partial(&value),

@@ -226,7 +226,7 @@ impl Writer {
         let mut table = json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1",
             "metadata": {"resourceVersion": revision.to_string()}, "columnDefinitions": null, "rows": rows});
         if !std::mem::replace(&mut self.headed, true) {
-            table["columnDefinitions"] = crate::pending::table::columns(&self.call.kind);
+            table["columnDefinitions"] = api::codec::table::columns(&self.call.kind);
         }
         buffer.extend_from_slice(&text_of(&table));
     }

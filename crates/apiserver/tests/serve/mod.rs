@@ -70,7 +70,8 @@ async fn echo(stream: &mut tokio::io::DuplexStream, command: Vec<String>, stdin:
         frame(stream, 1, format!("{}\n", command[1..].join(" ")).as_bytes()).await;
     }
     while stdin {
-        let (channel, length) = (stream.read_u8().await.expect("a channel"), stream.read_u32().await.expect("a length"));
+        let (channel, length) =
+            (stream.read_u8().await.expect("a channel"), stream.read_u32().await.expect("a length"));
         let mut bytes = vec![0; length as usize];
         stream.read_exact(&mut bytes).await.expect("a frame");
         match channel {
