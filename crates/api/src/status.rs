@@ -2,9 +2,13 @@
 //! Reasons and codes are those of apimachinery's `metav1.StatusReason`.
 use serde_json::{Value, json};
 
-/// An error a client is sent. `kind` is the plural resource, as Kubernetes has it.
+/// An error a client is sent. Boxed, so that a `Result` costs its callers a pointer and not what is rarely there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct Status(Box<Parts>);
+
+/// What a `Status` says. `kind` is the plural resource, as Kubernetes has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
     pub code: u16,
     pub reason: &'static str,
     pub message: String,
@@ -25,10 +29,24 @@ pub struct Cause {
     pub field: String,
 }
 
+impl std::ops::Deref for Status {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Status {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
+    }
+}
+
 impl Status {
     #[must_use]
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             code,
             reason,
             message: message.into(),
@@ -39,7 +57,7 @@ impl Status {
             causes: Vec::new(),
             retry_after_seconds: 0,
             continuing: String::new(),
-        }
+        }))
     }
 
     #[must_use]

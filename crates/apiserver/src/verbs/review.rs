@@ -58,7 +58,7 @@ fn access(user: &User, spec: &Value) -> Value {
     };
     match check(user, &attempt) {
         Ok(reason) => json!({"allowed": true, "reason": reason}),
-        Err(status) => json!({"allowed": false, "reason": status.message}),
+        Err(status) => json!({"allowed": false, "reason": status.message.clone()}),
     }
 }
 
