@@ -4,6 +4,7 @@ pub mod base64;
 pub mod codec;
 pub mod command;
 pub mod decision;
+mod depth;
 pub mod event;
 pub mod facet;
 pub mod field;

@@ -16,6 +16,8 @@ pub const OUTCOMES_KEPT: usize = 65_536;
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Operations in one JSON patch, as in Kubernetes' `maxJSONPatchOperations`.
 pub const PATCH_OPERATIONS_MAX: usize = 10_000;
+/// Values that the operations of one JSON patch may bring to a place, counted together.
+pub const PATCH_VALUES_MAX: usize = 10_000_000;
 /// Bytes of a name (RFC 1123 subdomain).
 pub const NAME_BYTES_MAX: usize = 253;
 /// Values one protobuf body may unfold to; two bytes can ask for an object.

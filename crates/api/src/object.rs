@@ -41,6 +41,8 @@ pub enum BodyError {
     NoKind,
     NoName,
     TooLarge(usize),
+    /// It nests more levels than can be read back.
+    TooDeep,
 }
 
 impl std::fmt::Display for BodyError {
@@ -52,6 +54,7 @@ impl std::fmt::Display for BodyError {
             Self::TooLarge(size) => {
                 write!(f, "an object may have {} bytes, this has {size}", crate::limits::OBJECT_BYTES_MAX)
             }
+            Self::TooDeep => write!(f, "an object may nest {} levels, this nests more", crate::depth::LEVELS_MAX),
         }
     }
 }
@@ -62,12 +65,15 @@ impl Body {
     /// Makes the canonical text: apiVersion, kind, metadata first, all other members sorted; drops what the fold owns.
     ///
     /// # Errors
-    /// If `value` has no apiVersion, kind or metadata.name, or is larger than an object may be.
+    /// If `value` has no apiVersion, kind or metadata.name, is larger than an object may be, or nests too deeply.
     pub fn new(value: &Value, facet: Facet) -> Result<Self, BodyError> {
         let top = value.as_object().ok_or(BodyError::NotAnObject)?;
         let meta = top.get("metadata").and_then(Value::as_object).ok_or(BodyError::NotAnObject)?;
         let text_of = |name: &str| top.get(name).and_then(Value::as_str).ok_or(BodyError::NoKind);
         let name = meta.get("name").filter(|name| name.is_string()).ok_or(BodyError::NoName)?;
+        if !crate::depth::readable(value) {
+            return Err(BodyError::TooDeep);
+        }
         let mut text = String::with_capacity(1_024);
         text.push_str("{\"apiVersion\":");
         push(&mut text, &Value::from(text_of("apiVersion")?));
@@ -210,5 +216,13 @@ mod tests {
     fn a_thing_without_name_is_no_object() {
         let value = json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {}});
         assert_eq!(Body::new(&value, Facet::default()), Err(BodyError::NoName));
+    }
+    #[test]
+    fn what_could_not_be_read_back_is_no_object() {
+        let nested = |levels| (0..levels).fold(json!(1), |value, _| json!([value]));
+        let value = |levels| json!({"kind": "Boat", "apiVersion": "rutter.dev/v1", "metadata": {"name": "x"}, "spec": nested(levels)});
+        let body = Body::new(&value(126), Facet::default()).expect("as deep as can be");
+        assert_eq!(body.join(Key::new("boats", "n", "x"), Uid(7), Millis(1), Revision(1)).value()["spec"], nested(126));
+        assert_eq!(Body::new(&value(127), Facet::default()), Err(BodyError::TooDeep));
     }
 }

@@ -1,5 +1,6 @@
 //! YAML bodies, read as the JSON they stand for, and values printed as YAML. One document only.
 use crate::codec::parsed::Parsed;
+use crate::depth;
 use crate::limits::{JSON_DEPTH_MAX, YAML_NODES_MAX};
 use crate::status::Status;
 use serde_json::Value;
@@ -22,22 +23,13 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Status> {
         },
     };
     let parsed: Parsed = serde_saphyr::from_str_with_options(text, options).map_err(|why| bad(why.to_string()))?;
-    if depth(&parsed.value, JSON_DEPTH_MAX) { Ok(parsed) } else { Err(bad("it nests too deeply".into())) }
+    if depth::readable(&parsed.value) { Ok(parsed) } else { Err(bad("it nests too deeply".into())) }
 }
 
 /// # Errors
 /// 500 if the value has no YAML form.
 pub fn print(value: &Value) -> Result<String, Status> {
     serde_saphyr::to_string(value).map_err(|why| Status::internal(format!("the object has no YAML form: {why}")))
-}
-
-/// Whether `value` nests at most `left` levels.
-fn depth(value: &Value, left: usize) -> bool {
-    match value {
-        Value::Array(items) => left > 0 && items.iter().all(|item| depth(item, left - 1)),
-        Value::Object(members) => left > 0 && members.values().all(|member| depth(member, left - 1)),
-        _ => true,
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! JSON Patch (RFC 6902). It limits operations and what copies may grow to, and does nothing else beside the crate.
-use crate::limits::{OBJECT_BYTES_MAX, PATCH_OPERATIONS_MAX};
+//! JSON Patch (RFC 6902). It limits operations, what copies may grow to and how deep it all may nest, and does nothing else beside the crate.
+use crate::depth;
+use crate::limits::{OBJECT_BYTES_MAX, PATCH_OPERATIONS_MAX, PATCH_VALUES_MAX};
 use crate::status::Status;
 use json_patch::PatchOperation;
 use serde_json::Value;
@@ -16,7 +17,7 @@ pub fn apply(old: &Value, patch: &Value) -> Result<Value, Status> {
         return Err(Status::new(413, "RequestEntityTooLarge", message));
     }
     let mut new = old.clone();
-    let mut copied = 0;
+    let (mut copied, mut brought) = (0, 0);
     for operation in list {
         let operation: PatchOperation = serde_json::from_value(operation.clone())
             .map_err(|why| Status::bad_request(format!("error decoding patch: {why}")))?;
@@ -26,10 +27,30 @@ pub fn apply(old: &Value, patch: &Value) -> Result<Value, Status> {
                 return Err(refused("the patch copies more than an object may have"));
             }
         }
+        brought += not_too_deep(&new, &operation)?;
+        if brought > PATCH_VALUES_MAX {
+            return Err(refused("the patch brings more values to other places than a patch may"));
+        }
         json_patch::patch_unsafe(&mut new, std::slice::from_ref(&operation))
             .map_err(|why| refused(&why.kind.to_string()))?;
     }
     Ok(new)
+}
+
+/// Refuses what would nest deeper than can be read back, before it is made; gives how many values are brought to a place.
+fn not_too_deep(document: &Value, operation: &PatchOperation) -> Result<usize, Status> {
+    let (path, value) = match operation {
+        PatchOperation::Add(add) => (&add.path, Some(&add.value)),
+        PatchOperation::Replace(replace) => (&replace.path, Some(&replace.value)),
+        PatchOperation::Copy(copy) => (&copy.path, document.pointer(copy.from.as_str())),
+        PatchOperation::Move(from) => (&from.path, document.pointer(from.from.as_str())),
+        PatchOperation::Remove(_) | PatchOperation::Test(_) => return Ok(0),
+    };
+    let (levels, count) = value.map_or((0, 0), depth::measure);
+    if path.count() + levels > depth::LEVELS_MAX {
+        return Err(refused(&format!("the patch nests more than {} levels", depth::LEVELS_MAX)));
+    }
+    Ok(count)
 }
 
 fn refused(why: &str) -> Status {
@@ -73,5 +94,16 @@ mod tests {
         let old = json!({"a": "x".repeat(100_000)});
         let patch: Vec<_> = (0..30).map(|at| json!({"op": "copy", "from": "", "path": format!("/c{at}")})).collect();
         assert_eq!(apply(&old, &json!(patch)).expect_err("too large").code, 422);
+    }
+    #[test]
+    fn a_patch_cannot_nest_without_bound() {
+        let copies: Vec<_> =
+            (0..20).map(|at| json!({"op": "copy", "from": "/a", "path": format!("/a{}", "/a".repeat(1 << at))})).collect();
+        let nested = (0..100).fold(json!({"a": 1}), |value, _| json!({"a": value}));
+        let add = json!([{"op": "add", "path": format!("/a{}", "/a".repeat(99)), "value": nested}]);
+        let moved = json!([{"op": "add", "path": "/b", "value": nested}, {"op": "move", "from": "/b", "path": format!("/a{}", "/a".repeat(99))}]);
+        assert_eq!(apply(&json!({"a": {"a": 1}}), &json!(copies)).expect_err("too deep").code, 422);
+        assert_eq!(apply(&nested, &add).expect_err("too deep").code, 422);
+        assert_eq!(apply(&nested, &moved).expect_err("too deep").code, 422);
     }
 }
