@@ -45,6 +45,21 @@ impl Problems {
         self.add("FieldValueNotSupported", &format!("Unsupported value: {}", shown(value)), field, &why);
     }
 
+    /// `found` is the name of the type that stands there.
+    pub fn wrong_type(&mut self, field: impl Into<String>, found: &str, why: &str) {
+        self.add("FieldValueTypeInvalid", &format!("Invalid value: {found:?}"), field, why);
+    }
+
+    pub fn too_many(&mut self, field: impl Into<String>, found: u64, most: u64) {
+        let items = if most == 1 { "item" } else { "items" };
+        self.add(
+            "FieldValueTooMany",
+            &format!("Too many: {found}"),
+            field,
+            &format!("must have at most {most} {items}"),
+        );
+    }
+
     fn add(&mut self, reason: &'static str, what: &str, field: impl Into<String>, why: &str) {
         let message = if why.is_empty() { what.to_owned() } else { format!("{what}: {why}") };
         self.causes.push(Cause { reason, message, field: field.into() });

@@ -1,9 +1,10 @@
 //! The registry of kinds, and the ways into it. It never stores an object.
 //!
 //! `builtin() -> &'static [Kind]`; `set::Kinds` finds kinds among built-in and custom ones;
-//! `from_crd(&Value) -> Result<Vec<Kind>, Status>`; `body(resource, &Value) -> Result<Body, BodyError>`;
+//! `custom::from_crd(&Value) -> Result<Vec<Kind>, Status>`; `body(resource, &Value) -> Result<Body, BodyError>`;
 //! `convert::{to_storage, from_storage}` for kinds that share a storage under another shape (the two `Event`s).
 pub mod convert;
+pub mod custom;
 pub mod set;
 mod table;
 

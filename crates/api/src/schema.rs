@@ -27,7 +27,16 @@ pub fn check_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Statu
             Some(message) => fields::check(message, value).map_err(wrong)?,
             None => Vec::new(),
         },
-        Schema::Custom(_) => Vec::new(),
+        Schema::Custom(schema) => {
+            let mut unknown = schema.prune(value);
+            if let (Some(message), Some(meta)) = (structure::message(structure::OBJECT_META), value.get_mut("metadata"))
+                && !meta.is_null()
+            {
+                let gone = fields::check(message, meta).map_err(wrong)?;
+                unknown.extend(gone.into_iter().map(|path| format!("metadata.{path}")));
+            }
+            unknown
+        }
     };
     Ok(unknown.into_iter().map(|path| format!("unknown field \"{path}\"")).collect())
 }
@@ -36,6 +45,6 @@ pub fn check_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Statu
 pub fn default(kind: &Kind, value: &mut Value) {
     match &kind.schema {
         Schema::Message(_) => default::fill(kind, value),
-        Schema::Custom(_) => {}
+        Schema::Custom(schema) => schema.default(value),
     }
 }

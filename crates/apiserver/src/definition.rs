@@ -11,7 +11,7 @@ use store::view::View;
 /// # Errors
 /// What `from_crd` says of a definition that cannot be served.
 pub fn establish(view: &View, value: &mut Value) -> Result<(), Status> {
-    let kinds = crate::pending::from_crd(value)?;
+    let kinds = api::kinds::custom::from_crd(value)?;
     let (kind, list_kind, singular) = match kinds.first() {
         Some(first) => (first.kind.to_string(), first.list_kind.to_string(), first.singular.to_string()),
         None => return Ok(()),

@@ -14,7 +14,6 @@ pub mod negotiate;
 pub mod nodes;
 pub mod operator;
 pub mod paths;
-mod pending;
 pub mod permission;
 pub mod query;
 pub mod read;

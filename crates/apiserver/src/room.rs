@@ -111,7 +111,7 @@ impl Room {
         }
         let custom = view.list(DEFINITIONS, None).flat_map(|definition| {
             // A definition that cannot be served was told so when it was written; it serves nothing.
-            crate::pending::from_crd(&definition.value()).unwrap_or_default()
+            api::kinds::custom::from_crd(&definition.value()).unwrap_or_default()
         });
         let made = Arc::new(Served::new(fingerprint, Kinds::new(custom.map(Arc::new))));
         *self.served.write().unwrap_or_else(PoisonError::into_inner) = made.clone();

@@ -4,7 +4,9 @@ mod client;
 mod control;
 mod failure;
 mod front;
+mod image;
 mod kubeconfig;
+mod node;
 mod operator;
 mod replay;
 mod simulate;
@@ -32,6 +34,11 @@ enum Verb {
     Up(up::Up),
     /// One member of a cluster.
     Control(control::Control),
+    /// One worker of a cluster.
+    Node(node::Node),
+    /// Images in the stores of this machine's nodes.
+    #[command(subcommand)]
+    Image(image::Image),
     /// Members, leader, log index, revision, the state hash of each member, nodes.
     Status(verbs::Reach),
     /// What happened: every entry with who, why and what changed.
@@ -54,8 +61,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // These two run without a runtime: a shim forks, and the built-in image's page needs none.
     let code = match arguments.first().map(String::as_str) {
-        Some("pod-shim") => Some(node::shim::main(&arguments[1..])),
-        Some("hello") => Some(node::hello::main()),
+        Some("pod-shim") => Some(::node::shim::main(&arguments[1..])),
+        Some("hello") => Some(::node::hello::main()),
         _ => None,
     };
     if let Some(code) = code {
@@ -84,6 +91,8 @@ async fn run(door: &Door) -> Result<(), Failure> {
     match &door.verb {
         Verb::Up(up) => up::run(up, door.output).await,
         Verb::Control(control) => control::run(control).await,
+        Verb::Node(node) => node::run(node, door.output).await,
+        Verb::Image(image) => image::run(image, door.output),
         Verb::Status(reach) => verbs::status(reach, door.output).await,
         Verb::Log(log) => verbs::log(log, door.output).await,
         Verb::Replay(replay) => replay::run(replay, door.output),

@@ -25,7 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
 
 /// What a thinker may depend on beside ours: nothing here reads a clock, a random number, a file or a socket.
 const THINKERS_MAY: [(&str, &[&str]); 4] = [
-    ("api", &["serde", "serde_json", "serde-saphyr", "json-patch", "rkyv", "prost", "bytes", "blake3", "jiff"]),
+    ("api", &["serde", "serde_json", "serde-saphyr", "json-patch", "regex", "rkyv", "prost", "bytes", "blake3", "jiff"]),
     ("store", &["bytes", "blake3", "crc32c", "imbl", "rkyv", "serde", "serde_json", "tracing", "rocksdb", "loom"]),
     ("scheduler", &["serde", "serde_json", "blake3"]),
     ("controllers", &["serde", "serde_json", "blake3"]),

@@ -58,3 +58,19 @@ pub const SHIM_REQUEST_MAX: usize = 1024 * 1024;
 pub const SERVICE_SETTLE: u64 = 50;
 /// How long a failed pull is shown as `ErrImagePull` before it is shown as `ImagePullBackOff`.
 pub const ERROR_SHOWN: u64 = 2_000;
+/// Bytes of an answer to an HTTP probe that are read.
+pub const PROBE_BODY_MAX: usize = 10 * 1024;
+/// Words to and from a member that wait to be handled.
+pub const WORDS_MAX: usize = 1_024;
+/// Seconds for which a client stays with its endpoint where the service does not say (API: three hours).
+pub const SERVICE_AFFINITY_SECONDS: u64 = 10_800;
+/// Letters of a service's own name in the names of its chains.
+pub const SERVICE_NAME_SHOWN: usize = 100;
+/// Flows of UDP that are cut after one change of services, at most: each is a process.
+pub const SERVICE_FLOWS_CUT_MAX: usize = 256;
+/// How long an endpoint may take to accept a forwarded connection before the next is tried.
+pub const SERVICE_CONNECT_WAIT: u64 = 3_000;
+/// Wait after a port could not accept (no more files).
+pub const SERVICE_ACCEPT_WAIT: u64 = 50;
+/// Connections forwarded at once without root.
+pub const SERVICE_FORWARDS_MAX: usize = 4_096;

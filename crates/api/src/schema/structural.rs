@@ -1,4 +1,12 @@
-//! The structural schema of a CustomResourceDefinition as data. It never changes an object by itself.
+//! The structural schema of a CustomResourceDefinition (apiextensions.k8s.io/v1): read once, then used to prune, to default and to
+//! validate objects. It never looks an object up and never decides what is written.
+mod check;
+mod fill;
+pub mod node;
+mod prune;
+
+use crate::field::Problems;
+use node::Node;
 use serde_json::Value;
 
 /// The schema of one version of a custom kind.
@@ -6,4 +14,33 @@ use serde_json::Value;
 pub struct Structural {
     /// `openAPIV3Schema` as it was written.
     pub source: Value,
+    root: Node,
 }
+
+impl Structural {
+    /// Reads `openAPIV3Schema`; what is wrong with it goes to `problems`, below `path`.
+    #[must_use]
+    pub fn read(source: &Value, path: &str, problems: &mut Problems) -> Self {
+        Self { root: node::read(source, path, problems), source: source.clone() }
+    }
+
+    /// Takes out what the schema does not know; the paths of what is gone.
+    pub fn prune(&self, value: &mut Value) -> Vec<String> {
+        let mut gone = Vec::new();
+        prune::root(&self.root, value, &mut gone);
+        gone
+    }
+
+    /// Fills in the schema's `default`s.
+    pub fn default(&self, value: &mut Value) {
+        fill::root(&self.root, value);
+    }
+
+    /// Everything in `value` that the schema does not allow.
+    pub fn check(&self, value: &Value, problems: &mut Problems) {
+        check::root(&self.root, value, problems);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ impl Nodes {
     ) -> Result<(), LinkError> {
         let mut asker = Both { sender, receiver };
         let Some(connected) = self.table.get(node) else {
-            let message = no_session(node).message;
+            let message = no_session(node).message.clone();
             return asker.sender.json(&StreamReply::Refused { code: 503, message }).await;
         };
         let (mut sender, receiver) = connected.session.open().await?;
