@@ -12,3 +12,4 @@ pub mod service;
 pub mod shim;
 pub mod streams;
 pub mod volume;
+pub mod volume;
