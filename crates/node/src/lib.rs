@@ -12,4 +12,3 @@ pub mod service;
 pub mod shim;
 pub mod streams;
 pub mod volume;
-pub mod volume;
