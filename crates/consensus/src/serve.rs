@@ -98,7 +98,10 @@ impl Server {
 
     async fn append(&self, from: u64, append: Append) -> Answer {
         // openraft takes consecutive entries for granted.
-        let start = append.previous.map_or(0, |previous| previous.index + 1);
+        let start = append.previous.map_or(Some(0), |previous| previous.index.checked_add(1));
+        let Some(start) = start.filter(|start| start.checked_add(append.entries.len() as u64).is_some()) else {
+            return refused("no entry can follow the last possible one");
+        };
         if !(start..).zip(&append.entries).all(|(index, entry)| entry.log_id.index == index) {
             return refused("the entries do not follow each other");
         }

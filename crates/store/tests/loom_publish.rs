@@ -34,6 +34,31 @@ fn readers_get_whole_values_that_never_go_back() {
 }
 
 #[test]
+fn nobody_sees_a_value_before_it_is_published() {
+    let mut model = loom::model::Builder::new();
+    // Two switches suffice for a reader to be caught between looking and counting in while its slot is rewritten.
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let latest = Arc::new(Latest::new(Value(Arc::new(0))));
+        let begun = Arc::new(AtomicUsize::new(0));
+        let reader = {
+            let (latest, begun) = (latest.clone(), begun.clone());
+            thread::spawn(move || {
+                let first = *latest.get().0;
+                let (second, third) = (*latest.get().0, *latest.get().0);
+                assert!(first <= second && second <= third, "{first}, {second}, {third}");
+                assert!(third <= begun.load(Ordering::SeqCst));
+            })
+        };
+        for value in 1..=3 {
+            begun.store(value, Ordering::SeqCst);
+            latest.set(Value(Arc::new(value)));
+        }
+        reader.join().expect("the reader was content");
+    });
+}
+
+#[test]
 fn two_readers_and_a_writer() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);

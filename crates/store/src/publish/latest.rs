@@ -1,9 +1,9 @@
 //! The newest of a row of values, taken without a lock: slots with a count of readers in each. It knows nothing of what it holds,
 //! and needs nothing but atomics, so that `tests/loom_publish.rs` can try every interleaving of exactly this file.
 //!
-//! A reader counts itself into the slot named by `newest`, clones, and counts itself out. The writer writes only into a slot that is
-//! not `newest` and has no reader, which it claims by one compare-and-swap; a reader that comes upon a claimed slot goes back out and
-//! looks again: `newest` has then moved on. Several writers would be safe too, only the order of their values would be undefined.
+//! A reader counts itself into the slot named by `newest`, looks whether `newest` still names it, clones, and counts itself out. The
+//! writer writes only into a slot that is not `newest` and has no reader, which it claims by one compare-and-swap. A reader that comes
+//! upon a claimed slot, or upon one that was rewritten and is not published yet, goes back out and looks again: `newest` has moved on. Several writers would be safe too, only the order of their values would be undefined.
 #[cfg(loom)]
 use loom::{
     cell::UnsafeCell,
@@ -72,9 +72,11 @@ impl<T: Clone> Latest<T> {
     pub(crate) fn get(&self) -> T {
         loop {
             // Acquire: pairs with the release in `set`, so that the slot is seen as it was when it became the newest, or later.
-            let slot = &self.slots[self.newest.load(Ordering::Acquire)];
-            let counted = Counted::into(slot);
-            if let Some(counted) = counted
+            let at = self.newest.load(Ordering::Acquire);
+            // If the slot was rewritten since, counting in acquires the writer's release, and with it that `newest` had moved away;
+            // if it names the slot all the same, what stands there has been published.
+            if let Some(counted) = Counted::into(&self.slots[at])
+                && self.newest.load(Ordering::Acquire) == at
                 && let Some(value) = counted.clone_value()
             {
                 return value;
