@@ -1,5 +1,5 @@
 //! Transcripts of stock kubectl against the server: each `$ ` line is run, what follows must be what it prints.
-//! `[..]` stands for any text within a line, a line `...` for any lines. Skipped, by name, where there is no kubectl.
+//! `[..]` stands for any text within a line, a line `...` for any lines.
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -7,14 +7,17 @@ use std::process::Stdio;
 use std::time::Duration;
 
 /// The kubectls that are tried, by the minor version they are of.
-const KUBECTLS: [&str; 2] = ["1.32", "1.33"];
+const KUBECTLS: [&str; 2] = ["1.32", "1.35"];
 
-fn kubectl(version: &str) -> Option<PathBuf> {
-    let beside = PathBuf::from(format!("/usr/lib/google-cloud-sdk/bin/kubectl.{version}"));
-    let named = std::env::var_os("PATH").and_then(|paths| {
-        std::env::split_paths(&paths).map(|path| path.join(format!("kubectl.{version}"))).find(|path| path.exists())
-    });
-    Some(beside).filter(|path| path.exists()).or(named)
+fn kubectl(version: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it lies in the directory of what is built");
+    let path = target.join("tools").join(format!("kubectl-{version}"));
+    assert!(
+        path.exists(),
+        "kubectl {version} is not at {}: run scripts/kubectl-versions (make test does)",
+        path.display()
+    );
+    path
 }
 
 async fn run(kubectl: &Path, https: &serve::Https, line: &str, input: &str) -> String {
@@ -84,10 +87,7 @@ async fn transcript(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(format!("{name}.txt"));
     let text = std::fs::read_to_string(&path).expect("a transcript");
     for version in KUBECTLS {
-        let Some(kubectl) = kubectl(version) else {
-            println!("skipped: {name} with kubectl {version}, which is not on this machine");
-            continue;
-        };
+        let kubectl = kubectl(version);
         let https = serve::https(serve::alone().await).await;
         let mut lines = text.lines().filter(|line| !line.starts_with('#')).peekable();
         while let Some(line) = lines.next() {
@@ -133,10 +133,7 @@ transcripts!(first_steps, apply, changes, reading);
 async fn streams() {
     use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
     for version in KUBECTLS {
-        let Some(kubectl) = kubectl(version) else {
-            println!("skipped: streams with kubectl {version}, which is not on this machine");
-            continue;
-        };
+        let kubectl = kubectl(version);
         let (api, _) = serve::with_pod().await;
         let https = serve::https(api).await;
         assert_eq!(run(&kubectl, &https, "kubectl logs p --tail=5", "").await, "one\ntwo\n");

@@ -1,18 +1,24 @@
 //! `rutter bench`: what the log, the API and the watches cost, beside a real peer where there is one. Figures only; it judges nothing.
 mod api;
+mod cluster;
 mod etcd;
 mod failover;
+mod log;
 mod measure;
 mod process;
+mod reach;
+mod scratch;
 mod state;
 mod watch;
 
-use crate::client::Target;
 use crate::failure::{Failure, Output};
-use crate::{kubeconfig, operator};
-use measure::{Measured, median, ratio, round};
-use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use crate::operator;
+use cluster::Cluster;
+use measure::summary;
+use reach::{Reached, reach};
+use scratch::Scratch;
+use serde_json::Value;
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
@@ -63,7 +69,7 @@ pub(crate) struct Log {
     #[arg(long, default_value_t = 5)]
     seconds: u64,
     /// Rounds, ours and the peer's in turn.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = rounds)]
     rounds: usize,
     #[arg(long, default_value_t = 7443)]
     api_port: u16,
@@ -86,8 +92,11 @@ pub(crate) struct Api {
     clients: usize,
     #[arg(long, default_value_t = 1024)]
     size: usize,
+    /// Seconds of each round.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    #[arg(long, default_value_t = 3, value_parser = rounds)]
+    rounds: usize,
     /// The server's processes, for CPU time; a Rutter cluster on this machine names its own.
     #[arg(long, value_delimiter = ',')]
     pids: Vec<u32>,
@@ -105,8 +114,11 @@ pub(crate) struct Watch {
     /// Changes a second.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     rate: u64,
+    /// Seconds of each round.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    #[arg(long, default_value_t = 3, value_parser = rounds)]
+    rounds: usize,
     #[arg(long, default_value_t = 1024)]
     size: usize,
     #[arg(long, value_delimiter = ',')]
@@ -114,101 +126,39 @@ pub(crate) struct Watch {
 }
 
 pub(crate) async fn run(bench: &Bench, output: Output) -> Result<(), Failure> {
-    match bench {
-        Bench::Log(log) => run_log(log, output).await,
-        Bench::Api(api) => run_api(api, output).await,
-        Bench::Watch(watch) => run_watch(watch, output).await,
-        Bench::Failover(failover) => run_failover(failover, output).await,
-        Bench::State(state) => run_state(state, output).await,
-    }
-}
-
-async fn run_log(log: &Log, output: Output) -> Result<(), Failure> {
-    let dir = Scratch::make()?;
-    let etcd = match log.peer {
-        Some(Peer::Etcd) => Some(etcd::Etcd::start(&dir.0, log.etcd_port).await?),
-        None => None,
+    let result = match bench {
+        Bench::Log(log) => log::run(log).await,
+        Bench::Api(api) => run_api(api).await,
+        Bench::Watch(watch) => run_watch(watch).await,
+        Bench::Failover(failover) => run_failover(failover).await,
+        Bench::State(state) => run_state(state).await,
     };
-    let cluster = crate::up::Members::start(&dir.0.join("rutter"), 3, log.api_port).await?;
-    let (mut ours, mut peers) = (Vec::new(), Vec::new());
-    for round in 1..=log.rounds {
-        eprintln!("round {round} of {}", log.rounds);
-        ours.push(load(&cluster, log).await?);
-        if let Some(etcd) = &etcd {
-            peers.push(etcd.load(log.clients, log.size, log.seconds).await?);
-        }
-    }
-    cluster.stop().await;
-    let mut result = json!({"clients": log.clients, "size": log.size, "members": 3, "rutter": summary(&ours)});
-    if !peers.is_empty() {
-        let pairs = || ours.iter().zip(&peers);
-        result["etcd"] = summary(&peers);
-        result["cpu_ratio"] =
-            round(median(pairs().map(|(a, b)| ratio(b.cpu_us_per_op(), a.cpu_us_per_op())).collect())).into();
-        result["throughput_ratio"] = round(median(pairs().map(|(a, b)| ratio(a.rate(), b.rate())).collect())).into();
-        let p99 = |m: &Measured| m.percentile(99.0) as f64;
-        result["p99_ratio"] = round(median(pairs().map(|(a, b)| ratio(p99(b), p99(a))).collect())).into();
-    }
-    operator::print(output, &result, table);
+    operator::print(output, &result?, table);
     Ok(())
 }
 
-/// The load runs inside the leader's process, so its CPU time is counted as ours.
-async fn load(cluster: &crate::up::Members, log: &Log) -> Result<Measured, Failure> {
-    let cpu = process::cpu_us(&cluster.pids());
-    let ask = json!({"clients": log.clients, "size": log.size, "seconds": log.seconds});
-    let answer = operator::ask(&cluster.target, hyper::Method::POST, "load", Some(&ask)).await?;
-    let latencies = answer.get("latencies_us").and_then(Value::as_array);
-    let measured = Measured {
-        latencies_us: latencies.into_iter().flatten().filter_map(Value::as_u64).collect(),
-        errors: answer.get("errors").and_then(Value::as_u64).unwrap_or(0),
-        error: answer.get("error").and_then(Value::as_str).map(str::to_owned),
-        elapsed_us: answer.get("elapsed_us").and_then(Value::as_u64).unwrap_or(0),
-        cpu_us: process::cpu_us(&cluster.pids()) - cpu,
-    };
-    measured.checked("rutter")
-}
-
-/// Medians over the rounds, with the least and the most of the rate.
-fn summary(rounds: &[Measured]) -> Value {
-    let all = |of: fn(&Measured) -> f64| rounds.iter().map(of).collect::<Vec<_>>();
-    let rates = all(Measured::rate);
-    json!({
-        "ops_per_second": round(median(rates.clone())),
-        "ops_per_second_min": round(rates.iter().copied().fold(f64::INFINITY, f64::min)),
-        "ops_per_second_max": round(rates.iter().copied().fold(0.0, f64::max)),
-        "p50_us": median(all(|m| m.percentile(50.0) as f64)),
-        "p99_us": median(all(|m| m.percentile(99.0) as f64)),
-        "cpu_us_per_op": round(median(all(Measured::cpu_us_per_op))),
-        "errors": rounds.iter().map(|m| m.errors).sum::<u64>(),
-    })
-}
-
-async fn run_failover(bench: &Failover, output: Output) -> Result<(), Failure> {
+async fn run_failover(bench: &Failover) -> Result<Value, Failure> {
     let dir = Scratch::make()?;
-    let mut cluster = crate::up::Members::start(&dir.0.join("rutter"), 3, bench.api_port).await?;
+    let mut cluster = Cluster::start(&dir.path().join("rutter"), 3, bench.api_port).await?;
     let trial = failover::Trial { kills: bench.kills, writers: bench.writers, size: bench.size };
     let result = failover::run(&mut cluster, &trial).await;
     cluster.stop().await;
-    operator::print(output, &result?, table);
-    Ok(())
+    result
 }
 
-async fn run_state(bench: &State, output: Output) -> Result<(), Failure> {
+async fn run_state(bench: &State) -> Result<Value, Failure> {
     let dir = Scratch::make()?;
-    let home = dir.0.join("rutter");
-    let mut cluster = crate::up::Members::start(&home, 1, bench.api_port).await?;
+    let home = dir.path().join("rutter");
+    let mut cluster = Cluster::start(&home, 1, bench.api_port).await?;
     let result = state::run(&mut cluster, &home, bench.objects, bench.size).await;
     cluster.stop().await;
-    operator::print(output, &result?, table);
-    Ok(())
+    result
 }
 
-async fn run_api(bench: &Api, output: Output) -> Result<(), Failure> {
-    let (target, pids) = reach(bench.kubeconfig.as_deref(), &bench.pids).await?;
+async fn run_api(bench: &Api) -> Result<Value, Failure> {
+    let Reached { target, pids } = reach(bench.kubeconfig.as_deref(), &bench.pids).await?;
     let namespace = format!("bench-{:x}", rt::random());
     api::make_namespace(&target, &namespace).await?;
-    fill(&target, &namespace, bench.objects, bench.size).await?;
     let load = api::Load {
         operation: bench.operation,
         clients: bench.clients,
@@ -217,40 +167,26 @@ async fn run_api(bench: &Api, output: Output) -> Result<(), Failure> {
         namespace: namespace.clone(),
         pids: pids.clone(),
     };
-    let measured = api::run(&target, &load).await;
-    let resident: u64 = pids.iter().map(|pid| process::resident(*pid)).max().unwrap_or(0);
+    let rounds = async {
+        api::fill(&target, &namespace, bench.objects, bench.size).await?;
+        let mut rounds = Vec::new();
+        for _ in 0..bench.rounds {
+            rounds.push(api::run(&target, &load).await?);
+        }
+        Ok::<_, Failure>(rounds)
+    }
+    .await;
+    let resident = pids.iter().map(|pid| process::resident(*pid)).max();
     api::remove_namespace(&target, &namespace).await;
-    let mut result = measured?.to_value();
+    let mut result = summary(&rounds?);
+    result["clients"] = bench.clients.into();
+    result["size"] = bench.size.into();
     result["resident_bytes"] = resident.into();
-    operator::print(output, &result, table);
-    Ok(())
+    Ok(result)
 }
 
-async fn fill(target: &Target, namespace: &str, objects: usize, size: usize) -> Result<(), Failure> {
-    let mut tasks = Vec::new();
-    for lane in 0..FILL_LANES.min(objects) {
-        let mut connection = target.connect().await?;
-        let path = api::collection(namespace);
-        tasks.push(rt::spawn("fill", async move {
-            for number in (lane..objects).step_by(FILL_LANES) {
-                connection
-                    .call(hyper::Method::POST, &path, Some(api::config_map(&format!("f-{number}"), size)))
-                    .await?;
-            }
-            Ok::<(), Failure>(())
-        }));
-    }
-    for task in tasks {
-        task.await.unwrap_or_else(|_| Err(Failure::new("a client of the benchmark failed", "measure again")))?;
-    }
-    Ok(())
-}
-
-/// Clients that make the objects which are there before the load.
-const FILL_LANES: usize = 32;
-
-async fn run_watch(bench: &Watch, output: Output) -> Result<(), Failure> {
-    let (target, pids) = reach(bench.kubeconfig.as_deref(), &bench.pids).await?;
+async fn run_watch(bench: &Watch) -> Result<Value, Failure> {
+    let Reached { target, pids } = reach(bench.kubeconfig.as_deref(), &bench.pids).await?;
     let namespace = format!("bench-{:x}", rt::random());
     api::make_namespace(&target, &namespace).await?;
     let load = watch::Load {
@@ -261,24 +197,26 @@ async fn run_watch(bench: &Watch, output: Output) -> Result<(), Failure> {
         namespace: namespace.clone(),
         pids,
     };
-    let measured = watch::run(&target, &load).await;
+    let mut rounds = Vec::new();
+    let mut failed = None;
+    for _ in 0..bench.rounds {
+        match watch::run(&target, &load).await {
+            Ok(measured) => rounds.push(measured),
+            Err(why) => failed = Some(why),
+        }
+    }
     api::remove_namespace(&target, &namespace).await;
-    operator::print(output, &measured?.to_value(), table);
-    Ok(())
+    if let Some(why) = failed {
+        return Err(why);
+    }
+    let mut result = summary(&rounds);
+    result["watchers"] = bench.watchers.into();
+    result["changes_per_second"] = bench.rate.into();
+    Ok(result)
 }
 
-/// The server, and the processes whose CPU time it costs.
-async fn reach(flag: Option<&Path>, pids: &[u32]) -> Result<(Target, Vec<u32>), Failure> {
-    let target = Target::new(&kubeconfig::read(&kubeconfig::find(flag, Path::new(".rutter")))?)?;
-    if !pids.is_empty() {
-        return Ok((target, pids.to_vec()));
-    }
-    // Another server than ours does not know the path; then the CPU figure is 0.
-    let status = operator::ask(&target, hyper::Method::GET, "status", None).await.unwrap_or_default();
-    let members = status.get("members").and_then(Value::as_array);
-    let pids =
-        members.into_iter().flatten().filter_map(|member| u32::try_from(member.get("pid")?.as_u64()?).ok()).collect();
-    Ok((target, pids))
+fn rounds(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|rounds| (1..=100).contains(rounds)).ok_or_else(|| "say 1 to 100 rounds".into())
 }
 
 /// One line a field; what has fields of its own is indented.
@@ -294,24 +232,4 @@ fn table(value: &Value) -> String {
         }
     }
     text
-}
-
-/// A directory on the real disk that goes away.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make() -> Result<Self, Failure> {
-        // Not in /tmp, which may be memory: fsync must cost what it costs.
-        let path = std::env::current_dir().unwrap_or_default().join(format!(".rutter-bench-{:x}", rt::random()));
-        let bad = |why| Failure::new(format!("{}: {why}", path.display()), "run it where you may write");
-        std::fs::create_dir_all(&path).map_err(bad)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What stays is named so that it can be removed by hand.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

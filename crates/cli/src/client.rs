@@ -127,7 +127,9 @@ impl Connection {
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
-        let request = request.body(Full::new(body.unwrap_or_default())).map_err(|why| Failure::new(why, ""))?;
+        let request = request
+            .body(Full::new(body.unwrap_or_default()))
+            .map_err(|why| Failure::new(why, "mend the server's address in the kubeconfig"))?;
         let cut = |why: hyper::Error| {
             Failure::new(format!("the connection to {}:{} broke: {why}", self.target.host, self.target.port), NEXT)
         };
@@ -161,7 +163,13 @@ impl Connection {
         }
         let message =
             value.get("message").and_then(Value::as_str).map_or_else(|| format!("HTTP status {status}"), str::to_owned);
-        Err(Failure::new(message, ""))
+        let next = match status {
+            401 | 403 => "use the kubeconfig that `rutter up` wrote",
+            404 => "see `rutter status` for what there is",
+            429 | 500.. => "try again in a moment, or see `rutter status`",
+            _ => "mend what was asked for, see `rutter help`",
+        };
+        Err(Failure::new(message, next))
     }
 }
 

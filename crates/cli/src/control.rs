@@ -38,6 +38,9 @@ pub(crate) struct Control {
     with_parent: bool,
 }
 
+/// A member with a past goes on from it.
+const NEXT: &str = "mend that, then start it again: it goes on from its directory";
+
 pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
     crate::follow_parent(flags.with_parent);
     let begin = match (&flags.token, flags.found) {
@@ -56,7 +59,7 @@ pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
         advertise_link: flags.advertise_link.clone(),
         begin,
     };
-    let running = control::member::start(&config).await.map_err(|why| Failure::new(why, ""))?;
+    let running = control::member::start(&config).await.map_err(|why| Failure::new(why, NEXT))?;
     println!("member {} serves the API at {} and link at {}", flags.name, running.api(), running.link());
     let why = {
         let stopped = std::pin::pin!(crate::stopped());
@@ -69,6 +72,6 @@ pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
     running.stop().await;
     match why {
         None => Ok(()),
-        Some(why) => Err(Failure::new(why, "")),
+        Some(why) => Err(Failure::new(why, NEXT)),
     }
 }

@@ -10,7 +10,7 @@ pub(crate) enum Output {
     Json,
 }
 
-/// A command failed. `next` says what to do about it.
+/// A command failed. `next` says, and always says, what to do about it.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) what: String,
@@ -20,6 +20,14 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(what: impl fmt::Display, next: impl fmt::Display) -> Self {
         Self { what: one_line(&what.to_string()), next: one_line(&next.to_string()) }
+    }
+
+    /// Of a command line that cannot be read: what is wrong with it, without the summary of all flags.
+    pub(crate) fn of_flags(error: &clap::Error, verb: Option<&str>) -> Self {
+        let text = error.to_string();
+        let what = text.split("Usage:").next().unwrap_or_default().replace("error: ", "");
+        let what = what.split("For more information").next().unwrap_or_default();
+        Self::new(what, verb.map_or_else(|| "see `rutter help`".to_owned(), |verb| format!("see `rutter help {verb}`")))
     }
 
     /// Prints it to standard error: one line of text, or one JSON object.
@@ -33,7 +41,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.next.is_empty() { f.write_str(&self.what) } else { write!(f, "{}; {}", self.what, self.next) }
+        write!(f, "{}; {}", self.what, self.next)
     }
 }
 

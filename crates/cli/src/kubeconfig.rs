@@ -27,8 +27,7 @@ pub(crate) fn find(flag: Option<&Path>, dir: &Path) -> PathBuf {
     let from_environment = std::env::var("KUBECONFIG")
         .ok()
         .and_then(|paths| paths.split(':').find(|path| !path.is_empty()).map(PathBuf::from));
-    let written = dir.join("kubeconfig");
-    if written.exists() { written } else { from_environment.unwrap_or(written) }
+    from_environment.unwrap_or_else(|| dir.join("kubeconfig"))
 }
 
 /// Reads the current context of the file.

@@ -6,8 +6,10 @@ mod failure;
 mod front;
 mod image;
 mod kubeconfig;
+mod log;
 mod node;
 mod operator;
+mod purge;
 mod replay;
 mod simulate;
 mod up;
@@ -42,7 +44,7 @@ enum Verb {
     /// Members, leader, log index, revision, the state hash of each member, nodes.
     Status(verbs::Reach),
     /// What happened: every entry with who, why and what changed.
-    Log(verbs::Log),
+    Log(log::Log),
     /// Folds the log of a stopped member again and says where it came to.
     Replay(replay::Replay),
     /// Runs simulated clusters under faults, each from a seed.
@@ -52,6 +54,8 @@ enum Verb {
     /// Adds, removes or lists members.
     #[command(subcommand)]
     Member(verbs::MemberVerb),
+    /// Ends what the nodes of a directory left on this machine: pods, networks, mounts.
+    Purge(purge::Purge),
     /// Measures the log, the API and the watches.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -68,8 +72,12 @@ fn main() -> ExitCode {
     if let Some(code) = code {
         return ExitCode::from(u8::try_from(code).unwrap_or(1));
     }
-    let door = Door::parse();
+    let door = match Door::try_parse() {
+        Ok(door) => door,
+        Err(error) => return misread(&error, &arguments),
+    };
     listen_to_rooms();
+    many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(why) => {
@@ -87,6 +95,45 @@ fn main() -> ExitCode {
     }
 }
 
+/// Says in one line what is wrong with the command line; help and version are no errors.
+fn misread(error: &clap::Error, arguments: &[String]) -> ExitCode {
+    use clap::error::ErrorKind;
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // If nobody reads it, there is nobody to tell.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let json = arguments.iter().any(|text| text == "--output=json")
+        || arguments.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    let output = if json { Output::Json } else { Output::Text };
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        if output == Output::Text {
+            // As above.
+            let _ = error.print();
+        }
+        Failure::new("no verb is given", "say one of those that `rutter help` lists").print(output);
+        return ExitCode::from(MISREAD);
+    }
+    let verbs = <Door as clap::CommandFactory>::command();
+    let verb = arguments.iter().find(|text| verbs.find_subcommand(text).is_some());
+    Failure::of_flags(error, verb.map(String::as_str)).print(output);
+    ExitCode::from(MISREAD)
+}
+
+/// The exit code of a command line that cannot be read.
+const MISREAD: u8 = 2;
+
+/// As many open files as this user may have: a member with many watchers needs them, and so does a benchmark of watchers.
+fn many_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        // It stays as it was, then.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
 async fn run(door: &Door) -> Result<(), Failure> {
     match &door.verb {
         Verb::Up(up) => up::run(up, door.output).await,
@@ -94,11 +141,12 @@ async fn run(door: &Door) -> Result<(), Failure> {
         Verb::Node(node) => node::run(node, door.output).await,
         Verb::Image(image) => image::run(image, door.output),
         Verb::Status(reach) => verbs::status(reach, door.output).await,
-        Verb::Log(log) => verbs::log(log, door.output).await,
+        Verb::Log(log) => log::run(log, door.output).await,
         Verb::Replay(replay) => replay::run(replay, door.output),
         Verb::Simulate(simulate) => simulate::run(simulate, door.output),
         Verb::Token(token) => verbs::token(token, door.output).await,
         Verb::Member(verb) => verbs::member(verb, door.output).await,
+        Verb::Purge(purge) => purge::run(purge, door.output).await,
         Verb::Bench(bench) => bench::run(bench, door.output).await,
     }
 }

@@ -2,6 +2,7 @@
 use crate::client::Target;
 use crate::failure::{Failure, Output};
 use crate::kubeconfig;
+use control::words::ClusterStatus;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -9,6 +10,14 @@ use std::path::Path;
 /// Asks `/rutter/v1/<verb>`.
 pub(crate) async fn ask(target: &Target, method: Method, verb: &str, body: Option<&Value>) -> Result<Value, Failure> {
     target.connect().await?.json(method, &format!("/rutter/v1/{verb}"), body).await
+}
+
+/// Members, leader, revision, state hashes, nodes.
+pub(crate) async fn status(target: &Target) -> Result<ClusterStatus, Failure> {
+    let status = ask(target, Method::GET, "status", None).await?;
+    serde_json::from_value(status).map_err(|why| {
+        Failure::new(format!("the member's status cannot be read ({why})"), "use the rutter that the members run")
+    })
 }
 
 /// A join token for `role`: member or node.

@@ -43,7 +43,7 @@ pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
             if flags.to.map_or(line.index > committed, |to| line.revisions.is_some_and(|(first, _)| first.0 > to)) {
                 break;
             }
-            println!("{}", line_text(&line));
+            operator::print(output, &control::operator::log_line(&line), crate::log::show);
         }
     }
     let reached = |state: &store::state::State| match flags.to {
@@ -70,14 +70,4 @@ pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
         )
     });
     Ok(())
-}
-
-fn line_text(line: &replay::Line) -> String {
-    let commands = line.commands.iter().map(|command| {
-        let changes = command.changes.iter().map(|change| {
-            format!("\n    {:?} {} -> {} {}", change.act, change.key, change.revision, change.changed.join(" "))
-        });
-        format!("\n  {} ({}) because of {}{}", command.actor, command.agent, command.cause, changes.collect::<String>())
-    });
-    format!("{} {} {}{}", line.index, line.time.rfc3339(), line.chain, commands.collect::<String>())
 }

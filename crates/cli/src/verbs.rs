@@ -1,16 +1,16 @@
-//! The verbs that ask a running cluster: status, token, member, log. Each asks once and prints.
+//! The verbs that ask a running cluster: status, token, member. Each asks once and prints.
 use crate::client::Target;
 use crate::failure::{Failure, Output};
 use crate::{kubeconfig, operator};
+use control::words::ClusterStatus;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// How the cluster is found.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Reach {
-    /// As for kubectl; by itself what `rutter up` wrote into ./.rutter, else $KUBECONFIG.
+    /// As for kubectl; by itself $KUBECONFIG, else what `rutter up` wrote into ./.rutter.
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
 }
@@ -45,30 +45,21 @@ pub(crate) enum MemberVerb {
         reach: Reach,
         name: String,
     },
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Log {
-    #[command(flatten)]
-    reach: Reach,
-    /// The first log index; by itself the last thousand entries.
-    #[arg(long)]
-    from: Option<u64>,
-    /// The last log index.
-    #[arg(long)]
-    to: Option<u64>,
-    /// Go on as entries come.
-    #[arg(long)]
-    follow: bool,
+    /// For a member whose disk is lost: takes it out of the quorum and says what to run so that a new one has its place.
+    Replace {
+        #[command(flatten)]
+        reach: Reach,
+        name: String,
+    },
 }
 
 impl Reach {
-    fn target(&self) -> Result<Target, Failure> {
+    pub(crate) fn target(&self) -> Result<Target, Failure> {
         Target::new(&kubeconfig::read(&kubeconfig::find(self.kubeconfig.as_deref(), Path::new(".rutter")))?)
     }
 }
 
-fn text(value: &Value, name: &str) -> String {
+pub(crate) fn text(value: &Value, name: &str) -> String {
     match &value[name] {
         Value::String(text) => text.clone(),
         Value::Null => "-".into(),
@@ -77,35 +68,38 @@ fn text(value: &Value, name: &str) -> String {
 }
 
 pub(crate) async fn status(reach: &Reach, output: Output) -> Result<(), Failure> {
-    let status = operator::ask(&reach.target()?, Method::GET, "status", None).await?;
-    operator::print(output, &status, |status| {
-        let head = ["NAME", "ROLE", "PID", "HEALTH", "INDEX", "REVISION", "HASH"].map(str::to_owned).to_vec();
-        let mut rows = vec![head];
-        for member in status["members"].as_array().into_iter().flatten() {
-            let hash = format!("{} at {}", text(member, "hash"), text(member, "hashRevision"));
-            let mut row =
-                ["name", "role", "pid", "health", "appliedIndex", "revision"].map(|name| text(member, name)).to_vec();
-            row.push(hash);
-            rows.push(row);
-        }
-        let mut nodes = vec![vec!["NODE".to_owned(), "SESSION".to_owned()]];
-        for node in status["nodes"].as_array().into_iter().flatten() {
-            let session = if node["session"].is_null() {
-                "none".into()
-            } else {
-                format!("since {}", text(&node["session"], "since"))
-            };
-            nodes.push(vec![text(node, "name"), session]);
-        }
-        let head = format!(
-            "cluster {}, leader {}, revision {}",
-            text(status, "cluster"),
-            text(status, "leader"),
-            text(status, "revision")
-        );
-        format!("{head}\n\n{}\n{}", operator::columns(&rows), operator::columns(&nodes))
-    });
+    let status = operator::status(&reach.target()?).await?;
+    operator::print(output, &json!(status), |_| status_text(&status));
     Ok(())
+}
+
+fn status_text(status: &ClusterStatus) -> String {
+    let known = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+    let mut rows = vec![["NAME", "ROLE", "PID", "HEALTH", "INDEX", "REVISION", "HASH"].map(str::to_owned).to_vec()];
+    rows.extend(status.members.iter().map(|member| {
+        let hash = match (&member.hash, member.hash_revision) {
+            (Some(hash), Some(revision)) => format!("{hash} at revision {revision}"),
+            _ => "-".into(),
+        };
+        let (name, role, health) = (member.name.clone(), member.role.clone(), member.health.clone());
+        vec![
+            name,
+            role,
+            known(member.pid.map(u64::from)),
+            health,
+            known(member.applied_index),
+            known(member.revision),
+            hash,
+        ]
+    }));
+    let mut nodes = vec![vec!["NODE".to_owned(), "SESSION".to_owned()]];
+    nodes.extend(status.nodes.iter().map(|node| {
+        let session = node.session.as_ref().map_or_else(|| "none".into(), |session| format!("since {}", session.since));
+        vec![node.name.clone(), session]
+    }));
+    let leader = status.leader.as_deref().unwrap_or("nobody");
+    let head = format!("cluster {}, leader {leader}, revision {}", status.cluster, status.revision);
+    format!("{head}\n\n{}\n{}", operator::columns(&rows), operator::columns(&nodes))
 }
 
 pub(crate) async fn token(flags: &Token, output: Output) -> Result<(), Failure> {
@@ -135,13 +129,7 @@ pub(crate) async fn member(verb: &MemberVerb, output: Output) -> Result<(), Fail
         MemberVerb::Add(reach) => {
             let made = operator::ask(&reach.target()?, Method::POST, "token", Some(&json!({"role": "member"}))).await?;
             operator::print(output, &made, |made| {
-                let members: Vec<&str> =
-                    made["members"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                format!(
-                    "On the new member's machine:\n\n  rutter control --name NAME --dir DIR --api ADDR:6443 --link ADDR:6543 \\\n    --join {} --token {}\n",
-                    members.join(","),
-                    text(made, "token")
-                )
+                format!("On the new member's machine:\n\n{}", join_text(made, "NAME"))
             });
         }
         MemberVerb::Remove { reach, name } => {
@@ -149,66 +137,25 @@ pub(crate) async fn member(verb: &MemberVerb, output: Output) -> Result<(), Fail
                 operator::ask(&reach.target()?, Method::POST, "member/remove", Some(&json!({"name": name}))).await?;
             operator::print(output, &removed, |_| format!("member {name} is removed; its directory may be deleted\n"));
         }
+        MemberVerb::Replace { reach, name } => {
+            let made =
+                operator::ask(&reach.target()?, Method::POST, "member/replace", Some(&json!({"name": name}))).await?;
+            operator::print(output, &made, |made| {
+                format!(
+                    "Member {name} has no vote any more. For a new one in its place, with an empty directory:\n\n{}",
+                    join_text(made, name)
+                )
+            });
+        }
     }
     Ok(())
 }
 
-/// How often a followed log is asked for what is new.
-const FOLLOW: Duration = Duration::from_millis(300);
-
-pub(crate) async fn log(flags: &Log, output: Output) -> Result<(), Failure> {
-    let target = flags.reach.target()?;
-    let mut from = flags.from;
-    loop {
-        let bounds = [("from", from), ("to", flags.to)]
-            .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name}={}", value?)));
-        let path = format!("/rutter/v1/log?{}", bounds.collect::<Vec<_>>().join("&"));
-        let (status, body) = target.connect().await?.call(Method::GET, &path, None).await?;
-        if status >= 300 {
-            let said: Value = serde_json::from_slice(&body).unwrap_or_default();
-            return Err(Failure::new(text(&said, "message"), "ask for an index within the log"));
-        }
-        for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let entry: Value = serde_json::from_slice(line).unwrap_or_default();
-            operator::print(output, &entry, show);
-            from = entry["index"].as_u64().map(|index| index + 1).or(from);
-        }
-        let ended = flags.to.is_some_and(|to| from.is_some_and(|from| from > to));
-        if !flags.follow || ended {
-            return Ok(());
-        }
-        rt::sleep(FOLLOW).await;
-    }
-}
-
-/// An entry as a person reads it: one line for it, one for each write.
-pub(crate) fn show(entry: &Value) -> String {
-    let kind = text(entry, "kind");
-    let mut lines = format!(
-        "{} term {} {}\n",
-        text(entry, "index"),
-        text(entry, "term"),
-        if kind == "entry" { text(entry, "time") } else { kind }
-    );
-    for command in entry["commands"].as_array().into_iter().flatten() {
-        let cause = match command["cause"].as_u64() {
-            Some(0) | None => String::new(),
-            Some(revision) => format!(", because of revision {revision}"),
-        };
-        lines += &format!(
-            "  {} ({}) having read {}{cause}\n",
-            text(command, "actor"),
-            text(command, "agent"),
-            text(command, "read")
-        );
-        for write in command["writes"].as_array().into_iter().flatten() {
-            let condition = text(write, "condition");
-            lines += &format!("    {} {} if {condition}\n", text(write, "change"), text(write, "key"));
-        }
-        if let Some(note) = command["note"].as_str().filter(|note| !note.is_empty()) {
-            lines += &format!("    note: {note}\n");
-        }
-    }
-    lines
+/// What to run so that a member joins.
+fn join_text(made: &Value, name: &str) -> String {
+    let members: Vec<&str> = made["members"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let (members, token) = (members.join(","), text(made, "token"));
+    format!(
+        "  rutter control --name {name} --dir DIR --api ADDR:6443 --link ADDR:6543 \\\n    --join {members} --token {token}\n"
+    )
 }

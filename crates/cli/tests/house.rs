@@ -25,7 +25,10 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
 
 /// What a thinker may depend on beside ours: nothing here reads a clock, a random number, a file or a socket.
 const THINKERS_MAY: [(&str, &[&str]); 4] = [
-    ("api", &["serde", "serde_json", "serde-saphyr", "json-patch", "regex", "rkyv", "prost", "bytes", "blake3", "jiff"]),
+    (
+        "api",
+        &["serde", "serde_json", "serde-saphyr", "json-patch", "regex", "rkyv", "prost", "bytes", "blake3", "jiff"],
+    ),
     ("store", &["bytes", "blake3", "crc32c", "imbl", "rkyv", "serde", "serde_json", "tracing", "rocksdb", "loom"]),
     ("scheduler", &["serde", "serde_json", "blake3"]),
     ("controllers", &["serde", "serde_json", "blake3"]),
@@ -54,18 +57,26 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
 }
 
-/// The dependencies of a crate, by section: `[dependencies]` and its target and optional forms; not `[dev-dependencies]`.
+/// The dependencies of a crate: `[dependencies]` and its target and optional forms; not `[dev-dependencies]`.
 fn dependencies(name: &str) -> BTreeSet<String> {
+    let manifest = root().join("crates").join(name).join("Cargo.toml");
+    dependency_lines(&manifest, false).into_iter().map(|(name, _)| name).collect()
+}
+
+/// Each line of a manifest's section of dependencies: the name, and the line.
+fn dependency_lines(manifest: &Path, dev: bool) -> Vec<(String, String)> {
     let mut section = String::new();
-    let mut found = BTreeSet::new();
-    for line in read(&root().join("crates").join(name).join("Cargo.toml")).lines() {
+    let mut found = Vec::new();
+    for line in read(manifest).lines() {
         let line = line.trim();
         if line.starts_with('[') {
             section = line.trim_matches(['[', ']']).to_owned();
-        } else if section.ends_with("dependencies") && !section.ends_with("dev-dependencies") && !line.starts_with('#')
+        } else if section.ends_with("dependencies")
+            && (dev || !section.ends_with("dev-dependencies"))
+            && !line.starts_with('#')
         {
             if let Some(end) = line.find(['.', '=', ' ']) {
-                found.insert(line[..end].to_owned());
+                found.push((line[..end].to_owned(), line.to_owned()));
             }
         }
     }
@@ -125,6 +136,35 @@ fn thinkers_have_nothing_that_touches() {
             }
         }
     }
+}
+
+#[test]
+fn every_dependency_has_a_reason_and_is_used() {
+    let all = dependency_lines(&root().join("Cargo.toml"), true);
+    let mut unused: BTreeSet<String> = all.iter().map(|(name, _)| name.clone()).collect();
+    for (name, line) in &all {
+        assert!(
+            line.contains("path = ") || line.contains("} # ") || line.contains("\" ") && line.contains("# "),
+            "{name}: why is it let in? ({line})"
+        );
+    }
+    for (name, _) in MAY_IMPORT {
+        let home = root().join("crates").join(name);
+        let code: String = sources(&home).iter().map(|path| read(path)).collect();
+        for (dependency, _) in dependency_lines(&home.join("Cargo.toml"), true) {
+            let word = dependency.replace('-', "_");
+            assert!(names(&code, &word), "{name} depends on {dependency} and never names it");
+            unused.remove(&dependency);
+        }
+    }
+    assert!(unused.is_empty(), "no crate depends on {unused:?}");
+}
+
+/// Whether the code has this word.
+fn names(code: &str, word: &str) -> bool {
+    let letter = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    code.match_indices(word)
+        .any(|(at, _)| !letter(code[..at].chars().next_back()) && !letter(code[at + word.len()..].chars().next()))
 }
 
 #[test]

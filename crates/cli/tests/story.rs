@@ -52,6 +52,9 @@ fn the_tour_of_the_readme() {
         if line.contains("get nodes") {
             assert!(out.contains(" Ready "), "{out}");
         }
+        if line.contains("kubectl scale") {
+            eventually("three pods run", || (running(&cluster) == 3).then_some(()));
+        }
         if line.contains("kubectl expose") && is_root() {
             let ip = cluster.kubectl(&["get", "service", "hello", "-o", "jsonpath={.spec.clusterIP}"]);
             let page = eventually("the Service answers", || get(&format!("http://{ip}/")));
@@ -78,6 +81,12 @@ fn the_tour_of_the_readme() {
     assert!(names.contains("configmap/after-the-kill"), "{names}");
 }
 
+/// How many pods of the tour's deployment run.
+fn running(cluster: &Cluster) -> usize {
+    let phases = cluster.kubectl(&["get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].status.phase}"]);
+    phases.split_whitespace().filter(|phase| *phase == "Running").count()
+}
+
 fn get(url: &str) -> Option<String> {
     let output = Command::new("curl").args(["-sf", "-m", "2", url]).output().expect("curl runs");
     output.status.success().then(|| text(&output.stdout))
@@ -95,7 +104,7 @@ fn assert_past_is_readable(cluster: &Cluster) {
 }
 
 fn kill_the_leader_and_go_on(cluster: &Cluster) {
-    let (name, pid, _) = cluster.members().into_iter().find(|(_, _, leads)| *leads).expect("a leader");
+    let (name, pid, _) = eventually("somebody leads", || cluster.members().into_iter().find(|(_, _, leads)| *leads));
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)
         .expect("it can be killed");
     eventually("kubectl goes on", || {

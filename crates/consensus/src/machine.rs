@@ -117,6 +117,17 @@ impl Machine {
             history.note(&self.state, events);
         }
     }
+        if let Some(last) = self.applied {
+            // A member that differs falls ill; the caller's work is harmless then.
+            let _ = self.compare(last.index);
+        }
+    }
+
+    /// Notes revision and hash at `index`, where the state stands; an error if a majority has another hash there.
+    fn compare(&self, index: u64) -> Result<(), io::Error> {
+        let (revision, hash) = (self.state.view().revision(), self.state.view().hash());
+        let noted = self.room.hashes.lock().unwrap_or_else(PoisonError::into_inner).note(index, revision, hash);
+        noted.map_err(|theirs| self.diverged(index, &format!("{hash} here, {theirs} on a majority")))
 
     fn fold(&mut self, entry: Entry, news: &mut News) -> Result<(), io::Error> {
         let id = entry.log_id();
@@ -144,12 +155,7 @@ impl Machine {
         }
         self.applied = Some(id);
         news.entries += 1;
-        let hash = self.state.view().hash();
-        let noted = self.room.hashes.lock().unwrap_or_else(PoisonError::into_inner).note(id.index, hash);
-        if let Err(theirs) = noted {
-            return Err(self.diverged(id.index, &format!("{hash} here, {theirs} on a majority")));
-        }
-        Ok(())
+        self.compare(id.index)
     }
 
     fn diverged(&self, index: u64, why: &str) -> io::Error {

@@ -3,7 +3,7 @@ use crate::alone::Alone;
 use crate::change::{ChangeError, Standing};
 use crate::frame::Change;
 use crate::lines::LogLine;
-use crate::past::{Watch, view_at, view_at_time};
+use crate::past::{Watch, lines, view_at, view_at_time};
 use crate::quorum::{Options, Quorum, Role, StartError, Status};
 use crate::read::Unavailable;
 use crate::room::{Health, Leadership, Room};
@@ -15,7 +15,8 @@ use api::revision::{Millis, Revision};
 use bytes::Bytes;
 use openraft_rt::WatchReceiver as _;
 use std::sync::Arc;
-use store::view::View;
+use store::replay::Line;
+use store::view::{StateHash, View};
 use store::watch::{Behind, Interest};
 
 /// One member of the quorum. Cloning it clones the handle.
@@ -223,6 +224,32 @@ impl Member {
                 }
             }
         }
+    }
+
+    /// The revision and the state hash after the entry at `index`, if that is one of the newest: for comparing members.
+    #[must_use]
+    pub fn state_at(&self, index: u64) -> Option<(Revision, StateHash)> {
+        match &self.kind {
+            Kind::Quorum(quorum) => quorum.state_at(index),
+            Kind::Alone(_) => {
+                let view = self.view();
+                (view.index() == index).then(|| (view.revision(), view.hash()))
+            }
+        }
+    }
+
+    /// What happened from revision `span.0` to `span.1`, both included, or after log index `after` if that is given: at most `most`
+    /// entries with what each changed. `None` if that past is outside retention.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn lines(
+        &self,
+        span: (Revision, Revision),
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Option<Vec<Line>>, Unavailable> {
+        lines(&self.room, span, after, most).await
     }
 
     /// The entries of the log from index `from` to `to`, both included; a bounded number at once.

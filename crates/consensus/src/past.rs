@@ -7,6 +7,7 @@ use api::event::Event;
 use api::revision::{Millis, Revision};
 use std::sync::Arc;
 use store::history::History;
+use store::replay::{Line, Lines};
 use store::view::View;
 use store::walk::{HistoryError, Walk};
 use store::watch::{Batch, Behind, Interest, Watcher};
@@ -47,6 +48,37 @@ pub(crate) async fn view_at_time(room: &Room, time: Millis) -> Result<Option<Arc
     }
     let Some(history) = room.history() else { return Ok(None) };
     Ok(read(history, move |history| history.view_at_time(time)).await?.map(Arc::new))
+}
+
+/// At most `most` entries as people read them: from the one that made `span.0`, or from the one after index `after` if that is
+/// given, to the one that made `span.1`.
+pub(crate) async fn lines(
+    room: &Room,
+    span: (Revision, Revision),
+    after: Option<u64>,
+    most: usize,
+) -> Result<Option<Vec<Line>>, Unavailable> {
+    let Some(history) = room.history() else { return Ok(Some(Vec::new())) };
+    read(history, move |history| {
+        let mut lines = Vec::new();
+        for line in Lines::new(history.walk_before(span.0)?) {
+            let line = line?;
+            let made = |of: fn((Revision, Revision)) -> Revision| line.revisions.map(of);
+            if made(|(first, _)| first).is_some_and(|first| first > span.1) || lines.len() >= most {
+                break;
+            }
+            let begun = match after {
+                Some(after) => line.index > after,
+                // What changed nothing belongs to what came before it.
+                None => !lines.is_empty() || span.0 <= Revision(1) || made(|(_, last)| last) >= Some(span.0),
+            };
+            if begun {
+                lines.push(line);
+            }
+        }
+        Ok(lines)
+    })
+    .await
 }
 
 /// A watch on one member.

@@ -233,6 +233,11 @@ impl Quorum {
 
     /// The entries from index `from` to `to`, both included, at most `LOG_LINES_MAX`: of the whole history.
     pub(crate) fn log(&self, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
+    /// The revision and the state hash after the entry at `index`, if that is one of the newest.
+    pub(crate) fn state_at(&self, index: u64) -> Option<(Revision, StateHash)> {
+        self.room.hashes.lock().unwrap_or_else(PoisonError::into_inner).state_at(index)
+    }
+
         lines(self.log.store().reader(), from, to)
     }
 

@@ -4,7 +4,7 @@ use crate::nodes::Nodes;
 use crate::peers::CONSENSUS;
 use crate::stop::Stop;
 use crate::tokens;
-use crate::words::{AskMember, MemberStatus, NodeSession, Told};
+use crate::words::{AskMember, MemberStatus, NodeSession, StateAt, Told};
 use api::revision::Millis;
 use consensus::{ChangeError, Health, Member, MemberInfo};
 use link::authority::{Authority, Holder};
@@ -84,6 +84,7 @@ impl Door {
             AskMember::NodeStream { node, stream } => return self.nodes.relay(&node, stream, sender, receiver).await,
             AskMember::Status => Told::Status(Box::new(self.status())),
             AskMember::Nodes => Told::Nodes(self.node_sessions()),
+            AskMember::State { index } => Told::State(self.state_at(index)),
             AskMember::Enter { id, name, link, api } => self.enter(MemberInfo { id, name, link, api }).await,
         };
         sender.json(&told).await?;
@@ -119,13 +120,18 @@ impl Door {
             last_index: status.last,
             applied_index: status.applied,
             revision: status.revision.0,
-            hash_index: status.hash.0,
-            hash: status.hash.1.to_string(),
             health,
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             nodes: self.nodes.count() as u64,
         }
+    }
+
+    /// This member's state after the entry at `index`, if that is one of the newest.
+    #[must_use]
+    pub fn state_at(&self, index: u64) -> Option<StateAt> {
+        let (revision, hash) = self.member.state_at(index)?;
+        Some(StateAt { hash_index: index, hash_revision: revision.0, hash: hash.to_string() })
     }
 
     /// The nodes that have a session here.

@@ -5,17 +5,20 @@ use crate::limits::{ASK_MAX, LOG_LINES_MAX, TOKEN_MS};
 use crate::load;
 use crate::peers::Peers;
 use crate::tokens;
-use crate::words::{AskMember, MemberStatus, NodeSession, Told, with};
-use api::command::{Change, Command, Condition};
+use crate::words::{AskMember, ClusterStatus, MemberLine, MemberStatus, NodeLine, NodeSession, StateAt, Told};
+use api::command::Refusal;
+use api::revision::Revision;
 use api::status::Status;
 use apiserver::operator::{Answer, Operation};
 use bytes::Bytes;
-use consensus::{ChangeError, LogLine, Logged, Standing};
+use consensus::{ChangeError, Standing};
 use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, StreamExt, stream};
 use link::limits::TOKEN_MAX;
 use link::token::Role;
 use serde_json::{Value, json};
+use store::log::frame::Kind;
+use store::replay::{CommandLine, Line, LineResult};
 
 /// Cloning it clones the handle.
 #[derive(Clone)]
@@ -39,56 +42,82 @@ impl Operator {
         };
         let number = |name: &str| operation.body[name].as_u64().or_else(|| text(name).parse().ok());
         match (operation.verb.as_str(), operation.change) {
-            ("status", false) => Ok(Answer::Value(self.status().await)),
+            ("status", false) => Ok(Answer::Value(value(&self.status().await))),
             ("token", false) => Ok(Answer::Value(json!({"tokens": tokens::list(&self.door.member.view())}))),
             ("token", true) => self.token(&text("role"), number("validSeconds")).await.map(Answer::Value),
             ("member", false) => Ok(Answer::Value(json!({"members": self.members()}))),
             ("member/remove", true) => self.remove(&text("name")).await.map(Answer::Value),
+            ("member/replace", true) => {
+                self.remove(&text("name")).await?;
+                self.token(Role::Member.text(), None).await.map(Answer::Value)
+            }
             ("member/lead", true) => self.hand_over(&text("name")).await.map(Answer::Value),
-            ("log", false) => self.log(number("from"), number("to")),
+            ("log", false) => self.log(number("from"), number("to"), number("after")).await,
             ("load", true) => {
-                let size = number("size").unwrap_or(1_024);
-                load::run(&self.door.member, number("clients").unwrap_or(1), size, number("seconds").unwrap_or(1))
-                    .await
-                    .map(Answer::Value)
+                let load = load::Load {
+                    clients: number("clients").unwrap_or(1),
+                    size: number("size").unwrap_or(1_024),
+                    seconds: number("seconds").unwrap_or(1),
+                    objects: number("objects"),
+                    keep: operation.body["keep"].as_bool().unwrap_or(false),
+                };
+                load::run(&self.door.member, &load).await.map(Answer::Value)
             }
             (verb, _) => Err(Status::new(404, "NotFound", format!("there is no operation {verb}"))),
         }
     }
 
     /// All members and nodes; a member that does not answer is named with its reason.
-    async fn status(&self) -> Value {
+    async fn status(&self) -> ClusterStatus {
         let own = self.door.status();
         let standings = self.door.member.members();
-        let told = join_all(standings.iter().map(|standing| async {
-            if standing.info.id == own.id {
-                return Ok(own.clone());
-            }
-            match self.peers.ask(&standing.info.link, &AskMember::Status, ASK_MAX).await {
-                Ok(Told::Status(status)) => Ok(*status),
-                Ok(_) => Err("it gave another answer".to_owned()),
-                Err(why) => Err(why.to_string()),
-            }
+        let told = join_all(standings.iter().map(|standing| self.status_of(standing))).await;
+        // The newest entry that all have applied: there they can be compared.
+        let index = told.iter().flatten().map(|status| status.applied_index).min().unwrap_or(0);
+        let states = join_all(standings.iter().zip(&told).map(|(standing, told)| async move {
+            if told.is_ok() { self.state_of(standing, index).await } else { None }
         }));
-        let told: Vec<Result<MemberStatus, String>> = told.await;
-        let members: Vec<Value> =
-            standings.iter().zip(&told).map(|(standing, told)| member_line(standing, told)).collect();
+        let states = states.await;
+        let lines = standings.iter().zip(told).zip(states);
         let view = self.door.member.view();
         let sessions = self.sessions(&standings).await;
-        json!({
-            "cluster": &*self.door.cluster,
-            "asked": own.name,
-            "leader": standings.iter().find(|standing| Some(standing.info.id) == own.leader).map(|standing| &standing.info.name),
-            "term": own.term,
-            "revision": own.revision,
-            "time": view.time().rfc3339(),
-            "objects": view.resources().map(|resource| view.count(resource, None)).sum::<usize>(),
-            "members": members,
-            "nodes": view.list("nodes", None).map(|node| {
-                let session = sessions.iter().find(|session| session.node == *node.key.name);
-                json!({"name": &*node.key.name, "session": session})
-            }).collect::<Vec<_>>(),
-        })
+        let leader = standings.iter().find(|standing| Some(standing.info.id) == own.leader);
+        ClusterStatus {
+            cluster: self.door.cluster.to_string(),
+            asked: own.name,
+            leader: leader.map(|standing| standing.info.name.clone()),
+            term: own.term,
+            revision: view.revision().0,
+            time: view.time().rfc3339(),
+            objects: view.resources().map(|resource| view.count(resource, None)).sum::<usize>() as u64,
+            members: lines.map(|((standing, told), state)| member_line(standing, told, state)).collect(),
+            nodes: view.list("nodes", None).map(|node| node_line(&node.key.name, &sessions)).collect(),
+        }
+    }
+
+    async fn status_of(&self, standing: &Standing) -> Result<MemberStatus, String> {
+        if standing.info.id == self.own_id() {
+            return Ok(self.door.status());
+        }
+        match self.peers.ask(&standing.info.link, &AskMember::Status, ASK_MAX).await {
+            Ok(Told::Status(status)) => Ok(*status),
+            Ok(_) => Err("it gave another answer".to_owned()),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+
+    async fn state_of(&self, standing: &Standing, index: u64) -> Option<StateAt> {
+        if standing.info.id == self.own_id() {
+            return self.door.state_at(index);
+        }
+        match self.peers.ask(&standing.info.link, &AskMember::State { index }, ASK_MAX).await {
+            Ok(Told::State(state)) => state,
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    fn own_id(&self) -> u64 {
+        self.door.member.status().id
     }
 
     /// The sessions of nodes, which are with the leader.
@@ -144,13 +173,17 @@ impl Operator {
         Ok(json!({"asked": name}))
     }
 
-    /// Entries from index `from` to `to`, both included, a line of JSON each; without bounds the newest.
-    fn log(&self, from: Option<u64>, to: Option<u64>) -> Result<Answer, Status> {
-        let to = to.unwrap_or_else(|| self.door.member.view().index());
-        let from = from.unwrap_or_else(|| to.saturating_sub(LOG_LINES_MAX - 1));
-        let to = to.min(from.saturating_add(LOG_LINES_MAX - 1));
-        let lines = self.door.member.log(from, to).map_err(|why| Status::unavailable(why.0))?;
-        let lines = lines.into_iter().map(|line| Bytes::from(format!("{}\n", log_line(&line))));
+    /// Entries from revision `from` to `to`, both included (after log index `after`, if it is given), a line of JSON each, a page at
+    /// once; without bounds the newest.
+    async fn log(&self, from: Option<u64>, to: Option<u64>, after: Option<u64>) -> Result<Answer, Status> {
+        let now = self.door.member.view().revision().0;
+        let to = to.unwrap_or(u64::MAX);
+        let from = from.unwrap_or_else(|| to.min(now).saturating_sub(LOG_LINES_MAX - 1));
+        let most = usize::try_from(LOG_LINES_MAX).unwrap_or(usize::MAX);
+        let lines = self.door.member.lines((Revision(from), Revision(to)), after, most).await;
+        let lines = lines.map_err(|why| Status::unavailable(why.0))?;
+        let gone = || Status::new(410, "Expired", format!("revision {from} is older than what is retained"));
+        let lines = lines.ok_or_else(gone)?.into_iter().map(|line| Bytes::from(format!("{}\n", log_line(&line))));
         Ok(Answer::Lines(stream::iter(lines).boxed()))
     }
 }
@@ -162,55 +195,78 @@ fn change(error: ChangeError) -> Status {
     }
 }
 
-fn member_line(standing: &Standing, told: &Result<MemberStatus, String>) -> Value {
-    let info = &standing.info;
-    let more = [("link", json!(info.link)), ("api", json!(info.api)), ("voter", json!(standing.voter))];
-    match told {
-        Ok(status) => with(status, &more),
-        Err(why) => {
-            let name = json!(info.name);
-            with(&json!({"id": info.id, "name": name, "role": "unknown", "health": format!("no answer: {why}")}), &more)
-        }
+fn value(shape: &impl serde::Serialize) -> Value {
+    serde_json::to_value(shape).unwrap_or_default()
+}
+
+fn member_line(standing: &Standing, told: Result<MemberStatus, String>, state: Option<StateAt>) -> MemberLine {
+    let info = standing.info.clone();
+    let (status, silence) = match told {
+        Ok(status) => (Some(status), String::new()),
+        Err(why) => (None, format!("no answer: {why}")),
+    };
+    let number = |of: fn(&MemberStatus) -> u64| status.as_ref().map(of);
+    MemberLine {
+        id: info.id,
+        name: info.name,
+        link: info.link,
+        api: info.api,
+        voter: standing.voter,
+        role: status.as_ref().map_or_else(|| "unknown".into(), |status| status.role.clone()),
+        health: status.as_ref().map_or(silence, |status| status.health.clone()),
+        pid: status.as_ref().map(|status| status.pid),
+        version: status.as_ref().map(|status| status.version.clone()),
+        term: number(|status| status.term),
+        last_index: number(|status| status.last_index),
+        applied_index: number(|status| status.applied_index),
+        revision: number(|status| status.revision),
+        hash_index: state.as_ref().map(|state| state.hash_index),
+        hash_revision: state.as_ref().map(|state| state.hash_revision),
+        hash: state.map(|state| state.hash),
     }
 }
 
-/// An entry as a person reads it: what objects became is named, not repeated.
-fn log_line(line: &LogLine) -> Value {
-    let mut value = json!({"index": line.index, "term": line.term});
-    match &line.what {
-        Logged::Blank => value["kind"] = "blank".into(),
-        Logged::Membership(members) => {
-            value["kind"] = "membership".into();
-            value["members"] = json!(members);
-        }
-        Logged::Damaged(why) => {
-            value["kind"] = "damaged".into();
-            value["why"] = json!(why);
-        }
-        Logged::Entry(entry) => {
-            value["kind"] = "entry".into();
-            value["time"] = entry.time.rfc3339_micro().into();
-            value["commands"] = entry.commands.iter().map(command).collect();
-        }
-    }
-    value
+fn node_line(name: &str, sessions: &[NodeSession]) -> NodeLine {
+    NodeLine { name: name.to_owned(), session: sessions.iter().find(|session| session.node == name).cloned() }
 }
 
-fn command(command: &Command) -> Value {
-    let writes = command.writes.iter().map(|write| {
-        let condition = match write.condition {
-            Condition::Absent => json!("absent"),
-            Condition::Exists => json!("exists"),
-            Condition::Revision(revision) => json!(revision.0),
-        };
-        let (change, bytes) = match &write.change {
-            Change::Put(body) => ("put", body.text.len()),
-            Change::Delete => ("delete", 0),
-        };
-        json!({"key": write.key.to_string(), "change": change, "condition": condition, "bytes": bytes})
+/// An entry with who, why and what changed; what objects became is named, not repeated.
+#[must_use]
+pub fn log_line(line: &Line) -> Value {
+    json!({
+        "index": line.index,
+        "term": line.term,
+        "time": line.time.rfc3339_micro(),
+        "kind": if line.kind == Kind::Normal { "entry".into() } else { format!("{:?}", line.kind).to_lowercase() },
+        "chain": line.chain.to_string(),
+        "first": line.revisions.map(|(first, _)| first.0),
+        "last": line.revisions.map(|(_, last)| last.0),
+        "commands": line.commands.iter().map(command).collect::<Vec<_>>(),
+    })
+}
+
+fn command(command: &CommandLine) -> Value {
+    let changes = command.changes.iter().map(|change| {
+        let act = format!("{:?}", change.act).to_lowercase();
+        json!({"act": act, "key": change.key.to_string(), "revision": change.revision.0, "changed": change.changed})
     });
+    let (result, why) = match &command.result {
+        LineResult::Done => ("done", None),
+        LineResult::Again => ("again", None),
+        LineResult::Refused { write, refusal } => ("refused", Some(format!("write {write}: {}", refused(refusal)))),
+    };
     json!({
         "id": format!("{:032x}", command.id.0), "actor": &*command.actor, "agent": &*command.agent,
-        "cause": command.cause.0, "read": command.read.0, "note": &*command.note, "writes": writes.collect::<Vec<_>>(),
+        "cause": command.cause.0, "read": command.read.0, "note": &*command.note,
+        "result": result, "why": why, "changes": changes.collect::<Vec<_>>(),
     })
+}
+
+fn refused(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Exists => "the object was there".into(),
+        Refusal::NotFound => "the object was not there".into(),
+        Refusal::Conflict { current } => format!("the object had revision {}", current.0),
+        Refusal::Malformed(why) => why.to_string(),
+    }
 }

@@ -1,7 +1,6 @@
 //! What members say to each other beside consensus: questions and answers on streams of their own. Shapes only.
 use link::message::NodeStream;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// The head of a stream from one member to another.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,6 +15,8 @@ pub enum AskMember {
     NodeStream { node: String, stream: NodeStream },
     /// Which nodes have a session with you? Answered by `Told::Nodes`.
     Nodes,
+    /// What was your state after the entry at this log index? Answered by `Told::State`.
+    State { index: u64 },
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub enum AskMember {
 pub enum Told {
     Status(Box<MemberStatus>),
     Nodes(Vec<NodeSession>),
+    /// `None`: the entry is not applied yet, or long ago.
+    State(Option<StateAt>),
     Done,
     /// It will not be done.
     Refused {
@@ -46,15 +49,70 @@ pub struct MemberStatus {
     pub last_index: u64,
     pub applied_index: u64,
     pub revision: u64,
-    /// The state hash at `hash_index`.
-    pub hash_index: u64,
-    pub hash: String,
     /// `well`, or what ails it.
     pub health: String,
     pub version: String,
     pub pid: u32,
     /// How many nodes have a session with it.
     pub nodes: u64,
+}
+
+/// What a member's state was after one entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateAt {
+    pub hash_index: u64,
+    pub hash_revision: u64,
+    pub hash: String,
+}
+
+/// What `rutter status` prints.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterStatus {
+    pub cluster: String,
+    /// The member that answers.
+    pub asked: String,
+    pub leader: Option<String>,
+    pub term: u64,
+    pub revision: u64,
+    /// RFC 3339: the newest entry's stamp.
+    pub time: String,
+    pub objects: u64,
+    pub members: Vec<MemberLine>,
+    pub nodes: Vec<NodeLine>,
+}
+
+/// A member, as it tells of itself (nothing, if it gave no answer), and its state hash at the newest entry that every answering
+/// member has applied.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberLine {
+    pub id: u64,
+    pub name: String,
+    pub link: String,
+    pub api: String,
+    pub voter: bool,
+    pub role: String,
+    /// `well`, or what ails it, or that it gave no answer.
+    pub health: String,
+    pub pid: Option<u32>,
+    pub version: Option<String>,
+    pub term: Option<u64>,
+    pub last_index: Option<u64>,
+    pub applied_index: Option<u64>,
+    pub revision: Option<u64>,
+    pub hash_index: Option<u64>,
+    pub hash_revision: Option<u64>,
+    pub hash: Option<String>,
+}
+
+/// A node that is registered, and its session if it has one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeLine {
+    pub name: String,
+    pub session: Option<NodeSession>,
 }
 
 /// A node's session with a member.
@@ -66,14 +124,4 @@ pub struct NodeSession {
     pub since: String,
     pub remote: String,
     pub version: String,
-}
-
-/// As JSON, with what the asker adds.
-#[must_use]
-pub fn with(value: &impl Serialize, more: &[(&str, Value)]) -> Value {
-    let mut value = serde_json::to_value(value).unwrap_or_default();
-    if let Some(members) = value.as_object_mut() {
-        members.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    }
-    value
 }

@@ -138,6 +138,14 @@ impl History {
         Ok(walk)
     }
 
+    /// A walk that has not yet passed the entry that made `revision`, begun as near to it as states are kept.
+    ///
+    /// # Errors
+    /// `Before` if it is older than what is retained.
+    pub fn walk_before(&self, revision: Revision) -> Result<Walk, HistoryError> {
+        self.walk_from(&|view| view.revision < revision.max(Revision(1)))
+    }
+
     /// The last entry noted: how far a walk may be extended.
     #[must_use]
     pub fn applied(&self) -> u64 {

@@ -27,18 +27,22 @@ pub(crate) struct Load {
     pub(crate) pids: Vec<u32>,
 }
 
-/// Runs the load; the namespace must be there.
+/// Runs one round of the load; the namespace must be there.
 pub(crate) async fn run(target: &Target, load: &Load) -> Result<Measured, Failure> {
     let mut connections = Vec::new();
     for number in 0..load.clients {
         let mut connection = target.connect().await?;
         if matches!(load.operation, Operation::Get | Operation::Update) {
             let body = config_map(&format!("own-{number}"), load.size);
-            connection.call(Method::POST, &collection(&load.namespace), Some(body)).await?;
+            let (status, said) = connection.call(Method::POST, &collection(&load.namespace), Some(body)).await?;
+            // 409: an earlier round made it.
+            if status >= 300 && status != 409 {
+                return Err(refused(&said));
+            }
         }
         connections.push(connection);
     }
-    let (start, cpu) = (rt::now(), process::cpu_us(&load.pids));
+    let (start, meter) = (rt::now(), process::Meter::start(&load.pids));
     let end = start.after(Duration::from_secs(load.seconds));
     let mut loops = Vec::new();
     for (number, connection) in connections.into_iter().enumerate() {
@@ -51,7 +55,7 @@ pub(crate) async fn run(target: &Target, load: &Load) -> Result<Measured, Failur
         whole.add(each.await.unwrap_or_default());
     }
     whole.elapsed_us = rt::now().since(start).as_micros() as u64;
-    whole.cpu_us = process::cpu_us(&load.pids) - cpu;
+    whole.cpu_us = meter.used_us();
     whole.checked("the API server")
 }
 
@@ -89,6 +93,12 @@ async fn repeat(
     measured
 }
 
+/// The server did not make an object that the load needs.
+fn refused(said: &[u8]) -> Failure {
+    let said: String = String::from_utf8_lossy(said).chars().take(300).collect();
+    Failure::new(format!("an object could not be made: {said}"), "see that the kubeconfig's user may create ConfigMaps")
+}
+
 fn note(measured: &mut Measured, why: &str) {
     measured.errors += 1;
     measured.error.get_or_insert_with(|| why.chars().take(300).collect());
@@ -108,6 +118,32 @@ fn config_map_with(name: &str, size: usize, turn: u64) -> Bytes {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"padding": padding, "turn": turn.to_string()}})
         .to_string()
         .into()
+}
+
+/// Clients that make the objects which are there before the load.
+const FILL_LANES: usize = 32;
+
+/// Makes the objects that are there before the load.
+pub(crate) async fn fill(target: &Target, namespace: &str, objects: usize, size: usize) -> Result<(), Failure> {
+    let mut tasks = Vec::new();
+    for lane in 0..FILL_LANES.min(objects) {
+        let mut connection = target.connect().await?;
+        let path = collection(namespace);
+        tasks.push(rt::spawn("fill", async move {
+            for number in (lane..objects).step_by(FILL_LANES) {
+                let body = config_map(&format!("f-{number}"), size);
+                let (status, said) = connection.call(Method::POST, &path, Some(body)).await?;
+                if status >= 300 {
+                    return Err(refused(&said));
+                }
+            }
+            Ok::<(), Failure>(())
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap_or_else(|_| Err(Failure::new("a client of the benchmark failed", "measure again")))?;
+    }
+    Ok(())
 }
 
 /// Makes the namespace the load lives in.

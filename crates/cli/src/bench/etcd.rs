@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) struct Etcd {
 }
 
 const MEMBERS: u16 = 3;
+const NEXT: &str = "see that its ports are free (--etcd-port), then measure again";
 const START_WAIT: Duration = Duration::from_secs(20);
 
 impl Etcd {
@@ -67,25 +69,45 @@ impl Etcd {
         }
     }
 
-    pub(crate) fn pids(&self) -> Vec<u32> {
+    fn pids(&self) -> Vec<u32> {
         self.children.iter().map(Child::id).collect()
     }
 
-    /// `clients` loops of puts of `size` bytes for `seconds`, spread over the members.
-    pub(crate) async fn load(&self, clients: usize, size: usize, seconds: u64) -> Result<Measured, Failure> {
-        let (start, cpu) = (rt::now(), process::cpu_us(&self.pids()));
-        let end = start.after(Duration::from_secs(seconds));
-        let mut loops = Vec::new();
-        for number in 0..clients {
-            let mut client = Client::connect(self.ports[number % self.ports.len()]).await?;
-            loops.push(rt::spawn("etcd client", async move { client.puts(number, size, end).await }));
+    /// The port of the member that leads, and the term.
+    pub(crate) async fn leader(&self) -> Result<Option<(u16, String)>, Failure> {
+        for port in &self.ports {
+            let status = Client::status(*port).await?;
+            let text = |path: &str| status.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+            if !text("/leader").is_empty() && text("/leader") == text("/header/member_id") {
+                return Ok(Some((*port, text("/raftTerm"))));
+            }
         }
+        Ok(None)
+    }
+
+    /// `clients` loops of puts of `size` bytes for `seconds`, each of a new key, all of the leader.
+    pub(crate) async fn load(
+        &self,
+        leader: u16,
+        clients: usize,
+        size: usize,
+        seconds: u64,
+    ) -> Result<Measured, Failure> {
+        let mut connections = Vec::new();
+        for _ in 0..clients {
+            connections.push(Client::connect(leader).await?);
+        }
+        let (start, meter, salt) = (rt::now(), process::Meter::start(&self.pids()), rt::random());
+        let end = start.after(Duration::from_secs(seconds));
+        let loops = connections.into_iter().enumerate().map(|(number, mut client)| {
+            rt::spawn("etcd client", async move { client.puts(&format!("{salt:x}-{number}"), size, end).await })
+        });
         let mut whole = Measured::default();
-        for each in loops {
+        for each in loops.collect::<Vec<_>>() {
             whole.add(each.await.unwrap_or_default());
         }
         whole.elapsed_us = rt::now().since(start).as_micros() as u64;
-        whole.cpu_us = process::cpu_us(&self.pids()) - cpu;
+        whole.cpu_us = meter.used_us();
         whole.checked("etcd")
     }
 }
@@ -109,7 +131,7 @@ struct Client {
 impl Client {
     async fn connect(port: u16) -> Result<Self, Failure> {
         let authority = format!("127.0.0.1:{port}");
-        let bad = |why: &dyn std::fmt::Display| Failure::new(format!("etcd at {authority}: {why}"), "");
+        let bad = |why: &dyn std::fmt::Display| Failure::new(format!("etcd at {authority}: {why}"), NEXT);
         let tcp = TcpStream::connect(("127.0.0.1", port)).await.map_err(|why| bad(&why))?;
         tcp.set_nodelay(true).map_err(|why| bad(&why))?;
         let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tcp)).await;
@@ -121,8 +143,27 @@ impl Client {
         Ok(Self { send, authority })
     }
 
+    /// The member's own account of itself, through its JSON gateway.
+    async fn status(port: u16) -> Result<Value, Failure> {
+        let bad = |why: &dyn std::fmt::Display| Failure::new(format!("etcd at 127.0.0.1:{port}: {why}"), NEXT);
+        let tcp = TcpStream::connect(("127.0.0.1", port)).await.map_err(|why| bad(&why))?;
+        let (mut send, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(tcp)).await.map_err(|why| bad(&why))?;
+        rt::spawn("etcd connection", async move {
+            // Its end is seen by the request that waits on it.
+            let _ = connection.await;
+        });
+        let request = Request::post("/v3/maintenance/status")
+            .header("host", format!("127.0.0.1:{port}"))
+            .body(Full::new(Bytes::from_static(b"{}")))
+            .map_err(|why| bad(&why))?;
+        let response = send.send_request(request).await.map_err(|why| bad(&why))?;
+        let body = response.into_body().collect().await.map_err(|why| bad(&why))?;
+        serde_json::from_slice(&body.to_bytes()).map_err(|why| bad(&why))
+    }
+
     async fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
-        let bad = |why: &dyn std::fmt::Display| Failure::new(format!("etcd put: {why}"), "");
+        let bad = |why: &dyn std::fmt::Display| Failure::new(format!("etcd put: {why}"), NEXT);
         let request = Request::post(format!("http://{}/etcdserverpb.KV/Put", self.authority))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
@@ -140,14 +181,14 @@ impl Client {
         }
     }
 
-    async fn puts(&mut self, number: usize, size: usize, end: rt::Instant) -> Measured {
+    async fn puts(&mut self, salt: &str, size: usize, end: rt::Instant) -> Measured {
         let value = vec![b'x'; size];
         let mut measured = Measured::default();
         let mut turn = 0_u64;
         while rt::now() < end {
             let asked = rt::now();
             turn += 1;
-            match self.put(format!("bench/{number}/{turn}").as_bytes(), &value).await {
+            match self.put(format!("bench/{salt}/{turn}").as_bytes(), &value).await {
                 Ok(()) => measured.latencies_us.push(rt::now().since(asked).as_micros() as u64),
                 Err(why) => {
                     measured.errors += 1;

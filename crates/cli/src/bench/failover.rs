@@ -1,9 +1,10 @@
 //! Kills the leader again and again under writers and a watcher, starts it again, and counts: writes lost, writes twice,
 //! events missed or out of order, the longest time in which nothing could be written.
 use super::api;
+use super::cluster::Cluster;
 use crate::client::{Connection, Target};
 use crate::failure::Failure;
-use crate::up::Members;
+
 use http_body_util::BodyExt;
 use hyper::Method;
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ pub(crate) struct Trial {
 
 /// Between a kill and the next: long enough for the killed member to be back.
 const BETWEEN_KILLS: Duration = Duration::from_secs(3);
+/// How long a killed member stays away.
+const DOWN: Duration = Duration::from_millis(1_500);
 const RETRY: Duration = Duration::from_millis(20);
 /// A request that takes longer is asked again of the next member.
 const REQUEST_WAIT: Duration = Duration::from_secs(2);
@@ -28,7 +31,7 @@ const NAMESPACE: &str = "failover";
 /// What one writer did: when each name was acknowledged.
 type Acknowledged = Vec<(String, rt::Instant)>;
 
-pub(crate) async fn run(cluster: &mut Members, trial: &Trial) -> Result<Value, Failure> {
+pub(crate) async fn run(cluster: &mut Cluster, trial: &Trial) -> Result<Value, Failure> {
     api::make_namespace(&cluster.target, NAMESPACE).await?;
     let members: Arc<[Target]> = cluster.targets()?.into();
     let stop = Arc::new(AtomicBool::new(false));
@@ -49,7 +52,7 @@ pub(crate) async fn run(cluster: &mut Members, trial: &Trial) -> Result<Value, F
             kills.push(killed);
         }
         eprintln!("kill {turn} of {}", trial.kills);
-        rt::sleep(Duration::from_millis(1_500)).await;
+        rt::sleep(DOWN).await;
         cluster.restart_ended()?;
     }
     rt::sleep(BETWEEN_KILLS).await;
@@ -172,11 +175,8 @@ async fn judge(
     let missed = there.keys().filter(|name| !added.contains_key(name.as_str())).count();
     let twice = added.values().filter(|times| **times > 1).count();
     acknowledged.sort_by_key(|(_, when)| *when);
-    let gaps = kills.iter().map(|kill| {
-        let next = acknowledged.iter().find(|(_, when)| when > kill).map(|(_, when)| when.since(*kill));
-        next.map_or(u64::MAX, |gap| gap.as_millis() as u64)
-    });
-    let mut gaps: Vec<u64> = gaps.collect();
+    let times: Vec<rt::Instant> = acknowledged.iter().map(|(_, when)| *when).collect();
+    let mut gaps: Vec<u64> = kills.iter().map(|kill| gap_ms(&times, *kill)).collect();
     gaps.sort_unstable();
     Ok(json!({
         "kills": kills.len(),
@@ -190,4 +190,25 @@ async fn judge(
         "gap_ms_median": gaps.get(gaps.len() / 2),
         "gap_ms_longest": gaps.last(),
     }))
+}
+
+/// The longest time between two acknowledgements, one after the other, that ended after the kill and began while the killed
+/// member was away.
+fn gap_ms(times: &[rt::Instant], kill: rt::Instant) -> u64 {
+    let around = times.windows(2).filter(|pair| pair[1] > kill && pair[0] < kill.after(DOWN));
+    let longest = around.map(|pair| pair[1].since(pair[0]).as_millis() as u64).max();
+    // Nothing was acknowledged any more.
+    longest.unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_gap_begins_with_the_last_acknowledgement_and_not_with_the_kill() {
+        let at = |ms: u64| rt::Instant(ms * 1_000_000);
+        // Killed at 1,000: answers on their way still come at 1,002, then nothing until 1,300.
+        let times = [at(0), at(990), at(1_002), at(1_300), at(1_310), at(9_000)];
+        assert_eq!(super::gap_ms(&times, at(1_000)), 298);
+        assert_eq!(super::gap_ms(&times[..2], at(1_000)), u64::MAX);
+    }
 }

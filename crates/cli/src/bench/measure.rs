@@ -11,8 +11,8 @@ pub(crate) struct Measured {
     /// The first error's text.
     pub(crate) error: Option<String>,
     pub(crate) elapsed_us: u64,
-    /// CPU time of all server processes while it ran.
-    pub(crate) cpu_us: u64,
+    /// CPU time of all server processes while it ran; `None` if they are not known.
+    pub(crate) cpu_us: Option<u64>,
 }
 
 impl Measured {
@@ -31,8 +31,8 @@ impl Measured {
         ratio(self.operations() as f64 * 1e6, self.elapsed_us as f64)
     }
 
-    pub(crate) fn cpu_us_per_op(&self) -> f64 {
-        ratio(self.cpu_us as f64, self.operations() as f64)
+    pub(crate) fn cpu_us_per_op(&self) -> Option<f64> {
+        self.cpu_us.map(|cpu| ratio(cpu as f64, self.operations() as f64))
     }
 
     /// Microseconds at or under which `percent` of the operations ended.
@@ -41,20 +41,6 @@ impl Measured {
         sorted.sort_unstable();
         let at = (sorted.len() as f64 * percent / 100.0).ceil() as usize;
         sorted.get(at.saturating_sub(1)).copied().unwrap_or(0)
-    }
-
-    pub(crate) fn to_value(&self) -> Value {
-        json!({
-            "operations": self.operations(),
-            "errors": self.errors,
-            "error": self.error,
-            "seconds": round(self.elapsed_us as f64 / 1e6),
-            "ops_per_second": round(self.rate()),
-            "p50_us": self.percentile(50.0),
-            "p99_us": self.percentile(99.0),
-            "max_us": self.percentile(100.0),
-            "cpu_us_per_op": round(self.cpu_us_per_op()),
-        })
     }
 
     /// A failure if nothing succeeded: a benchmark of errors says nothing.
@@ -68,6 +54,40 @@ impl Measured {
         }
         Ok(self)
     }
+}
+
+/// Medians over the rounds, with the least and the most of what a shared machine moves most.
+pub(crate) fn summary(rounds: &[Measured]) -> Value {
+    let all = |of: fn(&Measured) -> f64| rounds.iter().map(of).collect::<Vec<_>>();
+    let (rates, p99s) = (all(Measured::rate), all(|m| m.percentile(99.0) as f64));
+    let cpus: Option<Vec<f64>> = rounds.iter().map(Measured::cpu_us_per_op).collect();
+    let cpu = |of: fn(Vec<f64>) -> f64| cpus.clone().map(|cpus| round(of(cpus)));
+    json!({
+        "rounds": rounds.len(),
+        "operations": rounds.iter().map(Measured::operations).sum::<u64>(),
+        "errors": rounds.iter().map(|m| m.errors).sum::<u64>(),
+        "error": rounds.iter().find_map(|m| m.error.clone()),
+        "seconds": round(all(|m| m.elapsed_us as f64).iter().sum::<f64>() / 1e6),
+        "ops_per_second": round(median(rates.clone())),
+        "ops_per_second_min": round(least(rates.clone())),
+        "ops_per_second_max": round(most(rates)),
+        "p50_us": median(all(|m| m.percentile(50.0) as f64)),
+        "p99_us": median(p99s.clone()),
+        "p99_us_min": least(p99s.clone()),
+        "p99_us_max": most(p99s),
+        "max_us": most(all(|m| m.percentile(100.0) as f64)),
+        "cpu_us_per_op": cpu(median),
+        "cpu_us_per_op_min": cpu(least),
+        "cpu_us_per_op_max": cpu(most),
+    })
+}
+
+fn least(numbers: Vec<f64>) -> f64 {
+    numbers.into_iter().fold(f64::INFINITY, f64::min)
+}
+
+fn most(numbers: Vec<f64>) -> f64 {
+    numbers.into_iter().fold(0.0, f64::max)
 }
 
 /// `a / b`, or 0 where that has no meaning.
@@ -95,11 +115,19 @@ mod tests {
         let measured = Measured {
             latencies_us: (1..=100).rev().collect(),
             elapsed_us: 1_000_000,
-            cpu_us: 500,
+            cpu_us: Some(500),
             ..Measured::default()
         };
         assert_eq!((measured.percentile(50.0), measured.percentile(99.0), measured.percentile(100.0)), (50, 99, 100));
-        assert!((measured.rate() - 100.0).abs() < 1e-9 && (measured.cpu_us_per_op() - 5.0).abs() < 1e-9);
+        assert!(
+            (measured.rate() - 100.0).abs() < 1e-9
+                && measured.cpu_us_per_op().is_some_and(|cpu| (cpu - 5.0).abs() < 1e-9)
+        );
+        let told = summary(&[measured.clone(), Measured { cpu_us: None, ..measured.clone() }]);
+        assert!(
+            told["cpu_us_per_op"].is_null() && told["operations"] == 200 && told["ops_per_second"] == 100.0,
+            "{told}"
+        );
         assert_eq!(Measured::default().percentile(99.0), 0);
         assert!(Measured::default().checked("x").is_err());
         assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);

@@ -2,8 +2,25 @@
 use std::fs;
 use std::path::PathBuf;
 
+/// Counts the CPU time of processes from now on.
+pub(crate) struct Meter {
+    pids: Vec<u32>,
+    before: u64,
+}
+
+impl Meter {
+    pub(crate) fn start(pids: &[u32]) -> Self {
+        Self { pids: pids.to_vec(), before: cpu_us(pids) }
+    }
+
+    /// Microseconds since the start; `None` if no process is known. A process that ended meanwhile takes its time with it.
+    pub(crate) fn used_us(&self) -> Option<u64> {
+        (!self.pids.is_empty()).then(|| cpu_us(&self.pids).saturating_sub(self.before))
+    }
+}
+
 /// CPU time in microseconds that these processes have used so far, all threads, user and system.
-pub(crate) fn cpu_us(pids: &[u32]) -> u64 {
+fn cpu_us(pids: &[u32]) -> u64 {
     pids.iter().map(|pid| cpu_of(*pid)).sum()
 }
 
@@ -47,5 +64,6 @@ mod tests {
             sum = sum.wrapping_add(1);
         }
         assert!(super::resident(own[0]) > 100_000);
+        assert!(super::Meter::start(&own).used_us().is_some() && super::Meter::start(&[]).used_us().is_none());
     }
 }

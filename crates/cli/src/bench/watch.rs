@@ -22,60 +22,87 @@ pub(crate) struct Load {
     pub(crate) pids: Vec<u32>,
 }
 
-/// After the last change, how long events may still come.
+/// After the last change, how long events may still come. It ends with the last one, so that no idle time is counted.
 const TAIL: Duration = Duration::from_secs(3);
+const TAIL_POLL: Duration = Duration::from_millis(5);
 /// What stands before the sending time in each object.
 const MARK: &[u8] = b"\"sent\":\"";
 
-/// Latencies are those of each delivered event, from before the change was asked to its arrival.
+/// What watchers and writer share.
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    received: AtomicU64,
+}
+
+/// One round. Latencies are those of each delivered event, from before the change was asked to its arrival.
 pub(crate) async fn run(target: &Target, load: &Load) -> Result<Measured, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let opened = Arc::new(AtomicU64::new(0));
+    let shared = Arc::new(Shared::default());
     let mut watchers = Vec::new();
+    let mut writer = target.connect().await?;
+    let from = newest(&mut writer, &load.namespace).await?;
     for _ in 0..load.watchers {
         let mut connection = target.connect().await?;
-        let path = format!("{}?watch=true", api::collection(&load.namespace));
+        let path = format!("{}?watch=true&resourceVersion={from}", api::collection(&load.namespace));
         let response = connection.open(Method::GET, &path, None).await?;
-        opened.fetch_add(1, Ordering::Relaxed);
-        let stop = stop.clone();
-        watchers.push(rt::spawn("watcher", async move { receive(connection, response.into_body(), &stop).await }));
+        if !response.status().is_success() {
+            let what = format!("a watch was answered with HTTP status {}", response.status());
+            return Err(Failure::new(what, "see that the server has room for so many watchers"));
+        }
+        let shared = shared.clone();
+        watchers.push(rt::spawn("watcher", async move { receive(connection, response.into_body(), &shared).await }));
     }
-    let mut writer = target.connect().await?;
-    let (start, cpu) = (rt::now(), process::cpu_us(&load.pids));
-    let mut failed = Measured::default();
+    let (start, meter, salt) = (rt::now(), process::Meter::start(&load.pids), rt::random());
+    let mut whole = Measured::default();
+    let mut sent = 0;
     for turn in 0..load.rate * load.seconds {
         rt::sleep_until(start.after(Duration::from_nanos(turn * 1_000_000_000 / load.rate))).await;
-        let (status, body) =
-            writer.call(Method::POST, &api::collection(&load.namespace), Some(stamped(turn, load.size))).await?;
-        if status >= 300 {
-            failed.errors += 1;
-            failed.error.get_or_insert_with(|| String::from_utf8_lossy(&body).into_owned());
+        let body = stamped(&format!("w-{salt:x}-{turn}"), load.size);
+        let (status, body) = writer.call(Method::POST, &api::collection(&load.namespace), Some(body)).await?;
+        if status < 300 {
+            sent += load.watchers as u64;
+        } else {
+            whole.errors += 1;
+            whole.error.get_or_insert_with(|| String::from_utf8_lossy(&body).into_owned());
         }
     }
-    let elapsed_us = rt::now().since(start).as_micros() as u64;
-    rt::sleep(TAIL).await;
-    let cpu_us = process::cpu_us(&load.pids) - cpu;
-    stop.store(true, Ordering::Relaxed);
+    let written = rt::now();
+    while shared.received.load(Ordering::Relaxed) < sent && rt::now().since(written) < TAIL {
+        rt::sleep(TAIL_POLL).await;
+    }
+    (whole.cpu_us, whole.elapsed_us) = (meter.used_us(), rt::now().since(start).as_micros() as u64);
+    shared.stop.store(true, Ordering::Relaxed);
     // One more change wakes each watcher, so that it sees the stop.
-    writer.call(Method::POST, &api::collection(&load.namespace), Some(api::config_map("stop", 64))).await?;
-    let mut whole = failed;
+    let last = api::config_map(&format!("stop-{salt:x}"), 64);
+    writer.call(Method::POST, &api::collection(&load.namespace), Some(last)).await?;
     for each in watchers {
         whole.add(each.await.unwrap_or_default());
     }
-    (whole.elapsed_us, whole.cpu_us) = (elapsed_us, cpu_us);
+    let missing = sent.saturating_sub(whole.operations());
+    if missing > 0 {
+        whole.errors += missing;
+        whole.error.get_or_insert_with(|| format!("{missing} events did not come in time"));
+    }
     whole.checked("watch")
 }
 
-fn stamped(turn: u64, size: usize) -> Bytes {
+/// The revision at which the watches begin: none of them starts with what is there.
+async fn newest(connection: &mut Connection, namespace: &str) -> Result<String, Failure> {
+    let list = connection.json(Method::GET, &format!("{}?limit=1", api::collection(namespace)), None).await?;
+    let revision = list.pointer("/metadata/resourceVersion").and_then(serde_json::Value::as_str);
+    revision.map(str::to_owned).ok_or_else(|| Failure::new("the list has no revision", "name a Kubernetes API server"))
+}
+
+fn stamped(name: &str, size: usize) -> Bytes {
     let padding = "x".repeat(size.saturating_sub(160));
     let sent = rt::now().0.to_string();
-    let metadata = json!({"name": format!("w-{turn}")});
+    let metadata = json!({"name": name});
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"padding": padding, "sent": sent}})
         .to_string()
         .into()
 }
 
-async fn receive(_connection: Connection, mut body: hyper::body::Incoming, stop: &AtomicBool) -> Measured {
+async fn receive(_connection: Connection, mut body: hyper::body::Incoming, shared: &Shared) -> Measured {
     let mut measured = Measured::default();
     let mut rest: Vec<u8> = Vec::new();
     while let Some(Ok(frame)) = body.frame().await {
@@ -85,10 +112,11 @@ async fn receive(_connection: Connection, mut body: hyper::body::Incoming, stop:
         for line in rest[..end].split(|byte| *byte == b'\n') {
             if let Some(sent) = sent_at(line) {
                 measured.latencies_us.push(now.saturating_sub(sent) / 1_000);
+                shared.received.fetch_add(1, Ordering::Relaxed);
             }
         }
         rest.drain(..=end);
-        if stop.load(Ordering::Relaxed) {
+        if shared.stop.load(Ordering::Relaxed) {
             break;
         }
     }

@@ -8,40 +8,40 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before the test says so.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-pub struct Cluster {
-    pub dir: tempfile::TempDir,
-    pub port: u16,
+pub(crate) struct Cluster {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) port: u16,
     up: Option<Child>,
     arguments: Vec<String>,
 }
 
-pub fn rutter() -> PathBuf {
+pub(crate) fn rutter() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_rutter"))
 }
 
 /// kubectl of one minor version, if `scripts/kubectl-versions` has fetched it.
-pub fn kubectl_binary(minor: u32) -> Option<PathBuf> {
+pub(crate) fn kubectl_binary(minor: u32) -> Option<PathBuf> {
     let target = rutter().ancestors().nth(2)?.to_owned();
     Some(target.join(format!("tools/kubectl-1.{minor}"))).filter(|path| path.exists())
 }
 
 /// The newest kubectl there is; every test of a user's story needs one.
-pub fn any_kubectl() -> PathBuf {
+pub(crate) fn any_kubectl() -> PathBuf {
     [35, 32]
         .into_iter()
         .find_map(kubectl_binary)
         .expect("kubectl is there: run scripts/kubectl-versions (make test does)")
 }
 
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
 impl Cluster {
     /// Starts `rutter up` and waits until it says that the cluster is up.
-    pub fn start(port: u16, arguments: &[&str]) -> Self {
+    pub(crate) fn start(port: u16, arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
         let mut cluster = Self { dir, port, up: None, arguments };
@@ -50,7 +50,7 @@ impl Cluster {
     }
 
     /// The same command again.
-    pub fn up(&mut self) {
+    pub(crate) fn up(&mut self) {
         let out = self.path("up.out");
         let file = File::create(&out).expect("a file");
         let child = Command::new(rutter())
@@ -81,7 +81,7 @@ impl Cluster {
     }
 
     /// Ctrl-C.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut up) = self.up.take() {
             let pid = nix::unistd::Pid::from_raw(i32::try_from(up.id()).expect("a pid"));
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it can be told");
@@ -90,27 +90,27 @@ impl Cluster {
         }
     }
 
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn kubeconfig(&self) -> PathBuf {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.home().join("kubeconfig")
     }
 
     /// Runs kubectl; its standard output. Panics with both outputs if it fails.
-    pub fn kubectl(&self, arguments: &[&str]) -> String {
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
         let output = self.try_kubectl(&any_kubectl(), arguments);
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         assert!(output.status.success(), "kubectl {arguments:?}: {}\n{out}{err}", output.status);
         out
     }
 
-    pub fn try_kubectl(&self, binary: &Path, arguments: &[&str]) -> Output {
+    pub(crate) fn try_kubectl(&self, binary: &Path, arguments: &[&str]) -> Output {
         let mut command = Command::new("timeout");
         command.arg(PATIENCE.as_secs().to_string()).arg(binary).args(arguments);
         command.env("KUBECONFIG", self.kubeconfig()).env("HOME", self.dir.path()).stdin(Stdio::null());
@@ -118,7 +118,7 @@ impl Cluster {
     }
 
     /// Runs rutter with `--output json`; its answer.
-    pub fn rutter(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn rutter(&self, arguments: &[&str]) -> Value {
         let mut command = Command::new(rutter());
         command
             .args(arguments)
@@ -132,12 +132,12 @@ impl Cluster {
     }
 
     /// `rutter status` as JSON.
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.rutter(&["status", "--kubeconfig", &self.kubeconfig().display().to_string()])
     }
 
     /// (name, pid, leads) of each member.
-    pub fn members(&self) -> Vec<(String, i32, bool)> {
+    pub(crate) fn members(&self) -> Vec<(String, i32, bool)> {
         let status = self.status();
         let members = status["members"].as_array().cloned().unwrap_or_default();
         let one = |member: &Value| {
@@ -176,12 +176,12 @@ fn logs(home: &Path) -> String {
     .collect()
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Waits until `check` gives something; panics with `what` if it never does.
-pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = check() {

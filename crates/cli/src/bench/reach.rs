@@ -1,0 +1,31 @@
+//! The server to be loaded, and the processes whose CPU time it costs. A Rutter cluster tells both: its leader is loaded, past
+//! whatever stands before the members.
+use crate::client::Target;
+use crate::failure::Failure;
+use crate::{kubeconfig, operator};
+use std::path::Path;
+
+pub(crate) struct Reached {
+    pub(crate) target: Target,
+    /// None are known of another server than ours, unless they are given.
+    pub(crate) pids: Vec<u32>,
+}
+
+pub(crate) async fn reach(flag: Option<&Path>, pids: &[u32]) -> Result<Reached, Failure> {
+    let mut config = kubeconfig::read(&kubeconfig::find(flag, Path::new(".rutter")))?;
+    let target = Target::new(&config)?;
+    let known = Reached { target: target.clone(), pids: pids.to_vec() };
+    // Another server than ours does not know the path; one that answers nothing at all is told by the load itself.
+    let Ok(status) = operator::status(&target).await else { return Ok(known) };
+    let pids =
+        if pids.is_empty() { status.members.iter().filter_map(|member| member.pid).collect() } else { pids.to_vec() };
+    let leader = status.members.iter().find(|member| member.role == "leader");
+    if let Some(leader) = leader {
+        config.server = format!("https://{}", leader.api);
+        let direct = Target::new(&config)?;
+        if direct.connect().await.is_ok() {
+            return Ok(Reached { target: direct, pids });
+        }
+    }
+    Ok(Reached { target, pids })
+}

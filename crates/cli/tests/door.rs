@@ -1,0 +1,69 @@
+//! Bad words at the door: a clear line with what to do next, the right exit code, and no panic.
+mod cluster;
+
+use cluster::{rutter, text};
+use serde_json::Value;
+use std::process::{Command, Output};
+
+fn run(line: &str) -> Output {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(rutter());
+    command.args(line.split(' ').filter(|word| !word.is_empty())).current_dir(dir.path()).env_remove("KUBECONFIG");
+    command.env_remove("RUTTER_TOKEN").output().expect("rutter runs")
+}
+
+/// What is typed, the exit code, and what the one line must hold.
+const WRONG: &[(&str, i32, &str)] = &[
+    ("upp", 2, "rutter help"),
+    ("up --members 2", 2, "1, 3 or 5"),
+    ("up --runtime docker", 2, "cri=SOCKET"),
+    ("up --api-port 1", 2, "rutter help up"),
+    ("up --no-such-flag", 2, "rutter help up"),
+    ("control --name m1", 2, "--dir"),
+    ("control --name m1 --dir d --found --join 127.0.0.1:1 --token t", 2, "cannot be used with"),
+    ("control --name m1 --dir d", 1, "--found"),
+    ("control --name M_1 --dir d --found", 1, "M_1"),
+    ("control --name m1 --dir d --join 127.0.0.1:1 --token nonsense", 1, "token"),
+    ("status", 1, "rutter up"),
+    ("status --kubeconfig none", 1, "none"),
+    ("log --from 5 --to 3", 1, "--from"),
+    ("log --from x", 2, "rutter help log"),
+    ("token --role king", 2, "member"),
+    ("replay --dir none", 1, "stopped member"),
+    ("bench log --rounds 0", 2, "1 to 100"),
+    ("bench watch --rate 0", 2, "rutter help bench"),
+];
+
+#[test]
+fn wrong_words_get_one_line_that_says_what_to_do() {
+    for (line, code, wanted) in WRONG {
+        let output = run(line);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(*code), "rutter {line}: {said}");
+        assert!(said.contains(wanted) && said.starts_with("rutter: "), "rutter {line}: {said}");
+        assert!(said.trim_end().lines().count() == 1 && said.contains("; "), "rutter {line} says one line: {said}");
+    }
+}
+
+#[test]
+fn wrong_words_are_told_in_json_too() {
+    for (line, code, _) in WRONG {
+        let output = run(&format!("{line} --output json"));
+        let said: Value = serde_json::from_slice(&output.stderr)
+            .unwrap_or_else(|why| panic!("rutter {line}: {why}: {}", text(&output.stderr)));
+        assert_eq!(output.status.code(), Some(*code), "rutter {line}: {said}");
+        for field in ["error", "next"] {
+            assert!(said[field].as_str().is_some_and(|text| !text.is_empty()), "rutter {line}: {said}");
+        }
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for line in ["help", "--help", "help up", "bench log --help", "--version"] {
+        let output = run(line);
+        assert!(output.status.success() && !output.stdout.is_empty(), "rutter {line}");
+    }
+    assert_eq!(run("").status.code(), Some(2));
+    assert!(run("purge --dir none").status.success(), "nothing is left where nothing was");
+}
