@@ -6,11 +6,10 @@ mod pod;
 use crate::object::Uid;
 use crate::quantity;
 use crate::revision::Millis;
-use rkyv::{Archive, Deserialize, Serialize};
 use serde_json::Value;
 
 /// What is read of an object in nanoseconds. All lists are sorted by key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facet {
     pub labels: Vec<(Box<str>, Box<str>)>,
     pub owners: Vec<Owner>,
@@ -26,7 +25,7 @@ pub struct Facet {
 }
 
 /// One `metadata.ownerReferences` entry.
-#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     pub uid: u128,
     pub controller: bool,

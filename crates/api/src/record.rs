@@ -2,7 +2,7 @@
 //!
 //! One version byte, then an rkyv archive (0.8, little endian, unaligned) of `EntryV1`. Reading checks every byte before use.
 use crate::command::{Change, Command, CommandId, Condition, Entry, Write};
-use crate::facet::Facet;
+use crate::facet::{Facet, Owner};
 use crate::key::Key;
 use crate::object::Body;
 use crate::revision::{Millis, Revision};
@@ -49,8 +49,29 @@ enum ConditionV1 {
 
 #[derive(Archive, Serialize, Deserialize)]
 enum ChangeV1 {
-    Put { text: Vec<u8>, hole: u32, facet: Facet },
+    Put { text: Vec<u8>, hole: u32, facet: FacetV1 },
     Delete,
+}
+
+/// As `Facet` was when version 1 was made: what it gains later is no part of this version.
+#[derive(Archive, Serialize, Deserialize)]
+struct FacetV1 {
+    labels: Vec<(Box<str>, Box<str>)>,
+    owners: Vec<OwnerV1>,
+    fields: Vec<(Box<str>, Box<str>)>,
+    amounts: Vec<(Box<str>, i64)>,
+    deleting: Option<u64>,
+    finalizers: bool,
+    generation: u64,
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+struct OwnerV1 {
+    uid: u128,
+    controller: bool,
+    block: bool,
+    kind: Box<str>,
+    name: Box<str>,
 }
 
 /// Why bytes are no record.
@@ -103,6 +124,22 @@ pub fn decode(bytes: &[u8]) -> Result<Entry, RecordError> {
     Ok(Entry { time: Millis(v1.time), epoch: v1.epoch, commands })
 }
 
+/// A facet alone, as snapshots and checkpoints keep it.
+///
+/// # Errors
+/// Only if it is larger than rkyv's offsets allow.
+pub fn encode_facet(facet: &Facet) -> Result<Vec<u8>, RecordError> {
+    let archive = rkyv::to_bytes::<rancor::Error>(&facet_v1(facet));
+    archive.map(|bytes| bytes.to_vec()).map_err(|why| RecordError::Damaged(why.to_string()))
+}
+
+/// # Errors
+/// If the bytes fail rkyv's check.
+pub fn decode_facet(bytes: &[u8]) -> Result<Facet, RecordError> {
+    let v1 = rkyv::from_bytes::<FacetV1, rancor::Error>(bytes);
+    v1.map(facet).map_err(|why| RecordError::Damaged(why.to_string()))
+}
+
 fn command_v1(command: &Command) -> CommandV1 {
     CommandV1 {
         id: command.id.0,
@@ -126,9 +163,44 @@ fn write_v1(write: &Write) -> WriteV1 {
             Condition::Revision(revision) => ConditionV1::Revision(revision.0),
         },
         change: match &write.change {
-            Change::Put(body) => ChangeV1::Put { text: body.text.to_vec(), hole: body.hole, facet: body.facet.clone() },
+            Change::Put(body) => {
+                ChangeV1::Put { text: body.text.to_vec(), hole: body.hole, facet: facet_v1(&body.facet) }
+            }
             Change::Delete => ChangeV1::Delete,
         },
+    }
+}
+
+fn facet_v1(facet: &Facet) -> FacetV1 {
+    let owner = |owner: &Owner| OwnerV1 {
+        uid: owner.uid,
+        controller: owner.controller,
+        block: owner.block,
+        kind: owner.kind.clone(),
+        name: owner.name.clone(),
+    };
+    FacetV1 {
+        labels: facet.labels.clone(),
+        owners: facet.owners.iter().map(owner).collect(),
+        fields: facet.fields.clone(),
+        amounts: facet.amounts.clone(),
+        deleting: facet.deleting,
+        finalizers: facet.finalizers,
+        generation: facet.generation,
+    }
+}
+
+fn facet(v1: FacetV1) -> Facet {
+    let owner =
+        |v1: OwnerV1| Owner { uid: v1.uid, controller: v1.controller, block: v1.block, kind: v1.kind, name: v1.name };
+    Facet {
+        labels: v1.labels,
+        owners: v1.owners.into_iter().map(owner).collect(),
+        fields: v1.fields,
+        amounts: v1.amounts,
+        deleting: v1.deleting,
+        finalizers: v1.finalizers,
+        generation: v1.generation,
     }
 }
 
@@ -149,7 +221,9 @@ fn write(v1: WriteV1) -> Result<Write, RecordError> {
         ChangeV1::Put { text, hole, .. } if hole as usize > text.len() => {
             return Err(RecordError::Damaged(format!("a hole at {hole} in {} bytes", text.len())));
         }
-        ChangeV1::Put { text, hole, facet } => Change::Put(Body { text: text.into(), hole, facet }),
+        ChangeV1::Put { text, hole, facet: facet_of } => {
+            Change::Put(Body { text: text.into(), hole, facet: facet(facet_of) })
+        }
         ChangeV1::Delete => Change::Delete,
     };
     Ok(Write {

@@ -2,12 +2,11 @@
 //! Reading checks every length; a change here asks for a new version of both formats.
 use crate::state::Kept;
 use api::command::Refusal;
-use api::facet::Facet;
 use api::key::Key;
 use api::object::{Object, Uid};
+use api::record;
 use api::revision::{Millis, Revision};
 use bytes::Bytes;
-use rkyv::rancor;
 
 /// Bytes are not what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +65,7 @@ pub(crate) fn put_object(out: &mut Vec<u8>, object: &Object) {
     out.extend_from_slice(&object.hole.0.to_le_bytes());
     out.extend_from_slice(&object.hole.1.to_le_bytes());
     put(out, &object.bytes);
-    let facet =
-        rkyv::to_bytes::<rancor::Error>(&object.facet).expect("a facet came out of a record, so it goes into one");
+    let facet = record::encode_facet(&object.facet).expect("a facet came out of a record, so it goes into one");
     put(out, &facet);
 }
 
@@ -80,7 +78,7 @@ pub(crate) fn object(parts: &mut Parts<'_>) -> Result<Object, Malformed> {
     if hole.0 > hole.1 || hole.1 as usize > bytes.len() {
         return Err(Malformed);
     }
-    let facet = rkyv::from_bytes::<Facet, rancor::Error>(parts.part()?).map_err(|_| Malformed)?;
+    let facet = record::decode_facet(parts.part()?).map_err(|_| Malformed)?;
     Ok(Object { key, uid, created, revision, bytes, hole, facet })
 }
 
