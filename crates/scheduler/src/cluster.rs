@@ -11,6 +11,8 @@ use store::view::View;
 
 /// Amounts by resource name, in thousandths.
 pub(crate) type Amounts = BTreeMap<Box<str>, i64>;
+/// Sums of amounts. One amount may already be as large as 64 bits hold.
+pub(crate) type Sums = BTreeMap<Box<str>, i128>;
 
 /// Everything placement reads. Equal views give equal clusters, however they were reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct Cluster {
 pub(crate) struct Node {
     /// `None`: pods name this node, but it is not there.
     pub(crate) has: Option<Has>,
-    pub(crate) used: Amounts,
+    pub(crate) used: Sums,
     pub(crate) pods: BTreeMap<Key, Placed>,
     /// Pods by the uid of their controller.
     pub(crate) owners: BTreeMap<u128, i64>,
@@ -52,9 +54,9 @@ pub(crate) struct Placed {
 }
 
 impl Node {
-    pub(crate) fn free(&self, resource: &str) -> i64 {
+    pub(crate) fn free(&self, resource: &str) -> i128 {
         let has = self.has.as_ref().and_then(|has| has.amounts.get(resource)).copied().unwrap_or(0);
-        has.saturating_sub(self.used.get(resource).copied().unwrap_or(0))
+        i128::from(has) - self.used.get(resource).copied().unwrap_or(0)
     }
 }
 
@@ -172,7 +174,7 @@ impl Cluster {
         }
         let node = self.nodes.entry(node.clone()).or_default();
         for (resource, amount) in requests(pod) {
-            *node.used.entry(resource.into()).or_insert(0) += amount;
+            *node.used.entry(resource.into()).or_insert(0) += i128::from(amount);
         }
         if let Some(owner) = pod.facet.controller() {
             *node.owners.entry(owner.uid).or_insert(0) += 1;
@@ -196,7 +198,7 @@ impl Cluster {
         }
         for (resource, amount) in requests(pod) {
             if let Some(used) = node.used.get_mut(resource) {
-                *used -= amount;
+                *used -= i128::from(amount);
                 if *used == 0 {
                     node.used.remove(resource);
                 }

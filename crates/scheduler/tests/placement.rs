@@ -134,6 +134,12 @@ fn pod(name: &str, cpu: &str) -> Value {
         "status": {"phase": "Pending"}})
 }
 
+/// The pod, asking for as much memory as can be counted.
+fn large(pod: Value) -> Value {
+    let container = json!([{"name": "c", "image": "i", "resources": {"requests": {"cpu": "1m", "memory": "10Pi"}}}]);
+    with(pod, &["spec", "containers"], container)
+}
+
 fn with(mut value: Value, pointer: &[&str], new: Value) -> Value {
     let mut place = &mut value;
     for step in pointer {
@@ -420,12 +426,30 @@ fn events_that_matter_wake_the_scheduler() {
     assert_eq!(keys_of(with(running, &["status", "phase"], json!("Failed"))), 1);
 }
 
+#[test]
+fn amounts_as_large_as_can_be_are_summed() {
+    let mut world = World::new();
+    world.put("nodes", with(node("n1", "4"), &["status", "allocatable", "memory"], json!("10Pi")));
+    for name in ["a", "b"] {
+        world.put("pods", with(large(pod(name, "1")), &["spec", "nodeName"], json!("n1")));
+    }
+    world.put("pods", pod("c", "1"));
+    world.settle();
+    assert_eq!(world.refusal("c"), "0/1 nodes are available: 1 Insufficient memory.");
+    world.delete("pods", "default", "a");
+    world.delete("pods", "default", "b");
+    world.settle();
+    assert_eq!(world.node_of("c"), "n1");
+}
+
 /// One step of a random life of a cluster.
 #[derive(Clone, Debug)]
 enum Step {
     Node(u8, u8),
     NoNode(u8),
-    Pod(u8, u16),
+    Pod(u8, u16, bool),
+    /// Somebody names the node themselves, and nobody asks whether it has room.
+    Named(u8, u8),
     NoPod(u8),
     Finish(u8),
     Decide,
@@ -435,8 +459,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (0..5_u8, 1..5_u8).prop_map(|(name, cpu)| Step::Node(name, cpu)),
         (0..5_u8).prop_map(Step::NoNode),
-        (0..30_u8, 1..2_000_u16).prop_map(|(name, cpu)| Step::Pod(name, cpu)),
-        (0..30_u8, 1..2_000_u16).prop_map(|(name, cpu)| Step::Pod(name, cpu)),
+        (0..30_u8, 1..2_000_u16).prop_map(|(name, cpu)| Step::Pod(name, cpu, false)),
+        (0..30_u8, 1..2_000_u16).prop_map(|(name, cpu)| Step::Pod(name, cpu, true)),
+        (0..30_u8, 0..5_u8).prop_map(|(name, node)| Step::Named(name, node)),
         (0..30_u8).prop_map(Step::NoPod),
         (0..30_u8).prop_map(Step::Finish),
         Just(Step::Decide),
@@ -456,14 +481,24 @@ proptest! {
                 Step::Node(name, cpu) => {
                     let name = format!("n{name}");
                     if world.view().get("nodes", "", &name).is_none() && world.view().list_by_field("pods", "spec.nodeName", &name).next().is_none() {
-                        world.put("nodes", node(&name, &cpu.to_string()));
+                        let memory = if cpu % 2 == 0 { "8Gi" } else { "10Pi" };
+                        let node = node(&name, &cpu.to_string());
+                        world.put("nodes", with(node, &["status", "allocatable", "memory"], json!(memory)));
                     }
                 }
                 Step::NoNode(name) => world.delete("nodes", "", &format!("n{name}")),
-                Step::Pod(name, cpu) => {
+                Step::Pod(name, cpu, much) => {
                     let name = format!("p{name}");
                     if world.view().get("pods", "default", &name).is_none() {
-                        world.put("pods", pod(&name, &format!("{cpu}m")));
+                        let pod = pod(&name, &format!("{cpu}m"));
+                        world.put("pods", if much { large(pod) } else { pod });
+                    }
+                }
+                Step::Named(name, node) => {
+                    let name = format!("p{name}");
+                    if world.view().get("pods", "default", &name).is_none() {
+                        let pod = with(large(pod(&name, "1m")), &["spec", "nodeName"], json!(format!("n{node}")));
+                        world.put("pods", with(pod, &["metadata", "labels", "named"], json!("yes")));
                     }
                 }
                 Step::NoPod(name) => world.delete("pods", "default", &format!("p{name}")),
@@ -483,8 +518,13 @@ proptest! {
             for node in view.list("nodes", None) {
                 let pods = view.list_by_field("pods", "spec.nodeName", &node.key.name);
                 let live: Vec<_> = pods.filter(|pod| pod.facet.field("status.phase") != Some("Succeeded")).collect();
-                let used: i64 = live.iter().map(|pod| pod.facet.amount("cpu")).sum();
-                prop_assert!(used <= node.facet.amount("cpu"), "{} has {used}", node.key);
+                if live.iter().any(|pod| pod.facet.label("named").is_some()) {
+                    continue;
+                }
+                for resource in ["cpu", "memory"] {
+                    let used: i128 = live.iter().map(|pod| i128::from(pod.facet.amount(resource))).sum();
+                    prop_assert!(used <= i128::from(node.facet.amount(resource)), "{} has {used} {resource}", node.key);
+                }
                 prop_assert!(live.len() <= 10);
             }
         }

@@ -13,8 +13,8 @@ pub(super) fn left(pod: &Wanted, candidate: Candidate<'_>) -> [i64; 2] {
     [("cpu", SCORED_CPU), ("memory", SCORED_MEMORY)].map(|(resource, least)| {
         let whole = candidate.has.amounts.get(resource).copied().unwrap_or(0);
         let asked = Some(pod.object.facet.amount(resource)).filter(|amount| *amount > 0).unwrap_or(least);
-        let left = candidate.node.free(resource).saturating_sub(asked).max(0);
+        let left = (candidate.node.free(resource) - i128::from(asked)).max(0);
         // Shares first: memory in thousandths of bytes times 100 could overflow on a large machine.
-        if whole <= 0 { 0 } else { (i128::from(left) * i128::from(SCORE_MAX) / i128::from(whole)) as i64 }
+        if whole <= 0 { 0 } else { (left * i128::from(SCORE_MAX) / i128::from(whole)) as i64 }
     })
 }
