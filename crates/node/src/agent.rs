@@ -170,7 +170,8 @@ impl Agent {
             let address = addresses[turn % addresses.len().max(1)].clone();
             let ended = match self.endpoint.connect(&address).await {
                 Ok(session) => {
-                    let streams = ();
+                    let streams =
+                        rt::spawn("streams", crate::streams::serve(session.clone(), self.tools.runtime.clone()));
                     let mut linked = false;
                     let ended = converse(&session, &self.kept.node, seen.load(Ordering::SeqCst), words, mail, || {
                         tracing::info!(member = address, "linked");

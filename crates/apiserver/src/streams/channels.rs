@@ -47,12 +47,19 @@ pub(super) async fn channels(call: &Call) -> Result<Response, Status> {
     } else {
         What::Attach { container, stdin, tty }
     };
-    let node = open(call, &object, &value, what).await?;
+    // A node's refusal is told on the error channel: a client whose handshake fails would try again in another protocol, and show
+    // its user what that says instead.
+    let node = open(call, &object, &value, what).await;
     let room = call.room.clone();
     let run = Box::new(move |client: Box<dyn Duplex>| {
         let pumping = async move {
-            let pump = std::pin::pin!(pump(client, node));
-            futures::future::select(pump, std::pin::pin!(room.stopped())).await;
+            let served = async {
+                match node {
+                    Ok(node) => pump(client, node).await,
+                    Err(status) => farewell(&mut socket(client).await.split().0, &status.to_value()).await,
+                }
+            };
+            futures::future::select(std::pin::pin!(served), std::pin::pin!(room.stopped())).await;
         };
         Box::pin(pumping) as std::pin::Pin<Box<dyn Future<Output = ()> + Send>>
     });
@@ -65,11 +72,23 @@ pub(super) async fn channels(call: &Call) -> Result<Response, Status> {
         .with(SEC_WEBSOCKET_PROTOCOL, protocol))
 }
 
-async fn pump(client: Box<dyn Duplex>, node: Box<dyn Duplex>) {
+async fn socket(client: Box<dyn Duplex>) -> WebSocketStream<Box<dyn Duplex>> {
     let config =
         WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX)).max_frame_size(Some(MESSAGE_BYTES_MAX));
-    let socket = WebSocketStream::from_raw_socket(client, Role::Server, Some(config)).await;
-    let (mut to_client, mut from_client) = socket.split();
+    WebSocketStream::from_raw_socket(client, Role::Server, Some(config)).await
+}
+
+/// The last word: how it ended. A client that is gone needs none.
+async fn farewell(client: &mut SplitSink<WebSocketStream<Box<dyn Duplex>>, Message>, status: &Value) {
+    let message = [&[ERROR], status.to_string().as_bytes()].concat();
+    let _ = client.send(Message::Binary(message.into())).await;
+    let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    let _ = client.send(Message::Close(Some(frame))).await;
+    let _ = client.close().await;
+}
+
+async fn pump(client: Box<dyn Duplex>, node: Box<dyn Duplex>) {
+    let (mut to_client, mut from_client) = socket(client).await.split();
     let (mut from_node, mut to_node) = tokio::io::split(node);
     let inward = async {
         while let Some(Ok(message)) = from_client.next().await {
@@ -89,12 +108,7 @@ async fn pump(client: Box<dyn Duplex>, node: Box<dyn Duplex>) {
     };
     let outward = async {
         let status = outward(&mut from_node, &mut to_client).await;
-        let message = [&[ERROR], status.to_string().as_bytes()].concat();
-        // A client that is gone needs no farewell.
-        let _ = to_client.send(Message::Binary(message.into())).await;
-        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-        let _ = to_client.send(Message::Close(Some(frame))).await;
-        let _ = to_client.close().await;
+        farewell(&mut to_client, &status).await;
     };
     let (inward, outward) = (std::pin::pin!(inward), std::pin::pin!(outward));
     // The command's end ends the stream; the client's end leaves the command to finish what it writes.

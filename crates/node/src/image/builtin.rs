@@ -23,7 +23,7 @@ pub fn image(dir: &Path, binary: &Path, reference: &Reference) -> Result<Image, 
     }
     let config = Config {
         entrypoint: Some(vec!["/rutter".into(), "hello".into()]),
-        env: Some(vec!["LD_LIBRARY_PATH=/lib".into()]),
+        env: Some(vec!["LD_LIBRARY_PATH=/lib".into(), "PATH=/:/bin".into()]),
         working_dir: "/".into(),
         ..Config::default()
     };
