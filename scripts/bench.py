@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""bench.py RUTTER PAGE: runs every row of the benchmark table and writes the page. Figures only; nothing passes or fails here."""
+"""bench.py RUTTER PAGE: runs every row of the benchmark table and writes the page. A row that cannot be run ends it."""
 import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,12 +14,11 @@ RUTTER, PAGE = sys.argv[1], sys.argv[2]
 PORT = 8443
 
 
-def run(*arguments, env=None):
+def run(*arguments):
     print("rutter", " ".join(arguments), flush=True)
-    done = subprocess.run([RUTTER, *arguments, "--output", "json"], capture_output=True, text=True, env=env)
+    done = subprocess.run([RUTTER, *arguments, "--output", "json"], stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        print(done.stderr.strip().splitlines()[-1] if done.stderr else "failed", flush=True)
-        return None
+        sys.exit(f"rutter {' '.join(arguments)} failed; nothing is written")
     return json.loads(done.stdout)
 
 
@@ -30,18 +30,31 @@ def table(head, rows):
     return row(head) + row(["---"] * len(head)) + "".join(row(cells) for cells in rows) + "\n"
 
 
-def pick(result, *names):
-    return [None] * len(names) if result is None else [result.get(name) for name in names]
+def spread(found, name):
+    """The median over the rounds, with the least and the most."""
+    middle, least, most = found[name], found.get(name + "_min"), found.get(name + "_max")
+    return f"{middle:,}" if least is None or middle is None else f"{middle:,} ({least:,} to {most:,})"
+
+
+def aim(words, value, met):
+    return f"{words}: {'met' if met else 'missed'}" if value is not None else f"{words}: not measured"
+
+
+COLUMNS = ["ops/s", "p50 us", "p99 us", "CPU us/op", "aim"]
+
+
+def cells(found, told=""):
+    return [spread(found, "ops_per_second"), f"{found['p50_us']:,}", spread(found, "p99_us"), spread(found, "cpu_us_per_op"), told]
 
 
 def log_rows():
     rows = []
     for clients in (1, 64, 256):
         found = run("bench", "log", "--peer", "etcd", "--clients", str(clients), "--size", "1024")
-        for system in ("rutter", "etcd"):
-            part = found and found.get(system)
-            rows.append([clients, system, *pick(part, "ops_per_second", "ops_per_second_min", "ops_per_second_max", "p50_us", "p99_us", "cpu_us_per_op")])
-        rows.append([clients, "ratio", *pick(found, "throughput_ratio"), "", "", "", *pick(found, "p99_ratio", "cpu_ratio")])
+        rows += [[clients, system, *cells(found[system])] for system in ("rutter", "etcd")]
+        cpu, p99 = found["cpu_ratio"], found["p99_ratio"]
+        told = "; ".join([aim("a tenth of etcd's CPU", cpu, cpu >= 10), aim("p99 no worse", p99, p99 >= 1)]) if clients == 64 else ""
+        rows.append([clients, "ratio", found["throughput_ratio"], "", p99, cpu, told])
     return rows
 
 
@@ -51,16 +64,16 @@ class Cluster:
     def __enter__(self):
         self.dir = tempfile.TemporaryDirectory(dir=os.getcwd(), prefix=".rutter-bench-")
         home = os.path.join(self.dir.name, "home")
-        self.up = subprocess.Popen([RUTTER, "up", "--dir", home, "--nodes", "0", "--api-port", str(PORT)], stdout=subprocess.PIPE, text=True)
-        for line in self.up.stdout:
-            if "The cluster is up" in line:
-                break
-        self.env = {**os.environ, "KUBECONFIG": os.path.join(home, "kubeconfig")}
-        self.kubeconfig = self.env["KUBECONFIG"]
+        command = [RUTTER, "up", "--dir", home, "--nodes", "0", "--api-port", str(PORT)]
+        self.up = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        if not any("The cluster is up" in line for line in self.up.stdout):
+            self.__exit__()
+            sys.exit("rutter up failed; nothing is written")
+        self.kubeconfig = os.path.join(home, "kubeconfig")
         return self
 
     def __exit__(self, *_):
-        self.up.terminate()
+        self.up.send_signal(signal.SIGINT)
         self.up.wait()
         self.dir.cleanup()
 
@@ -72,40 +85,69 @@ def api_rows(cluster):
     rows = []
     for clients in (1, 64, 256):
         found = cluster.bench("api", "--operation", "create", "--clients", str(clients))
-        rows.append([f"create 1 KiB, {clients} clients", *pick(found, "ops_per_second", "p50_us", "p99_us", "cpu_us_per_op")])
-    found = cluster.bench("api", "--operation", "update", "--clients", "64")
-    rows.append(["update 1 KiB, 64 clients", *pick(found, "ops_per_second", "p50_us", "p99_us", "cpu_us_per_op")])
-    found = cluster.bench("api", "--operation", "get", "--clients", "64")
-    rows.append(["get one, 64 clients", *pick(found, "ops_per_second", "p50_us", "p99_us", "cpu_us_per_op")])
+        cpu = found["cpu_us_per_op"]
+        rows.append([f"create 1 KiB, {clients} clients", *cells(found, aim("under 100 us", cpu, cpu and cpu < 100) if clients == 64 else "")])
+    for operation in ("update", "get"):
+        found = cluster.bench("api", "--operation", operation, "--clients", "64")
+        rows.append([f"{operation} 1 KiB, 64 clients", *cells(found)])
     found = cluster.bench("api", "--operation", "list", "--clients", "1", "--objects", "10000")
-    rows.append(["list 10,000 x 1 KiB, 1 client", *pick(found, "ops_per_second", "p50_us", "p99_us", "cpu_us_per_op")])
+    cpu = found["cpu_us_per_op"]
+    rows.append(["list 10,000 x 1 KiB, 1 client", *cells(found, aim("10 ms of CPU", cpu, cpu and cpu <= 10_000))])
     found = cluster.bench("watch", "--watchers", "1000", "--rate", "20")
-    rows.append(["1,000 watchers, 20 changes/s (an operation is a delivered event)", *pick(found, "ops_per_second", "p50_us", "p99_us", "cpu_us_per_op")])
+    cpu, p99 = found["cpu_us_per_op"], found["p99_us"]
+    told = "; ".join([aim("p99 under 250 ms", p99, p99 < 250_000), aim("5 us an event", cpu, cpu and cpu <= 5)])
+    rows.append(["1,000 watchers, 20 changes/s (an operation is a delivered event)", *cells(found, told)])
     return rows
+
+
+def failover_rows():
+    found = run("bench", "failover", "--kills", "10")
+    wrong = found["events_missed"] + found["events_twice"]
+    told = "; ".join([aim("nothing lost, nothing twice", wrong, wrong + found["lost"] == 0), aim("longest gap under 500 ms", found["gap_ms_longest"], found["gap_ms_longest"] < 500)])
+    return [[found["kills"], f"{found['acknowledged']:,}", found["lost"], wrong, found["gap_ms_median"], found["gap_ms_longest"], told]]
+
+
+def state_rows():
+    found = run("bench", "state")
+    empty, each = found["resident_empty_bytes"] / 2**20, found["resident_bytes_per_object"]
+    restart = found["restart_to_ready_ms"]
+    return [
+        ["resident, empty", f"{empty:.1f} MiB", aim("40 MiB", empty, empty <= 40)],
+        ["resident per object", f"{each:,} bytes", aim("under 2.5 KiB", each, each < 2560)],
+        ["resident per object after a restart", f"{found['resident_after_restart_bytes_per_object']:,} bytes", ""],
+        ["written to disk per byte logged", found["written_per_logged_byte"], ""],
+        ["on disk per byte logged", found["disk_per_logged_byte"], ""],
+        ["kill -9 to ready again", f"{restart} ms", aim("under 1 s", restart, restart < 1000)],
+    ]
+
+
+def first_line(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()[0]
+    except (OSError, IndexError):
+        return f"no {command[0]}"
 
 
 def machine():
     cpu = re.search(r"model name\s*:\s*(.*)", open("/proc/cpuinfo").read())
-    etcd = subprocess.run(["etcd", "--version"], capture_output=True, text=True).stdout.splitlines()[:1]
     memory = re.search(r"MemTotal:\s*(\d+)", open("/proc/meminfo").read())
-    return f"{os.cpu_count()} cores ({cpu.group(1) if cpu else 'unknown'}), {int(memory.group(1)) // 1024 // 1024} GiB, Linux {platform.release()}, {etcd[0] if etcd else 'no etcd'}, load {os.getloadavg()[0]:.1f} at the start"
+    hardware = f"{os.cpu_count()} cores ({cpu.group(1) if cpu else 'unknown'}), {int(memory.group(1)) // 2**20} GiB"
+    versions = [first_line(RUTTER, "--version"), first_line("rustc", "--version"), first_line("etcd", "--version")]
+    return f"{hardware}, {platform.system()} {platform.release()}; {', '.join(versions)}; load {os.getloadavg()[0]:.1f} at the start"
 
 
 def main():
     text = "# Benchmarks\n\n`make bench` wrote this page on " + time.strftime("%Y-%m-%d") + ": " + machine() + ".\n\n"
-    text += "Servers, load and disk share these cores, and shared machines lie about rates: the steady figure is the servers' CPU time per operation, summed over all server processes. Rounds of Rutter and its peer alternate within one run; figures are medians of rounds, ratios above 1 are in Rutter's favour.\n\n"
-    text += "## Through the log: three members, fsync on, 1 KiB, without HTTP\n\n"
-    text += "Rutter's load runs inside the leader's process (so its own cost is counted as Rutter's); etcd's comes over gRPC, spread over its members.\n\n"
-    text += table(["clients", "system", "ops/s", "least", "most", "p50 us", "p99 us", "CPU us/op"], log_rows())
-    text += "## Over HTTPS: three members\n\n"
+    text += "Servers, load and disk share these cores, and shared machines lie about rates: the steady figure is the servers' CPU time per operation, summed over all server processes. Rounds of Rutter and its peer alternate within one run, and who goes first changes; figures are medians of rounds, with the least and the most in brackets; ratios above 1 are in Rutter's favour.\n\n"
+    text += "## Through the log: three members, fsync on, 1 KiB, without HTTP\n\nEach write is a new key, asked of the leader. Rutter's load runs inside the leader's process (so its own cost is counted as Rutter's); etcd's comes over gRPC.\n\n"
+    text += table(["clients", "system", *COLUMNS], log_rows())
+    text += "## Over HTTPS: three members, the leader asked\n\n"
     with Cluster() as cluster:
-        text += table(["load", "ops/s", "p50 us", "p99 us", "CPU us/op"], api_rows(cluster))
-    text += "## Leader killed (kill -9) under 16 writers, three members\n\n"
-    found = run("bench", "failover", "--kills", "10")
-    text += table(["kills", "acknowledged", "lost", "events twice or missed", "median gap ms", "longest gap ms"], [[*pick(found, "kills", "acknowledged", "lost"), None if found is None else found["events_missed"] + found["events_twice"], *pick(found, "gap_ms_median", "gap_ms_longest")]])
+        text += table(["load", *COLUMNS], api_rows(cluster))
+    text += "## Leader killed (kill -9) under 16 writers, three members\n\nA gap is the longest time between two acknowledgements around a kill.\n\n"
+    text += table(["kills", "acknowledged", "lost", "events twice or missed", "median gap ms", "longest gap ms", "aim"], failover_rows())
     text += "## 100,000 objects of 1 KiB, one member\n\n"
-    found = run("bench", "state")
-    text += table(["resident empty, MiB", "resident bytes per object", "after restart", "written per logged byte", "disk per logged byte", "restart to ready ms"], [[None if found is None else round(found["resident_empty_bytes"] / 2**20, 1), *pick(found, "resident_bytes_per_object", "resident_after_restart_bytes_per_object", "written_per_logged_byte", "disk_per_logged_byte", "restart_to_ready_ms")]])
+    text += table(["figure", "value", "aim"], state_rows())
     with open(PAGE, "w") as page:
         page.write(text)
     print(f"wrote {PAGE}")

@@ -14,7 +14,7 @@ mod watch;
 use crate::failure::{Failure, Output};
 use crate::operator;
 use cluster::Cluster;
-use measure::summary;
+use measure::{rounds, summary};
 use reach::{Reached, reach};
 use scratch::Scratch;
 use serde_json::Value;
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
     /// Writes through the log of three members, without HTTP, beside a peer.
-    Log(Log),
+    Log(log::Log),
     /// Requests to any Kubernetes API server over HTTPS.
     Api(Api),
     /// Watchers, changes, and how late the events come.
@@ -54,32 +54,6 @@ pub(crate) struct Failover {
     size: usize,
     #[arg(long, default_value_t = 7743)]
     api_port: u16,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Log {
-    #[arg(long, value_enum)]
-    peer: Option<Peer>,
-    #[arg(long, default_value_t = 64)]
-    clients: usize,
-    /// Bytes of an object.
-    #[arg(long, default_value_t = 1024)]
-    size: usize,
-    /// Seconds of each round.
-    #[arg(long, default_value_t = 5)]
-    seconds: u64,
-    /// Rounds, ours and the peer's in turn.
-    #[arg(long, default_value_t = 3, value_parser = rounds)]
-    rounds: usize,
-    #[arg(long, default_value_t = 7443)]
-    api_port: u16,
-    #[arg(long, default_value_t = 7379)]
-    etcd_port: u16,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Peer {
-    Etcd,
 }
 
 #[derive(Debug, clap::Args)]
@@ -213,10 +187,6 @@ async fn run_watch(bench: &Watch) -> Result<Value, Failure> {
     result["watchers"] = bench.watchers.into();
     result["changes_per_second"] = bench.rate.into();
     Ok(result)
-}
-
-fn rounds(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|rounds| (1..=100).contains(rounds)).ok_or_else(|| "say 1 to 100 rounds".into())
 }
 
 /// One line a field; what has fields of its own is indented.

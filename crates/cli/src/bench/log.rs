@@ -2,14 +2,39 @@
 //! new key, all asked of the leader. Rounds of both take turns, and who goes first changes.
 use super::cluster::Cluster;
 use super::etcd::Etcd;
-use super::measure::{Measured, median, ratio, round, summary};
+use super::measure::{Measured, median, ratio, round, rounds, summary};
 use super::process;
 use super::scratch::Scratch;
-use super::{Log, Peer};
 use crate::failure::Failure;
 use crate::operator;
 use hyper::Method;
 use serde_json::{Value, json};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Log {
+    #[arg(long, value_enum)]
+    peer: Option<Peer>,
+    #[arg(long, default_value_t = 64)]
+    clients: usize,
+    /// Bytes of an object.
+    #[arg(long, default_value_t = 1024)]
+    size: usize,
+    /// Seconds of each round.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Rounds, ours and the peer's in turn.
+    #[arg(long, default_value_t = 3, value_parser = rounds)]
+    rounds: usize,
+    #[arg(long, default_value_t = 7443)]
+    api_port: u16,
+    #[arg(long, default_value_t = 7379)]
+    etcd_port: u16,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Peer {
+    Etcd,
+}
 
 /// Rounds in which leadership moved are measured again, at most so many.
 const AGAIN_MAX: usize = 5;
@@ -21,7 +46,7 @@ pub(crate) async fn run(log: &Log) -> Result<Value, Failure> {
         None => None,
     };
     let cluster = Cluster::start(&dir.path().join("rutter"), 3, log.api_port).await?;
-    let rounds = rounds(&cluster, etcd.as_ref(), log).await;
+    let rounds = both(&cluster, etcd.as_ref(), log).await;
     cluster.stop().await;
     let (ours, peers, dropped) = rounds?;
     let mut result = json!({
@@ -43,7 +68,7 @@ pub(crate) async fn run(log: &Log) -> Result<Value, Failure> {
 
 type Rounds = (Vec<Measured>, Vec<Measured>, usize);
 
-async fn rounds(cluster: &Cluster, etcd: Option<&Etcd>, log: &Log) -> Result<Rounds, Failure> {
+async fn both(cluster: &Cluster, etcd: Option<&Etcd>, log: &Log) -> Result<Rounds, Failure> {
     let (mut ours, mut peers, mut dropped) = (Vec::new(), Vec::new(), 0);
     while ours.len() < log.rounds {
         eprintln!("round {} of {}", ours.len() + 1, log.rounds);

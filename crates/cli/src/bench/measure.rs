@@ -56,6 +56,11 @@ impl Measured {
     }
 }
 
+/// How many rounds may be asked for.
+pub(crate) fn rounds(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|rounds| (1..=100).contains(rounds)).ok_or_else(|| "say 1 to 100 rounds".into())
+}
+
 /// Medians over the rounds, with the least and the most of what a shared machine moves most.
 pub(crate) fn summary(rounds: &[Measured]) -> Value {
     let all = |of: fn(&Measured) -> f64| rounds.iter().map(of).collect::<Vec<_>>();

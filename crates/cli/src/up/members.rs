@@ -91,8 +91,8 @@ pub(crate) async fn start(
 
 /// Refuses what would found a second cluster beside the first, or leave the first without a majority.
 fn check(place: &Place, joined: &[u16]) -> Result<(), Failure> {
-    let Some(last) = joined.last() else { return Ok(()) };
-    if joined.first() != Some(&1) {
+    let (Some(first), Some(last)) = (joined.first(), joined.last()) else { return Ok(()) };
+    if *first != 1 {
         let others: Vec<String> = joined.iter().map(|number| format!("m{number}")).collect();
         return Err(Failure::new(
             format!(
@@ -101,9 +101,12 @@ fn check(place: &Place, joined: &[u16]) -> Result<(), Failure> {
                 others.join(", ")
             ),
             format!(
-                "start those with `rutter control --name {0} --dir {1}` each, then `rutter member replace m1 --kubeconfig {1}/admin.kubeconfig`",
-                others[0],
-                place.home(joined[0]).display()
+                "start each of those with `rutter control --name N --dir {}/members/N --api {} --link {}` (ports one higher for each \
+                 number), then `rutter member replace m1 --kubeconfig {}/admin.kubeconfig`",
+                place.dir.display(),
+                address(place.api_port + *first),
+                place.link(*first),
+                place.home(*first).display()
             ),
         ));
     }
