@@ -6,6 +6,7 @@ pub mod default;
 pub mod fields;
 pub mod structural;
 pub mod structure;
+pub mod validate;
 
 use crate::kind::{Kind, Schema};
 use crate::status::Status;

@@ -65,15 +65,13 @@ pub fn default(kind: &Kind, value: &mut Value) {
 /// # Errors
 /// 422.
 pub fn validate_new(kind: &Kind, value: &Value) -> Result<(), Status> {
-    let _ = (kind, value);
-    Ok(())
+    schema::validate::new_object(kind, value)
 }
 
 /// # Errors
 /// 422.
 pub fn validate_update(kind: &Kind, old: &Value, new: &Value, subresource: &str) -> Result<(), Status> {
-    let _ = (kind, old, new, subresource);
-    Ok(())
+    schema::validate::update(kind, old, new, subresource)
 }
 
 /// # Errors

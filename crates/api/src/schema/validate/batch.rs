@@ -1,0 +1,75 @@
+//! Workloads that end: Job, CronJob. It knows no time: whether a schedule can be read is its controller's to say.
+use super::pod;
+use super::words::{all, immutable, not_negative, number, one_of, text};
+use crate::field::Problems;
+use crate::name;
+use serde_json::Value;
+
+/// A CronJob's name leaves room for the time that its jobs' names end with.
+const CRON_NAME_BYTES_MAX: usize = 52;
+
+/// The spec of a Job, or of a CronJob's jobs, at `path`.
+pub(super) fn job(spec: &Value, path: &str, problems: &mut Problems) {
+    let counts = [
+        "parallelism",
+        "completions",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "ttlSecondsAfterFinished",
+        "backoffLimitPerIndex",
+        "maxFailedIndexes",
+    ];
+    not_negative(spec, path, &counts, problems);
+    let mode = text(spec, "completionMode");
+    if !mode.is_empty() {
+        one_of(&format!("{path}.completionMode"), mode, &["NonIndexed", "Indexed"], problems);
+    }
+    if mode == "Indexed" && !spec["completions"].is_number() {
+        problems.required(format!("{path}.completions"), "when completion mode is Indexed");
+    }
+    if mode != "Indexed" {
+        for member in ["backoffLimitPerIndex", "maxFailedIndexes"].into_iter().filter(|m| spec[*m].is_number()) {
+            problems.invalid(format!("{path}.{member}"), &spec[member], "requires indexed completion mode");
+        }
+    }
+    pod::template(&spec["template"], &format!("{path}.template"), problems);
+    if text(&spec["template"]["spec"], "restartPolicy") == "Always" {
+        let field = format!("{path}.template.spec.restartPolicy");
+        problems.required(field, "valid values: \"OnFailure\", \"Never\"");
+    }
+}
+
+pub(super) fn job_change(old: &Value, new: &Value, problems: &mut Problems) {
+    let elastic = text(new, "completionMode") == "Indexed" && number(new, "completions") == number(new, "parallelism");
+    if !elastic {
+        immutable(&old["completions"], &new["completions"], "spec.completions", problems);
+    }
+    for member in
+        ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
+    {
+        immutable(&old[member], &new[member], &format!("spec.{member}"), problems);
+    }
+    // One that has not begun may still be told where its pods may go.
+    if old["suspend"] != true {
+        immutable(&old["template"], &new["template"], "spec.template", problems);
+    }
+}
+
+pub(super) fn cron_job(spec: &Value, problems: &mut Problems) {
+    if text(spec, "schedule").is_empty() {
+        problems.required("spec.schedule", "");
+    }
+    not_negative(spec, "spec", &["startingDeadlineSeconds"], problems);
+    let policies = ["Allow", "Forbid", "Replace"];
+    one_of("spec.concurrencyPolicy", text(spec, "concurrencyPolicy"), &policies, problems);
+    job(&spec["jobTemplate"]["spec"], "spec.jobTemplate.spec", problems);
+    not_negative(spec, "spec", &["successfulJobsHistoryLimit", "failedJobsHistoryLimit"], problems);
+}
+
+pub(super) fn new_cron_job(value: &Value, problems: &mut Problems) {
+    let own = text(&value["metadata"], "name");
+    if own.len() > CRON_NAME_BYTES_MAX && name::subdomain(own).is_empty() {
+        let why = format!("must be no more than {CRON_NAME_BYTES_MAX} characters");
+        all("metadata.name", own, vec![why], problems);
+    }
+}
