@@ -5,9 +5,6 @@ pub mod nftables;
 pub mod table;
 pub mod userspace;
 
-pub use nftables::Nftables;
-pub use userspace::Userspace;
-
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;

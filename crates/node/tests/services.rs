@@ -3,7 +3,8 @@
 mod lab;
 
 use lab::{Lab, answers, ask_tcp, ask_udp, count};
-use node::service::{Services as _, Userspace};
+use node::service::Services as _;
+use node::service::userspace::Userspace;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -41,42 +42,39 @@ fn connections_are_spread_over_the_endpoints_and_follow_them() {
     let all = [slice("web", &[(&one, "here"), (&two, "here"), (&three, "here")])];
     lab.apply(&services, &all);
     // From a pod, through the cluster address: spread, and seen as who it is.
-    let found = answers(60, || lab.from_pod(0, || ask_tcp(CLUSTER, 80)));
+    let found = answers(60, || lab.in_pod(0, || ask_tcp(CLUSTER, 80)));
     assert!(found.len() == 3 && found.values().all(|times| *times >= 6), "{found:?}");
-    let found = answers(30, || lab.from_pod(0, || ask_udp(CLUSTER, 53)));
+    let found = answers(30, || lab.in_pod(0, || ask_udp(CLUSTER, 53)));
     assert!(found.len() == 3, "{found:?}");
-    let seen = lab.from_pod(1, || count(40, || ask_tcp(CLUSTER, 80).map(|answer| answer.1)));
+    let seen = lab.in_pod(1, || count(40, || ask_tcp(CLUSTER, 80).map(|answer| answer.1)));
     assert!(
         seen.contains_key(&two) && seen.contains_key("10.244.201.1") && seen.len() == 2,
         "others see the pod, itself sees the gateway: {seen:?}"
     );
     // From the node itself, and from a stranger through the node port.
-    let found = answers(40, || lab.from_node(|| ask_tcp(CLUSTER, 80)));
+    let found = answers(40, || lab.in_node(|| ask_tcp(CLUSTER, 80)));
     assert_eq!(found.len(), 3, "{found:?}");
-    let found = answers(60, || lab.from_outside(|| ask_tcp(lab::NODE, 30080)));
+    let found = answers(60, || lab.outside(|| ask_tcp(lab::NODE, 30080)));
     assert!(found.len() == 3 && found.values().all(|times| *times >= 6), "{found:?}");
-    let found = answers(30, || lab.from_outside(|| ask_udp(lab::NODE, 30053)));
+    let found = answers(30, || lab.outside(|| ask_udp(lab::NODE, 30053)));
     assert_eq!(found.len(), 3, "{found:?}");
-    let found = answers(30, || lab.from_pod(2, || ask_tcp(lab::NODE, 30080)));
+    let found = answers(30, || lab.in_pod(2, || ask_tcp(lab::NODE, 30080)));
     assert_eq!(found.len(), 3, "{found:?}");
     // Other endpoints: nobody is led to the old ones, not even a flow that was already there.
     lab.apply(&services, &[slice("web", &[(&two, "here")])]);
-    let socket = lab.from_pod(0, || lab::udp(CLUSTER, 53));
+    let socket = lab.in_pod(0, || lab::udp(CLUSTER, 53));
     assert_eq!(lab::again(&socket).map(|answer| answer.0), Ok("pod-1".into()));
     let mut draining = slice("web", &[(&two, "here"), (&three, "here")]);
     draining["endpoints"][0]["conditions"] = json!({"ready": false, "serving": true, "terminating": true});
     lab.apply(&services, &[draining.clone()]);
-    assert_eq!(answers(20, || lab.from_pod(0, || ask_tcp(CLUSTER, 80))).into_keys().collect::<Vec<_>>(), ["pod-2"]);
+    assert_eq!(answers(20, || lab.in_pod(0, || ask_tcp(CLUSTER, 80))).into_keys().collect::<Vec<_>>(), ["pod-2"]);
     if lab::has("conntrack") {
         assert_eq!(lab::again(&socket).map(|answer| answer.0), Ok("pod-2".into()));
     }
     // Of those that are ready none is left: the one that is going still answers.
     draining["endpoints"][1]["conditions"] = json!({"ready": false, "serving": false});
     lab.apply(&services, &[draining]);
-    assert_eq!(
-        answers(10, || lab.from_outside(|| ask_tcp(lab::NODE, 30080))).into_keys().collect::<Vec<_>>(),
-        ["pod-1"]
-    );
+    assert_eq!(answers(10, || lab.outside(|| ask_tcp(lab::NODE, 30080))).into_keys().collect::<Vec<_>>(), ["pod-1"]);
 }
 
 #[test]
@@ -88,21 +86,21 @@ fn where_nobody_answers_it_is_said_at_once() {
     let refused =
         |what: &str, answer: Result<(String, String), String>| assert_eq!(answer, Err("refused".into()), "{what}");
     let start = rt::now();
-    refused("tcp from a pod", lab.from_pod(0, || ask_tcp(CLUSTER, 80)));
-    refused("tcp from the node", lab.from_node(|| ask_tcp(CLUSTER, 80)));
-    refused("tcp from outside", lab.from_outside(|| ask_tcp(lab::NODE, 30080)));
-    refused("tcp to an external address", lab.from_outside(|| ask_tcp("192.0.2.77", 80)));
-    refused("udp from a pod", lab.from_pod(0, || ask_udp(CLUSTER, 53)));
-    refused("udp from the node", lab.from_node(|| ask_udp(CLUSTER, 53)));
-    refused("udp from outside", lab.from_outside(|| ask_udp(lab::NODE, 30053)));
+    refused("tcp from a pod", lab.in_pod(0, || ask_tcp(CLUSTER, 80)));
+    refused("tcp from the node", lab.in_node(|| ask_tcp(CLUSTER, 80)));
+    refused("tcp from outside", lab.outside(|| ask_tcp(lab::NODE, 30080)));
+    refused("tcp to an external address", lab.outside(|| ask_tcp("192.0.2.77", 80)));
+    refused("udp from a pod", lab.in_pod(0, || ask_udp(CLUSTER, 53)));
+    refused("udp from the node", lab.in_node(|| ask_udp(CLUSTER, 53)));
+    refused("udp from outside", lab.outside(|| ask_udp(lab::NODE, 30053)));
     assert!(rt::now().since(start) < Duration::from_secs(2), "at once");
     lab.apply(&services, &[slice("web", &[(&one, "here")])]);
-    assert!(lab.from_pod(0, || ask_tcp(CLUSTER, 80)).is_ok(), "a pod reaches itself");
-    assert!(lab.from_pod(0, || ask_udp(CLUSTER, 53)).is_ok(), "a pod reaches itself");
-    assert!(lab.from_outside(|| ask_tcp("192.0.2.77", 80)).is_ok());
-    refused("a port that the service has not", lab.from_pod(0, || ask_tcp(CLUSTER, 81)));
+    assert!(lab.in_pod(0, || ask_tcp(CLUSTER, 80)).is_ok(), "a pod reaches itself");
+    assert!(lab.in_pod(0, || ask_udp(CLUSTER, 53)).is_ok(), "a pod reaches itself");
+    assert!(lab.outside(|| ask_tcp("192.0.2.77", 80)).is_ok());
+    refused("a port that the service has not", lab.in_pod(0, || ask_tcp(CLUSTER, 81)));
     lab.apply(&[], &[]);
-    assert!(lab.from_outside(|| ask_tcp(lab::NODE, 30080)).is_err());
+    assert!(lab.outside(|| ask_tcp(lab::NODE, 30080)).is_err());
 }
 
 #[test]
@@ -111,23 +109,23 @@ fn policies_affinity_and_ranges_are_kept() {
     let [one, two, three] = [0, 1, 2].map(|index| lab.pod(index));
     let local = service("web", spec(CLUSTER, json!({"externalTrafficPolicy": "Local"})));
     lab.apply(std::slice::from_ref(&local), &[slice("web", &[(&one, "here"), (&two, "there")])]);
-    let found = lab.from_outside(|| count(20, || ask_tcp(lab::NODE, 30080)));
+    let found = lab.outside(|| count(20, || ask_tcp(lab::NODE, 30080)));
     let expected = BTreeMap::from([(("pod-0".to_owned(), lab::STRANGER.to_owned()), 20)]);
     assert_eq!(found, expected, "only the one here, and it sees who asks");
-    assert_eq!(answers(30, || lab.from_node(|| ask_tcp(lab::NODE, 30080))).len(), 2);
-    assert_eq!(answers(30, || lab.from_pod(2, || ask_tcp(lab::NODE, 30080))).len(), 2);
+    assert_eq!(answers(30, || lab.in_node(|| ask_tcp(lab::NODE, 30080))).len(), 2);
+    assert_eq!(answers(30, || lab.in_pod(2, || ask_tcp(lab::NODE, 30080))).len(), 2);
     lab.apply(&[local], &[slice("web", &[(&two, "there")])]);
-    assert_eq!(lab.from_outside(|| ask_tcp(lab::NODE, 30080)), Err("silence".into()));
+    assert_eq!(lab.outside(|| ask_tcp(lab::NODE, 30080)), Err("silence".into()));
     // A client stays with its endpoint, also when others come, and until it goes.
     let sticky = [service("web", spec(CLUSTER, json!({"sessionAffinity": "ClientIP"})))];
     lab.apply(&sticky, &[slice("web", &[(&one, "here"), (&two, "here")])]);
-    let first = answers(20, || lab.from_pod(2, || ask_tcp(CLUSTER, 80)));
+    let first = answers(20, || lab.in_pod(2, || ask_tcp(CLUSTER, 80)));
     assert_eq!(first.len(), 1, "{first:?}");
     lab.apply(&sticky, &[slice("web", &[(&one, "here"), (&two, "here"), (&three, "here")])]);
-    assert_eq!(answers(20, || lab.from_pod(2, || ask_tcp(CLUSTER, 80))), first);
+    assert_eq!(answers(20, || lab.in_pod(2, || ask_tcp(CLUSTER, 80))), first);
     let other = if first.contains_key("pod-0") { (&two, "pod-1") } else { (&one, "pod-0") };
     lab.apply(&sticky, &[slice("web", &[(other.0, "here")])]);
-    assert_eq!(answers(20, || lab.from_pod(2, || ask_tcp(CLUSTER, 80))).into_keys().collect::<Vec<_>>(), [other.1]);
+    assert_eq!(answers(20, || lab.in_pod(2, || ask_tcp(CLUSTER, 80))).into_keys().collect::<Vec<_>>(), [other.1]);
     // A balancer's address, for everybody and then only for others.
     let balanced = |ranges: Value| {
         let extra = json!({"type": "LoadBalancer", "loadBalancerSourceRanges": ranges});
@@ -138,7 +136,7 @@ fn policies_affinity_and_ranges_are_kept() {
     let slices = [slice("web", &[(&one, "here")])];
     for (ranges, open) in [(json!([]), true), (json!(["198.51.100.0/24"]), false), (json!(["192.0.2.200/24"]), true)] {
         lab.apply(&balanced(ranges.clone()), &slices);
-        assert_eq!(lab.from_outside(|| ask_tcp("192.0.2.88", 80)).is_ok(), open, "{ranges}");
+        assert_eq!(lab.outside(|| ask_tcp("192.0.2.88", 80)).is_ok(), open, "{ranges}");
     }
 }
 
@@ -150,11 +148,11 @@ fn rules_that_were_taken_away_come_back_and_nothing_stays() {
     lab.apply(&services, &[slice("web", &[(&one, "here")])]);
     lab.nft(&["flush", "ruleset"]);
     lab.apply(&services, &[slice("web", &[(&two, "here")])]);
-    assert_eq!(answers(10, || lab.from_node(|| ask_tcp(CLUSTER, 80))).into_keys().collect::<Vec<_>>(), ["pod-1"]);
+    assert_eq!(answers(10, || lab.in_node(|| ask_tcp(CLUSTER, 80))).into_keys().collect::<Vec<_>>(), ["pod-1"]);
     // Where the bridge does not show its packets to the rules, pods on one bridge still reach each other.
     lab.hide_bridge();
     lab.apply(&services, &[slice("web", &[(&one, "here"), (&two, "here")])]);
-    let found = answers(30, || lab.from_pod(0, || ask_tcp(CLUSTER, 80)));
+    let found = answers(30, || lab.in_pod(0, || ask_tcp(CLUSTER, 80)));
     assert_eq!(found.len(), 2, "{found:?}");
     // An address of every size of cluster: many services in one transaction, then one change.
     let many: Vec<_> = (0..300)
@@ -171,13 +169,13 @@ fn rules_that_were_taken_away_come_back_and_nothing_stays() {
     lab.apply(&many, &slices);
     slices[7] = slice("s7", &[(&two, "here")]);
     lab.apply(&many, &slices);
-    assert_eq!(lab.from_pod(0, || ask_tcp("10.96.1.8", 80)).map(|answer| answer.0), Ok("pod-1".into()));
-    assert_eq!(lab.from_pod(1, || ask_tcp("10.96.2.50", 80)).map(|answer| answer.0), Ok("pod-0".into()));
+    assert_eq!(lab.in_pod(0, || ask_tcp("10.96.1.8", 80)).map(|answer| answer.0), Ok("pod-1".into()));
+    assert_eq!(lab.in_pod(1, || ask_tcp("10.96.2.50", 80)).map(|answer| answer.0), Ok("pod-0".into()));
     assert!(lab.nft(&["list", "tables"]).contains("rutter_services_exam"));
     lab.remove();
     assert!(!lab.nft(&["list", "tables"]).contains("rutter_services"));
     lab.remove();
-    assert!(lab.from_outside(|| ask_tcp(lab::NODE, 30080)).is_err());
+    assert!(lab.outside(|| ask_tcp(lab::NODE, 30080)).is_err());
 }
 
 /// Answers every connection with its name; ends with the test.

@@ -3,7 +3,8 @@
 use nix::sched::{CloneFlags, setns, unshare};
 use node::network::PodNetwork;
 use node::runtime::SandboxSpec;
-use node::service::{Nftables, Services as _};
+use node::service::Services as _;
+use node::service::nftables::Nftables;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -137,15 +138,15 @@ impl Lab {
         self.pods[index].1.clone()
     }
 
-    pub(crate) fn from_pod<T: Send>(&self, index: usize, body: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn in_pod<T: Send>(&self, index: usize, body: impl FnOnce() -> T + Send) -> T {
         self.pods[index].0.run(body)
     }
 
-    pub(crate) fn from_node<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn in_node<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
         self.node.run(body)
     }
 
-    pub(crate) fn from_outside<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn outside<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
         self.outside.run(body)
     }
 
