@@ -50,12 +50,11 @@ impl Checkpoints {
     }
 
     /// Writes a checkpoint where that holds up nobody; it is durable when this returns.
-    pub(crate) async fn save(&self, parcel: Parcel) -> io::Result<()> {
+    pub(crate) async fn save(self, parcel: Parcel) -> io::Result<()> {
         let (sender, receiver) = oneshot::channel();
-        let this = self.clone();
         rt::spawn_thread("checkpoint", async move {
-            let saved = this.write(&parcel);
-            let owed = this.disk.owed();
+            let saved = self.write(&parcel);
+            let owed = self.disk.owed();
             if !owed.is_zero() {
                 rt::sleep(owed).await;
             }

@@ -2,6 +2,7 @@
 //! It has no opinion on what a command means. No type of openraft leaves this crate.
 mod alone;
 mod arrive;
+mod careless;
 mod change;
 mod checkpoint;
 mod compare;
@@ -25,8 +26,10 @@ mod runtime;
 mod serve;
 mod submit;
 mod transport;
+mod tuning;
 mod types;
 
+pub use careless::Careless;
 pub use change::{ChangeError, Standing};
 pub use lines::{LogLine, Logged};
 pub use member::{LeadershipWatch, Member};
@@ -36,4 +39,5 @@ pub use read::Unavailable;
 pub use room::{Health, Leadership};
 pub use submit::SubmitError;
 pub use transport::{Nowhere, Transport, TransportError};
+pub use tuning::Tuning;
 pub use types::MemberInfo;

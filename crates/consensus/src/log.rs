@@ -2,6 +2,7 @@
 //! writer, and never waits for a disk itself, save for a vote: a vote given must be a vote kept.
 mod writer;
 
+use crate::careless::Careless;
 use crate::frame::{payload_of, vote_bytes, vote_of};
 use crate::limits::{APPEND_BYTES_MAX, READ_BYTES_MAX};
 use crate::machine::Shelf;
@@ -25,6 +26,7 @@ pub(crate) struct Log {
     /// Knows the hash of the log where a snapshot jumped ahead of it.
     shelf: Shelf,
     queue: Arc<Closing>,
+    careless: Careless,
 }
 
 /// Closes the queue with the last handle, which ends the writer.
@@ -38,10 +40,15 @@ impl Drop for Closing {
 
 impl Log {
     /// Takes the log over and starts its writer. `broken` is told once if the disk fails.
-    pub(crate) fn new(inner: store::log::Log, shelf: Shelf, broken: impl Fn(&str) + Send + 'static) -> Self {
+    pub(crate) fn new(
+        inner: store::log::Log,
+        shelf: Shelf,
+        careless: Careless,
+        broken: impl Fn(&str) + Send + 'static,
+    ) -> Self {
         let queue = Arc::new(Queue::default());
         rt::spawn_thread("log", writer::run(queue.clone(), inner.clone(), Box::new(broken)));
-        Self { inner, shelf, queue: Arc::new(Closing(queue)) }
+        Self { inner, shelf, queue: Arc::new(Closing(queue)), careless }
     }
 
     /// Its last entry, or what stands for it.
@@ -178,6 +185,9 @@ impl RaftLogStorage<Types> for Log {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        if self.careless.forgets_votes {
+            return Ok(());
+        }
         self.inner.save_vote(&vote_bytes(vote)).map_err(failed)?;
         let (sender, receiver) = oneshot::channel();
         self.queue.0.push(Waiting::Caller(sender));
@@ -208,7 +218,12 @@ impl RaftLogStorage<Types> for Log {
             self.inner.purge(before, None).map_err(failed)?;
         }
         self.inner.append(&frames).map_err(failed)?;
-        self.queue.0.push(Waiting::Append(callback));
+        if self.careless.acknowledges_before_flush {
+            callback.io_completed(Ok(()));
+            self.queue.0.push(Waiting::Nobody);
+        } else {
+            self.queue.0.push(Waiting::Append(callback));
+        }
         Ok(())
     }
 

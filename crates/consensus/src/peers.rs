@@ -1,6 +1,6 @@
 //! The other members as openraft and the rest of this crate call them: requests as frames over the transport.
 use crate::frame::{Answer, Append, Ballot, Malformed, Request, decode_answer, encode_request};
-use crate::limits::{APPEND_WAIT_MAX, APPENDS_IN_FLIGHT_MAX, SNAPSHOT_CHUNK_BYTES, SNAPSHOT_CHUNK_WAIT_MAX};
+use crate::limits::{APPEND_WAIT_MAX, APPENDS_IN_FLIGHT_MAX, SNAPSHOT_CHUNK_WAIT_MAX};
 use crate::parcel::Parcel;
 use crate::transport::{Transport, TransportError};
 use crate::types::{MemberInfo, Membership, Snapshot, Types, Vote};
@@ -55,11 +55,13 @@ impl std::error::Error for PeerError {}
 pub(crate) struct Peers {
     transport: Arc<dyn Transport>,
     known: Arc<Mutex<BTreeMap<u64, MemberInfo>>>,
+    /// Bytes of a snapshot in one message.
+    part_bytes: usize,
 }
 
 impl Peers {
-    pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, known: Arc::default() }
+    pub(crate) fn new(transport: Arc<dyn Transport>, part_bytes: usize) -> Self {
+        Self { transport, known: Arc::default(), part_bytes }
     }
 
     /// Takes note of who is a member now.
@@ -139,7 +141,7 @@ impl Peer {
         let total = bytes.len() as u64;
         let mut offset = 0;
         loop {
-            let end = bytes.len().min(offset + SNAPSHOT_CHUNK_BYTES);
+            let end = bytes.len().min(offset + self.peers.part_bytes);
             let part = bytes.slice(offset..end);
             let request = Request::Snapshot { vote, offset: offset as u64, total, part };
             match self.ask(&request, SNAPSHOT_CHUNK_WAIT_MAX).await? {

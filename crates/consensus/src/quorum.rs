@@ -5,8 +5,7 @@ use crate::compare;
 use crate::frame::Request;
 use crate::frame::{Answer, Change};
 use crate::limits::{
-    APPEND_ENTRIES_MAX, ELECTION_MS, ENTRIES_BEHIND_CHECKPOINT, HEARTBEAT_MS, MEMBERSHIP_WAIT_MAX, RETRY_PAUSE,
-    SNAPSHOT_CHUNK_WAIT_MAX, SNAPSHOT_ENTRIES,
+    APPEND_ENTRIES_MAX, ELECTION_MS, HEARTBEAT_MS, MEMBERSHIP_WAIT_MAX, RETRY_PAUSE, SNAPSHOT_CHUNK_WAIT_MAX,
 };
 use crate::lines::{LogLine, lines};
 use crate::log::Log;
@@ -17,6 +16,7 @@ use crate::room::{Health, Leadership, Room};
 use crate::serve::Server;
 use crate::submit::Submitter;
 use crate::transport::Transport;
+use crate::tuning::Tuning;
 use crate::types::{MemberInfo, Types};
 use api::revision::Revision;
 use bytes::Bytes;
@@ -38,6 +38,8 @@ pub struct Options {
     pub disk: Arc<dyn Disk>,
     /// Its way to the others.
     pub transport: Arc<dyn Transport>,
+    /// The default, save in a simulation.
+    pub tuning: Tuning,
 }
 
 /// Why a member does not start.
@@ -104,15 +106,15 @@ pub(crate) struct Quorum {
 
 /// openraft's settings. Leader restore stays off: with it, a leader that lost its unsynced tail numbers new entries
 /// with ids that followers already hold, and members diverge without a sign.
-pub(crate) fn config() -> Config {
+pub(crate) fn config(tuning: &Tuning) -> Config {
     Config {
         cluster_name: "rutter".into(),
         heartbeat_interval: HEARTBEAT_MS,
         election_timeout_min: ELECTION_MS.0,
         election_timeout_max: ELECTION_MS.1,
         max_payload_entries: APPEND_ENTRIES_MAX,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
-        max_in_snapshot_log_to_keep: ENTRIES_BEHIND_CHECKPOINT,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(tuning.checkpoint_entries),
+        max_in_snapshot_log_to_keep: tuning.entries_behind,
         install_snapshot_timeout: u64::try_from(SNAPSHOT_CHUNK_WAIT_MAX.as_millis()).unwrap_or(u64::MAX),
         enable_leader_restore: Some(false),
         enable_pre_vote: Some(true),
@@ -122,19 +124,19 @@ pub(crate) fn config() -> Config {
 
 impl Quorum {
     pub(crate) async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { info, log, disk, transport } = options;
+        let Options { info, log, disk, transport, tuning } = options;
         let damaged = |why: &dyn std::fmt::Display| StartError::Log(why.to_string());
         let history = History::open(log.reader().clone()).map_err(|why| damaged(&why))?;
-        let room = Arc::new(Room::new(history));
+        let room = Arc::new(Room::new(history, tuning.ring_events));
         let broken = {
             let room = room.clone();
             move |why: &str| room.fall_ill(Health::Disk(why.to_owned()))
         };
-        let shelf = Shelf::new(Checkpoints::new(disk), log.clone());
+        let shelf = Shelf::new(Checkpoints::new(disk), log.clone(), tuning);
         let machine = Machine::open(room.clone(), shelf.clone()).map_err(|why| damaged(&why))?;
-        let log = Log::new(log, shelf.clone(), broken);
-        let config = config().validate().map_err(|why| StartError::Raft(why.to_string()))?;
-        let peers = Peers::new(transport);
+        let log = Log::new(log, shelf.clone(), tuning.careless, broken);
+        let config = config(&tuning).validate().map_err(|why| StartError::Raft(why.to_string()))?;
+        let peers = Peers::new(transport, tuning.snapshot_part_bytes);
         let raft = Raft::new(info.id, Arc::new(config), peers.clone(), log.clone(), machine).await;
         let raft = raft.map_err(|why| StartError::Raft(why.to_string()))?;
         let submitter = Submitter::start(info.id, room.clone(), raft.clone(), peers.clone());
@@ -231,13 +233,13 @@ impl Quorum {
         }
     }
 
-    /// The entries from index `from` to `to`, both included, at most `LOG_LINES_MAX`: of the whole history.
-    pub(crate) fn log(&self, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
     /// The revision and the state hash after the entry at `index`, if that is one of the newest.
     pub(crate) fn state_at(&self, index: u64) -> Option<(Revision, StateHash)> {
         self.room.hashes.lock().unwrap_or_else(PoisonError::into_inner).state_at(index)
     }
 
+    /// The entries from index `from` to `to`, both included, at most `LOG_LINES_MAX`: of the whole history.
+    pub(crate) fn log(&self, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
         lines(self.log.store().reader(), from, to)
     }
 

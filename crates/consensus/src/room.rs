@@ -70,9 +70,9 @@ impl Default for Room {
 }
 
 impl Room {
-    /// A room with a past.
-    pub(crate) fn new(history: History) -> Self {
-        Self { history: Some(history), ..Self::default() }
+    /// A room with a past, and so many recent events for watchers.
+    pub(crate) fn new(history: History, ring_events: usize) -> Self {
+        Self { history: Some(history), hub: Hub::keeping(ring_events), ..Self::default() }
     }
 
     /// The room of a member that has no others, and so always leads.

@@ -312,6 +312,8 @@ impl Disk for SimulatedDisk {
         if platter.names.contains_key(name) {
             return Err(DiskError::Exists(name.to_owned()));
         }
+        // Settled first: what has a name of nothing yet is taken for a removed file.
+        platter.settle();
         let id = platter.files_made;
         platter.files_made += 1;
         platter.files.insert(id, File::default());

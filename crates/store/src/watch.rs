@@ -56,15 +56,30 @@ struct Shared {
 }
 
 /// All recent events, and who wants which. Locked by the writer, and by watchers as they come and go; never while one waits or reads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Registry {
     recent: Ring,
+    /// Events kept in `recent`.
+    events_max: usize,
     topics: BTreeMap<Interest, Arc<Topic>>,
     /// Which parts of an interest are in use, and by how many topics: only these are looked up for an event.
     shapes: BTreeMap<Shape, usize>,
     watchers: u64,
     /// The topic after which the next sweep begins.
     swept: Option<Interest>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            recent: Ring::default(),
+            events_max: RING_EVENTS_MAX,
+            topics: BTreeMap::new(),
+            shapes: BTreeMap::new(),
+            watchers: 0,
+            swept: None,
+        }
+    }
 }
 
 /// Which parts an interest names: resource, namespace, name, and the path of its field.
@@ -136,13 +151,22 @@ impl Hub {
         hub
     }
 
+    /// Keeps `events_max` events in memory.
+    #[must_use]
+    pub fn keeping(events_max: usize) -> Self {
+        let hub = Self::default();
+        lock(&hub.shared.registry).events_max = events_max;
+        hub
+    }
+
     /// Called by the one writer, after the view of `through` is published.
     pub fn publish(&self, events: &[Arc<Event>], through: Revision) {
         let mut registry = lock(&self.shared.registry);
+        let events_max = registry.events_max;
         let mut woken = Vec::new();
         for event in events {
             registry.recent.events.push_back(event.clone());
-            registry.recent.drop_while(|ring| ring.events.len() > RING_EVENTS_MAX);
+            registry.recent.drop_while(|ring| ring.events.len() > events_max);
             for topic in registry.topics_of(event) {
                 let mut state = lock(&topic.state);
                 state.ring.events.push_back(event.clone());

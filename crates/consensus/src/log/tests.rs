@@ -1,9 +1,11 @@
 //! openraft's suite for storage, over this log and the state machine.
 use super::Log;
+use crate::careless::Careless;
 use crate::checkpoint::Checkpoints;
 use crate::machine::{Machine, Shelf};
 use crate::room::Room;
 use crate::runtime::Runtime;
+use crate::tuning::Tuning;
 use crate::types::Types;
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::{AsyncRuntime, StorageError};
@@ -17,9 +19,9 @@ impl StoreBuilder<Types, Log, Machine, ()> for Builder {
     async fn build(&self) -> Result<((), Log, Machine), StorageError<Types>> {
         let disk = Arc::new(MemoryDisk::default());
         let log = store::log::Log::open(disk.clone(), Options::default()).expect("a new log opens");
-        let shelf = Shelf::new(Checkpoints::new(disk), log.clone());
+        let shelf = Shelf::new(Checkpoints::new(disk), log.clone(), Tuning::default());
         let machine = Machine::open(Arc::new(Room::default()), shelf.clone()).expect("a new machine opens");
-        Ok(((), Log::new(log, shelf, |why| panic!("{why}")), machine))
+        Ok(((), Log::new(log, shelf, Careless::default(), |why| panic!("{why}")), machine))
     }
 }
 

@@ -12,6 +12,8 @@ use tokio::sync::oneshot;
 /// Whom to tell when everything appended before is durable.
 pub(super) enum Waiting {
     Append(IOFlushed<Types>),
+    /// Whoever was careless enough to believe it already.
+    Nobody,
     Caller(oneshot::Sender<io::Result<()>>),
 }
 
@@ -20,6 +22,7 @@ impl Waiting {
         let result = result.map_err(io::Error::other);
         match self {
             Self::Append(callback) => callback.io_completed(result),
+            Self::Nobody => {}
             // It may have gone.
             Self::Caller(caller) => drop(caller.send(result)),
         }

@@ -10,7 +10,7 @@ use store::disk::{Disk, DiskError};
 
 #[test]
 fn a_leader_is_never_restored_and_pre_vote_is_on() {
-    let config = super::config().validate().expect("valid");
+    let config = super::config(&Tuning::default()).validate().expect("valid");
     assert_eq!((config.enable_leader_restore, config.enable_pre_vote), (Some(false), Some(true)));
 }
 
@@ -66,7 +66,9 @@ async fn one(full: &Arc<AtomicBool>) -> Quorum {
     let disk = Arc::new(Filling { disk: MemoryDisk::default(), full: full.clone() });
     let log = store::log::Log::open(disk.clone(), store::log::Options::default()).expect("opens");
     let info = MemberInfo { id: 1, name: "m1".into(), ..MemberInfo::default() };
-    let quorum = Quorum::start(Options { info, log, disk, transport: Arc::new(Nowhere) }).await.expect("starts");
+    let quorum = Quorum::start(Options { info, log, disk, transport: Arc::new(Nowhere), tuning: Tuning::default() })
+        .await
+        .expect("starts");
     quorum.found().await.expect("founds");
     let outcome = quorum.submitter.submit(command(1), None).await;
     assert!(matches!(outcome, Ok(Outcome::Done { .. })), "{outcome:?}");
@@ -137,7 +139,14 @@ async fn join(room: &Arc<Room3>, id: u64, disk: MemoryDisk) -> Arc<Quorum> {
     let disk = Arc::new(disk);
     let log = store::log::Log::open(disk.clone(), store::log::Options::default()).expect("opens");
     let info = MemberInfo { id, name: format!("m{id}"), ..MemberInfo::default() };
-    let quorum = Quorum::start(Options { info, log, disk, transport: Arc::new(Way(id, room.clone())) }).await;
+    let quorum = Quorum::start(Options {
+        info,
+        log,
+        disk,
+        transport: Arc::new(Way(id, room.clone())),
+        tuning: Tuning::default(),
+    })
+    .await;
     let quorum = Arc::new(quorum.expect("starts"));
     room.members.lock().expect("no panic").insert(id, quorum.clone());
     quorum

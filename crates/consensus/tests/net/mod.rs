@@ -6,7 +6,7 @@ use api::key::Key;
 use api::object::Body;
 use api::revision::Revision;
 use bytes::Bytes;
-use consensus::{Member, MemberInfo, Options, Transport, TransportError};
+use consensus::{Member, MemberInfo, Options, Transport, TransportError, Tuning};
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -66,7 +66,9 @@ impl Network {
         let transport = Arc::new(Way { from: id, network: self.clone() });
         let disk = Arc::new(disk);
         let log = Log::open(disk.clone(), LogOptions::default()).expect("opens");
-        let member = Member::start(Options { info: Self::info(id), log, disk, transport }).await.expect("starts");
+        let member = Member::start(Options { info: Self::info(id), log, disk, transport, tuning: Tuning::default() })
+            .await
+            .expect("starts");
         self.inner.lock().expect("no panic").members.insert(id, member.clone());
         member
     }
