@@ -12,6 +12,7 @@ use api::key::Key;
 use api::record;
 use api::revision::{Millis, Revision};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a replay came to.
@@ -152,8 +153,9 @@ impl Lines {
             line.time = entry.time;
             // Folded once more, command by command, on the state before it: the same outcomes, told apart.
             let mut state = before;
-            let again =
-                entry.commands.iter().map(|command| state.outcomes.by_id.contains_key(&command.id)).collect::<Vec<_>>();
+            let mut here = BTreeSet::new();
+            let mut known = |id| state.outcomes.by_id.contains_key(&id) || !here.insert(id);
+            let again: Vec<_> = entry.commands.iter().map(|command| known(command.id)).collect();
             let applied = crate::apply::apply(&mut state, step.frame.index, &entry);
             for ((command, outcome), again) in entry.commands.iter().zip(&applied.outcomes).zip(again) {
                 line.commands.push(command_line(command, outcome, again, &step.events));
