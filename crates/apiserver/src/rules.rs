@@ -84,9 +84,13 @@ pub fn patch(kind: &Kind, way: Patch, old: &Value, patch: &Value) -> Result<Valu
     }
 }
 
+/// Server-side apply, which this server does not have: it must not seem to have done it.
+///
 /// # Errors
-/// 409 for conflicts.
+/// 415, by which kubectl and helm know that they must apply otherwise.
 pub fn apply(call: &Call, old: Option<&Value>, wanted: &Value, options: &WriteOptions) -> Result<Value, Status> {
-    let _ = (call, options);
-    Ok(old.unwrap_or(wanted).clone())
+    let _ = (call, old, wanted, options);
+    let known = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+    let message = format!("the body of the request was in an unknown format - accepted media types include: {known}");
+    Err(Status::new(415, "UnsupportedMediaType", message))
 }

@@ -401,3 +401,16 @@ async fn anonymous_sees_health_and_nothing_else() {
         assert_eq!(server.handle(request).await.code.as_u16(), code, "{path}");
     }
 }
+
+#[tokio::test]
+async fn server_side_apply_says_that_it_is_not_there() {
+    let server = alone().await;
+    let apply = ["Content-Type: application/apply-patch+yaml"];
+    let body = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}}"#;
+    let path = "/api/v1/namespaces/default/configmaps/c?fieldManager=test";
+    for _ in 0..2 {
+        let refused = ask(&server, "PATCH", path, &apply, body).await;
+        assert_eq!((refused.code, refused.json()["reason"].as_str()), (415, Some("UnsupportedMediaType")));
+        post(&server, "/api/v1/namespaces/default/configmaps", &config_map("c", &json!({}))).await;
+    }
+}
