@@ -226,7 +226,12 @@ async fn serve(
         .get(ACCEPT_ENCODING)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|text| text.contains("gzip"));
-    let body = match read_body(body).await {
+    // What is open to everybody takes no body, and nothing else is answered to who is not known: theirs is not read.
+    let body = match user {
+        Some(_) => read_body(body).await,
+        None => Ok(Bytes::new()),
+    };
+    let body = match body {
         Ok(body) => body,
         Err(status) => return outgoing(status.into(), gzip, None),
     };

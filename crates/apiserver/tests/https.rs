@@ -59,6 +59,13 @@ async fn strangers_do_no_harm() {
         (format!("GET /api/v1/pods/%zz HTTP/1.1\r\n{close}\r\n"), true, "HTTP/1.1 404"),
         (format!("GET /api/v1/pods?a=%zz HTTP/1.1\r\n{close}\r\n"), true, "HTTP/1.1 400"),
         (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}Content-Length: 9999999999\r\n\r\n"), true, ""),
+        // The body of a stranger is not waited for.
+        (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}Content-Length: 1000\r\n\r\n"), false, "HTTP/1.1 401"),
+        (
+            format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}Content-Length: 9999999999\r\n\r\n"),
+            false,
+            "HTTP/1.1 401",
+        ),
         (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}{}", body(&"[".repeat(100_000))), true, "HTTP/1.1 400"),
         (format!("POST /api/v1/namespaces HTTP/1.1\r\n{close}{}", body(&"x".repeat(4_000_000))), true, "HTTP/1.1 413"),
         (
