@@ -104,12 +104,32 @@ fn node_may(node: &str, attempt: &Attempt<'_>) -> bool {
         ("events" | "events.events.k8s.io", "create" | "update" | "patch") => true,
         ("leases.coordination.k8s.io", "create") => attempt.namespace == "kube-node-lease",
         ("leases.coordination.k8s.io", _) => own && change && attempt.namespace == "kube-node-lease",
-        ("csinodes.storage.k8s.io", "create") => true,
-        ("csinodes.storage.k8s.io", _) => own && change,
-        ("serviceaccounts", "create") => attempt.subresource == "token",
-        ("certificatesigningrequests.certificates.k8s.io", "create") => true,
         _ => false,
     }
+}
+
+/// The node that asks, if what it wants is only for pods that run on it: the pod's `spec.nodeName` must then be its name.
+#[must_use]
+pub fn only_own_pods<'a>(user: &'a User, attempt: &Attempt<'_>) -> Option<&'a str> {
+    let of_pods = attempt.group.is_empty() && attempt.resource == "pods";
+    user.node().filter(|_| of_pods && matches!(attempt.verb, "update" | "patch" | "delete") && !user.in_group(MASTERS))
+}
+
+/// A node creates only its own Node and Lease. The name stands in the body, so `check` could not see it.
+///
+/// # Errors
+/// 403 in the words of Kubernetes' plug-in NodeRestriction.
+pub fn may_create(user: &User, resource: &str, name: &str) -> Result<(), Status> {
+    let Some(node) = user.node().filter(|_| !user.in_group(MASTERS)) else { return Ok(()) };
+    let (group, plural, why) = match resource {
+        "nodes" => ("", "nodes", format!("node {node:?} is not allowed to modify node {name:?}")),
+        "leases.coordination.k8s.io" => {
+            let why = "can only access leases with the same name as the requesting node".to_owned();
+            ("coordination.k8s.io", "leases", why)
+        }
+        _ => return Ok(()),
+    };
+    if name == node { Ok(()) } else { Err(Status::forbidden(group, plural, name, &why)) }
 }
 
 fn refusal(user: &User, attempt: &Attempt<'_>) -> Status {
@@ -170,11 +190,28 @@ mod tests {
             ("update coordination.k8s.io leases - kube-node-lease n1", true),
             ("update coordination.k8s.io leases - kube-system x", false),
             ("create apps deployments - a", false),
+            ("create - serviceaccounts token a default", false),
+            ("create certificates.k8s.io certificatesigningrequests", false),
+            ("create storage.k8s.io csinodes", false),
+            ("deletecollection - pods - a", false),
+            ("get - secrets - a s", true),
             ("create authorization.k8s.io selfsubjectaccessreviews", true),
         ];
         for (text, may) in table {
             assert_eq!(check(&node, &attempt(text)).is_ok(), may, "{text}");
         }
+    }
+
+    #[test]
+    fn a_node_creates_itself_and_writes_its_own_pods() {
+        let (node, admin) = (User::new("system:node:n1", &[NODES]), User::new("admin", &[MASTERS]));
+        assert!(may_create(&node, "nodes", "n1").is_ok() && may_create(&admin, "nodes", "n2").is_ok());
+        assert!(
+            may_create(&node, "nodes", "n2").is_err() && may_create(&node, "leases.coordination.k8s.io", "").is_err()
+        );
+        assert_eq!(only_own_pods(&node, &attempt("delete - pods - a p")), Some("n1"));
+        assert_eq!(only_own_pods(&node, &attempt("get - pods - a p")), None);
+        assert_eq!(only_own_pods(&admin, &attempt("delete - pods - a p")), None);
     }
 
     #[test]

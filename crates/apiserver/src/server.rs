@@ -98,6 +98,21 @@ impl ApiServer {
         find(&*read::newest(&self.room).await?).ok_or_else(no_resource)
     }
 
+    /// Whether the pod runs on the node; one that is not there is nobody's.
+    async fn runs_on(&self, node: &str, attempt: &Attempt<'_>) -> Result<(), Status> {
+        let here = |view: &View| {
+            let pod = view.get("pods", attempt.namespace, attempt.name)?;
+            Some(pod.facet.field("spec.nodeName") == Some(node))
+        };
+        // It may have been bound a moment ago, through another member.
+        if here(&self.room.member().view()) == Some(true) || here(&*read::newest(&self.room).await?) != Some(false) {
+            return Ok(());
+        }
+        let may = if attempt.verb == "delete" { "delete pods" } else { "update pod status for pods" };
+        let why = format!("node {node:?} can only {may} with spec.nodeName set to itself");
+        Err(Status::forbidden("", "pods", attempt.name, &why))
+    }
+
     async fn call(
         &self,
         request: Request,
@@ -113,18 +128,19 @@ impl ApiServer {
             "get" if query.flag("watch") && target.subresource.is_empty() => "watch",
             verb => verb,
         };
-        check(
-            &user,
-            &Attempt {
-                verb,
-                group: &target.group,
-                resource: &target.resource,
-                subresource: &target.subresource,
-                namespace: &target.namespace,
-                name: &target.name,
-                path: "",
-            },
-        )?;
+        let attempt = Attempt {
+            verb,
+            group: &target.group,
+            resource: &target.resource,
+            subresource: &target.subresource,
+            namespace: &target.namespace,
+            name: &target.name,
+            path: "",
+        };
+        check(&user, &attempt)?;
+        if let Some(node) = permission::only_own_pods(&user, &attempt) {
+            self.runs_on(node, &attempt).await?;
+        }
         let stream = streams::is(&target);
         let tables = kind.stored() && target.subresource.is_empty();
         let form = if stream { Form::Json } else { form(request.header(ACCEPT), tables)? };

@@ -414,3 +414,32 @@ async fn server_side_apply_says_that_it_is_not_there() {
         post(&server, "/api/v1/namespaces/default/configmaps", &config_map("c", &json!({}))).await;
     }
 }
+
+#[tokio::test]
+async fn a_node_touches_only_its_own_pods() {
+    let (server, _) = serve::with_pod().await;
+    let request = |node: &str, method: hyper::Method, path: &str| apiserver::request::Request {
+        method,
+        uri: format!("/api/v1/namespaces/default/{path}").parse().expect("a path"),
+        headers: [(hyper::header::CONTENT_TYPE, "application/merge-patch+json".parse().expect("a type"))]
+            .into_iter()
+            .collect(),
+        body: r#"{"status": {"message": "m"}}"#.into(),
+        user: Some(apiserver::identity::User::new(&format!("system:node:{node}"), &["system:nodes"])),
+    };
+    let (patch, delete) = (hyper::Method::PATCH, hyper::Method::DELETE);
+    for (node, method, path, code) in [
+        ("n2", &patch, "pods/p/status", 403),
+        ("n2", &delete, "pods/p", 403),
+        ("n2", &delete, "pods/none", 404),
+        ("n1", &patch, "pods/p", 403),
+        ("n1", &patch, "pods/p/status", 200),
+        ("n1", &delete, "pods/p?gracePeriodSeconds=0", 200),
+    ] {
+        let mut request = request(node, method.clone(), path);
+        if method == delete {
+            request.body = bytes::Bytes::new();
+        }
+        assert_eq!(server.handle(request).await.code.as_u16(), code, "{node} {method} {path}");
+    }
+}

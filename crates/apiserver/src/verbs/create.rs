@@ -4,6 +4,7 @@ use crate::body;
 use crate::call::Call;
 use crate::draft;
 use crate::limits::DRAW_ATTEMPTS;
+use crate::permission;
 use crate::query::{WriteOptions, write_options};
 use crate::read;
 use crate::request::Response;
@@ -37,6 +38,7 @@ pub async fn created(call: &Call, options: &WriteOptions, mut value: Value) -> R
         return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
     }
     draft::place(call, &mut value)?;
+    permission::may_create(&call.user, &call.kind.resource, draft::text(&value, "name"))?;
     draft::newborn(&call.kind, &mut value)?;
     let prefix = if draft::text(&value, "name").is_empty() {
         draft::text(&value, "generateName").to_owned()
