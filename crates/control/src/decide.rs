@@ -9,8 +9,11 @@ use api::decision::Draft;
 use api::revision::{Millis, Revision};
 use consensus::{Member, Watch};
 use controllers::controller::Controller;
+use futures::FutureExt;
 use futures::future::join_all;
 use queue::{Fared, Queue, Subject};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 use std::time::Duration;
 use store::watch::{Batch, Behind, Interest};
@@ -25,8 +28,12 @@ pub async fn run(member: Member, deciders: Vec<Controller>, stop: Stop) {
         if let Some(term) = member.leading() {
             tracing::info!(term, "leads: deciding");
             // Whatever ends it, the next turn begins again from the whole view.
-            let why = stop.unless(lead(&member, &deciders, term)).await;
-            tracing::info!(term, why, "no longer deciding");
+            match stop.unless(AssertUnwindSafe(lead(&member, &deciders, term)).catch_unwind()).await {
+                Some(Err(panic)) => {
+                    tracing::error!(term, why = told(&*panic), "the leader's loop met a defect; it begins anew")
+                }
+                why => tracing::info!(term, ?why, "no longer deciding"),
+            }
         }
         stop.unless(rt::sleep(LEADING_POLL)).await;
     }
@@ -54,7 +61,7 @@ async fn lead(member: &Member, deciders: &[Controller], term: u64) -> &'static s
     let (reports, mut reported) = mpsc::unbounded_channel();
     let mut queue = Queue::default();
     for (number, decider) in deciders.iter().enumerate() {
-        for key in (decider.all)(&view) {
+        for key in guarded(decider, "all", || (decider.all)(&view)).unwrap_or_default() {
             queue.provoke((number, key), view.revision());
         }
     }
@@ -102,7 +109,7 @@ fn provoke(member: &Member, deciders: &[Controller], queue: &mut Queue, batch: &
     let view = member.view();
     for event in &batch.events {
         for (number, decider) in deciders.iter().enumerate() {
-            for key in (decider.keys)(event, &view) {
+            for key in guarded(decider, &event.object.key, || (decider.keys)(event, &view)).unwrap_or_default() {
                 queue.provoke((number, key), event.revision);
             }
         }
@@ -125,7 +132,11 @@ fn decide_some(
         let Some((subject, cause)) = queue.next(now) else { return };
         let Some(decider) = deciders.get(subject.0) else { continue };
         let view = member.view();
-        let decision = (decider.decide)(&view, &subject.1, view.time());
+        let decide = || (decider.decide)(&view, &subject.1, view.time());
+        let Some(decision) = guarded(decider, &subject.1, decide) else {
+            queue.finished(&subject, None, Fared::Defect, now);
+            continue;
+        };
         let wake_at = decision.wake_at;
         if decision.drafts.is_empty() {
             queue.finished(&subject, wake_at, Fared::Well, now);
@@ -145,6 +156,22 @@ fn decide_some(
             let _ = reports.send(Report { subject, wake_at, fared });
         });
     }
+}
+
+/// A defect of one decider must not end the others' work: it is told loudly, and gives `None`.
+fn guarded<T>(decider: &Controller, what: impl std::fmt::Display, run: impl FnOnce() -> T) -> Option<T> {
+    // Deciders are pure: a panic leaves nothing behind that was half changed.
+    let panic = match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(made) => return Some(made),
+        Err(panic) => panic,
+    };
+    tracing::error!(decider = decider.name, about = %what, why = told(&*panic), "a decider met a defect; it rests, the others go on");
+    None
+}
+
+fn told(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason was given")
 }
 
 fn actor(decider: &str) -> Box<str> {

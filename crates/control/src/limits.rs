@@ -10,6 +10,9 @@ pub const DECISIONS_BURST: usize = 32;
 /// A refused or failed decision is made again after this, doubling, and never later than the other.
 pub const RETRY_MIN: Duration = Duration::from_millis(10);
 pub const RETRY_MAX: Duration = Duration::from_secs(10);
+/// A key whose decision met a defect of its decider rests this long, doubling, and never longer than the other.
+pub const DEFECT_REST_MIN: Duration = Duration::from_secs(1);
+pub const DEFECT_REST_MAX: Duration = Duration::from_secs(300);
 /// How often one key may be decided in a second. More is a controller that answers itself; it is slowed down and named.
 pub const DECISIONS_PER_SECOND_MAX: u32 = 200;
 /// How long a node may be without a session before it is no longer called Ready.

@@ -64,6 +64,12 @@ fn all(view: &View) -> Vec<Key> {
     view.list("configmaps", None).map(|map| map.key.clone()).filter(|key| key.name.starts_with("of-")).collect()
 }
 
+/// As `copy`, with a defect.
+fn copy_badly(view: &View, of: &Key, now: Millis) -> Decision {
+    assert!(&*of.name != "of-bad", "the defect of this test");
+    copy(view, of, now)
+}
+
 const COPIER: Controller = Controller { name: "copier", keys, all, decide: copy };
 
 async fn copied(member: &Member, name: &str, data: &Value) -> u64 {
@@ -122,4 +128,19 @@ async fn under_contention_the_last_word_is_copied() {
     }
     copied(&member, "copy-hot", &json!({"x": "199"})).await;
     stop.stop();
+}
+
+#[tokio::test]
+async fn a_defect_in_one_decision_leaves_the_others_alone() {
+    let (member, stop) = (Member::alone(), Stop::default());
+    let clumsy = Controller { decide: copy_badly, ..COPIER };
+    let running = rt::spawn("decide", decide::run(member.clone(), vec![clumsy], stop.clone()));
+    put(&member, "of-bad", json!({"x": "1"})).await;
+    put(&member, "of-good", json!({"x": "1"})).await;
+    copied(&member, "copy-good", &json!({"x": "1"})).await;
+    put(&member, "of-good", json!({"x": "2"})).await;
+    copied(&member, "copy-good", &json!({"x": "2"})).await;
+    assert!(member.view().get_key(&key("copy-bad")).is_none());
+    stop.stop();
+    rt::timeout(Duration::from_secs(2), running).await.expect("ends in time").expect("no panic");
 }

@@ -1,9 +1,10 @@
 //! Which keys are to be decided, which are being decided, and when others want to be woken. Pure: time is an argument.
 //! At most one decision per (decider, key) is in flight; what happens meanwhile makes it be decided once more.
-use crate::limits::{DECISIONS_PER_SECOND_MAX, RETRY_MAX, RETRY_MIN};
+use crate::limits::{DECISIONS_PER_SECOND_MAX, DEFECT_REST_MAX, DEFECT_REST_MIN, RETRY_MAX, RETRY_MIN};
 use api::key::Key;
 use api::revision::{Millis, Revision};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 /// A decider, by its place in the list, and a key of its.
 pub(crate) type Subject = (usize, Key);
@@ -31,6 +32,8 @@ struct State {
     /// Stands in `timers`.
     wake: Option<Millis>,
     failures: u32,
+    /// Its decider met a defect: whatever happens, it waits for its timer.
+    rests: bool,
 }
 
 /// How the commands of a decision fared.
@@ -41,6 +44,8 @@ pub(crate) enum Fared {
     Refused,
     /// The log could not be reached.
     Failed,
+    /// The decider panicked.
+    Defect,
 }
 
 impl Queue {
@@ -50,7 +55,7 @@ impl Queue {
         state.cause = state.cause.max(cause);
         if state.running {
             state.again = true;
-        } else if !state.queued {
+        } else if !state.queued && !state.rests {
             state.queued = true;
             self.ready.push_back(subject);
         }
@@ -97,10 +102,15 @@ impl Queue {
                 let at = if fared == Fared::Refused && state.failures == 0 {
                     now
                 } else {
-                    Millis(now.0 + delay(state.failures))
+                    Millis(now.0 + delay(state.failures, RETRY_MIN, RETRY_MAX))
                 };
                 state.failures += 1;
                 wake = Some(wake.map_or(at, |wake| wake.min(at)));
+            }
+            Fared::Defect => {
+                state.rests = true;
+                wake = Some(Millis(now.0 + delay(state.failures, DEFECT_REST_MIN, DEFECT_REST_MAX)));
+                state.failures += 1;
             }
         }
         self.set_timer(subject, wake);
@@ -118,6 +128,9 @@ impl Queue {
                 return;
             }
             self.set_timer(&subject, None);
+            if let Some(state) = self.subjects.get_mut(&subject) {
+                state.rests = false;
+            }
             self.provoke(subject, Revision(0));
         }
     }
@@ -148,9 +161,9 @@ impl Queue {
     }
 }
 
-fn delay(failures: u32) -> u64 {
-    let longest = RETRY_MAX.as_millis();
-    let delay = RETRY_MIN.as_millis().checked_shl(failures).unwrap_or(longest).min(longest);
+fn delay(failures: u32, shortest: Duration, longest: Duration) -> u64 {
+    let longest = longest.as_millis();
+    let delay = shortest.as_millis().checked_shl(failures).unwrap_or(longest).min(longest);
     u64::try_from(delay).unwrap_or(u64::MAX)
 }
 
@@ -209,6 +222,31 @@ mod tests {
             now = wake;
         }
         assert_eq!(waits, [0, 20, 40, 80, 160, 320]);
+    }
+
+    #[test]
+    fn a_key_that_met_a_defect_rests_longer_and_longer_whatever_happens() {
+        let mut queue = Queue::default();
+        queue.provoke(subject("a"), Revision(1));
+        let mut rests = Vec::new();
+        let mut now = 0;
+        for _ in 0..10 {
+            queue.wake(Millis(now));
+            assert!(queue.next(Millis(now)).is_some());
+            queue.provoke(subject("a"), Revision(2));
+            queue.finished(&subject("a"), None, Fared::Defect, Millis(now));
+            queue.provoke(subject("a"), Revision(3));
+            assert_eq!(queue.next(Millis(now)), None, "it rests");
+            let wake = queue.next_wake().expect("it is tried again").0;
+            rests.push((wake - now) / 1_000);
+            now = wake;
+        }
+        assert_eq!(rests, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        queue.wake(Millis(now));
+        assert_eq!(queue.next(Millis(now)), Some((subject("a"), Revision(3))));
+        queue.finished(&subject("a"), None, Fared::Well, Millis(now));
+        queue.provoke(subject("a"), Revision(4));
+        assert!(queue.next(Millis(now)).is_some(), "it is well again");
     }
 
     #[test]
