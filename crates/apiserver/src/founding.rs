@@ -14,20 +14,33 @@ use serde_json::{Value, json};
 /// What the log or a rule refuses; what is there already is none.
 pub async fn found(server: &ApiServer, port: u16) -> Result<(), Status> {
     for (path, object) in objects(port) {
-        let uri = path.parse().map_err(|_| Status::internal("a path of the founding is no URI"))?;
-        let body = object.to_string().into();
-        let request =
-            Request { method: Method::POST, uri, headers: HeaderMap::new(), body, user: Some(User::cluster()) };
-        let response = server.handle(request).await;
-        if !response.code.is_success() && response.code.as_u16() != 409 {
-            let told = match &response.content {
-                Content::Whole(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-                _ => String::new(),
-            };
-            return Err(Status::internal(format!("founding the cluster: {path}: {told}")));
-        }
+        post(server, path, &object).await?;
     }
     Ok(())
+}
+
+/// Says by whom the cluster's certificates are signed; each namespace is then given a copy.
+///
+/// # Errors
+/// As `found`, after which it is called.
+pub async fn publish_authority(server: &ApiServer, pem: &str) -> Result<(), Status> {
+    let map = json!({"metadata": {"name": "cluster-ca"}, "data": {"ca.crt": pem}});
+    post(server, "/api/v1/namespaces/kube-system/configmaps", &map).await
+}
+
+async fn post(server: &ApiServer, path: &str, object: &Value) -> Result<(), Status> {
+    let uri = path.parse().map_err(|_| Status::internal("a path of the founding is no URI"))?;
+    let body = object.to_string().into();
+    let request = Request { method: Method::POST, uri, headers: HeaderMap::new(), body, user: Some(User::cluster()) };
+    let response = server.handle(request).await;
+    if response.code.is_success() || response.code.as_u16() == 409 {
+        return Ok(());
+    }
+    let told = match &response.content {
+        Content::Whole(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => String::new(),
+    };
+    Err(Status::internal(format!("founding the cluster: {path}: {told}")))
 }
 
 fn objects(port: u16) -> Vec<(&'static str, Value)> {

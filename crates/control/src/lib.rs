@@ -4,6 +4,7 @@ pub mod decide;
 pub mod directory;
 pub mod door;
 pub mod error;
+mod founding;
 pub mod kubeconfig;
 pub mod limits;
 mod load;

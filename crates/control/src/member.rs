@@ -4,6 +4,7 @@ use crate::decide;
 use crate::directory::{Directory, MemberIdentity};
 use crate::door::Door;
 use crate::error::ControlError;
+use crate::founding::Founding;
 use crate::kubeconfig::kubeconfig;
 use crate::limits::{ENTER_MAX, ENTER_PAUSE, HEALTH_POLL, LEADING_POLL};
 use crate::nodes::Nodes;
@@ -53,6 +54,7 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
     let cluster: Arc<str> = identity.cluster.as_str().into();
     let own = authority.issue(&Holder::Member { name: identity.name.clone() }, now)?;
     let endpoint = Endpoint::serve(config.link, &own)?;
+    let authority_pem = own.authority_pem.clone();
     let link = endpoint.local_address()?;
     let peers = Peers::new(endpoint.clone(), identity.id);
     let (log, disk) = open_log(&directory, &cluster)?;
@@ -87,7 +89,9 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
     write_kubeconfig(&directory, &authority, &cluster, &info, server.address(), now)?;
     tasks.push(rt::spawn("nodes", nodes.run(stop.clone())));
     tasks.push(rt::spawn("decide", decide::run(member.clone(), deciders(), stop.clone())));
-    tasks.push(rt::spawn("found", found_objects(member.clone(), api, server.address().port(), stop.clone())));
+    let own = (identity.id, server.address());
+    let founding = Founding { member: member.clone(), api, own, authority_pem };
+    tasks.push(rt::spawn("found", founding.run(stop.clone())));
     tracing::info!(cluster = &*cluster, member = identity.name, api = %server.address(), %link, "member runs");
     Ok(Running { member, cluster, endpoint, server, operator, stop, tasks, link })
 }
@@ -266,19 +270,4 @@ fn write_kubeconfig(
         _ => info.api.clone(),
     };
     directory.keep_kubeconfig(&kubeconfig(cluster, &format!("https://{server}"), "kubernetes-admin", &admin))
-}
-
-/// Creates what every cluster has, each time this member begins to lead: what is there already stays.
-async fn found_objects(member: Member, api: ApiServer, port: u16, stop: Stop) {
-    let mut founded = None;
-    while !stop.stopping() {
-        let term = member.leading();
-        if term.is_some() && term != founded {
-            match apiserver::founding::found(&api, port).await {
-                Ok(()) => founded = term,
-                Err(why) => tracing::warn!(%why, "what every cluster has could not be created yet"),
-            }
-        }
-        stop.unless(rt::sleep(ENTER_PAUSE)).await;
-    }
 }

@@ -68,6 +68,20 @@ async fn three_members_from_nothing_and_without_their_leader() {
     assert_eq!((&status["leader"], &status["asked"]), (&json!("m1"), &json!("m3")));
     within("what every cluster has", async || third.member().view().get("namespaces", "", "kube-system").cloned())
         .await;
+    within("each namespace has an account and the authority, and the API has addresses", async || {
+        let view = third.member().view();
+        let there = |resource: &str, namespace: &str, name: &str| view.get(resource, namespace, name).cloned();
+        let root = there("configmaps", "kube-public", "kube-root-ca.crt")?.value();
+        there("serviceaccounts", "kube-public", "default")?;
+        let pem = root["data"]["ca.crt"].as_str().filter(|pem| pem.starts_with("-----BEGIN CERTIFICATE-----"))?;
+        assert_eq!(there("configmaps", "kube-system", "cluster-ca")?.value()["data"]["ca.crt"], pem);
+        there("ipaddresses.networking.k8s.io", "", "10.96.0.1")?;
+        let service = there("services", "default", "kubernetes")?.value();
+        assert_eq!(service["spec"]["ports"][0]["targetPort"], first.api().port());
+        let slice = there("endpointslices.discovery.k8s.io", "default", "kubernetes")?.value();
+        (slice["ports"][0]["port"] == first.api().port()).then_some(())
+    })
+    .await;
     // One that is asked for a name that is taken says so in one line.
     let begin = Begin::Join { addresses: vec![second.link().to_string()], token: token(&first, "member").await };
     let taken = start(&Config { dir: dir.path().join("other"), ..config("m3", dir.path(), begin) }).await;
