@@ -17,6 +17,7 @@ pub mod name;
 pub mod object;
 pub mod openapi;
 pub mod patch;
+mod place;
 pub mod quantity;
 pub mod record;
 pub mod report;

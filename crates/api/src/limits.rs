@@ -18,6 +18,10 @@ pub const JSON_DEPTH_MAX: usize = 128;
 pub const PATCH_OPERATIONS_MAX: usize = 10_000;
 /// Values that the operations of one JSON patch may bring to a place, counted together.
 pub const PATCH_VALUES_MAX: usize = 10_000_000;
+/// Unknown and duplicate fields that are told of one body, as in Kubernetes' strict decoder.
+pub const COMPLAINTS_MAX: usize = 100;
+/// Bytes of the place that a complaint names.
+pub const PLACE_BYTES_MAX: usize = 4_096;
 /// Bytes of a name (RFC 1123 subdomain).
 pub const NAME_BYTES_MAX: usize = 253;
 /// Values one protobuf body may unfold to; two bytes can ask for an object.

@@ -35,6 +35,14 @@ pub const CONTINUE_MILLIS_MAX: u64 = 5 * 60 * 1_000;
 pub const REVISION_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Objects that one deletecollection takes away per command.
 pub const DELETE_BATCH: usize = 256;
+/// Bytes of the `Warning` headers of one response, as in kube-apiserver; what is beyond them is not told.
+pub const WARNINGS_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of one warning where all together would be more than that.
+pub const WARNING_BYTES: usize = 256;
+/// Sets of definitions whose kinds and documents are kept: the present one, and those of the pasts that are being read.
+pub const SERVED_KEPT: usize = 8;
+/// Bytes of the objects that one command of deletecollection takes away, unless it is one alone.
+pub const DELETE_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Parameters of one query string; the rest is refused.
 pub const QUERY_PARAMETERS_MAX: usize = 256;
 /// Views kept for clients that page through a list; each shares most of its memory with the present.

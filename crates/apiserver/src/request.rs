@@ -1,5 +1,6 @@
 //! What comes in and what goes out, without sockets: a simulator or a test speaks these as well as HTTP does.
 use crate::identity::User;
+use crate::limits::{WARNING_BYTES, WARNINGS_BYTES_MAX};
 use api::status::Status;
 use bytes::Bytes;
 use futures::Stream;
@@ -92,10 +93,22 @@ impl Response {
         self
     }
 
-    /// Adds a `Warning` header (RFC 7234, code 299) for each text.
+    /// Adds a `Warning` header (RFC 7234, code 299) for each text, as long as there is room for it.
     #[must_use]
     pub fn warn(mut self, warnings: &[String]) -> Self {
+        let had: usize = self.headers.get_all(hyper::header::WARNING).iter().map(HeaderValue::len).sum();
+        let short = warnings.iter().map(String::len).sum::<usize>() > WARNINGS_BYTES_MAX;
+        let mut room = WARNINGS_BYTES_MAX.saturating_sub(had);
         for warning in warnings {
+            let mut end = if short { warning.len().min(WARNING_BYTES) } else { warning.len() };
+            while !warning.is_char_boundary(end) {
+                end -= 1;
+            }
+            let warning = &warning[..end];
+            room = match room.checked_sub(warning.len()) {
+                Some(left) => left,
+                None => break,
+            };
             let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
             self = self.with(hyper::header::WARNING, &format!("299 - \"{quoted}\""));
         }

@@ -443,3 +443,15 @@ async fn a_node_touches_only_its_own_pods() {
         assert_eq!(server.handle(request).await.code.as_u16(), code, "{node} {method} {path}");
     }
 }
+
+#[tokio::test]
+async fn warnings_end_somewhere() {
+    let server = alone().await;
+    let mut map = config_map("w", &json!({}));
+    for number in 0..500 {
+        map[format!("unknown{number}{}", "x".repeat(500))] = 1.into();
+    }
+    let made = post(&server, "/api/v1/namespaces/default/configmaps?fieldValidation=Warn", &map).await;
+    let told: usize = made.headers.get_all("warning").iter().map(|text| text.len()).sum();
+    assert!(made.code == 201 && told > 1_000 && told < 8_000, "{} {told}", made.code);
+}

@@ -1,5 +1,6 @@
 //! JSON bodies: strict about syntax and depth, and honest about members that occur twice. It knows no schema.
 use crate::codec::parsed::Parsed;
+use crate::limits::COMPLAINTS_MAX;
 use crate::status::Status;
 
 /// Depth is limited by the decoder itself (128, `limits::JSON_DEPTH_MAX`).
@@ -12,41 +13,70 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Status> {
 }
 
 /// Puts complaints (`unknown field "…"`, `duplicate field "…"`) in the order in which their fields stand in the document, which
-/// is the order Kubernetes tells them in. A body that is no JSON leaves them as they are.
+/// is the order Kubernetes tells them in, and keeps as many as are told. A body that is no JSON leaves them as they are.
 #[must_use]
 pub fn in_document_order(bytes: &[u8], mut complaints: Vec<String>) -> Vec<String> {
     if complaints.len() < 2 {
         return complaints;
     }
-    let mut places = Vec::new();
+    let paths: Vec<String> = complaints.iter().map(|complaint| quoted(complaint).to_owned()).collect();
+    let mut places = places::Places::of(&paths);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let seed = places::Places { path: String::new(), found: &mut places };
-    if serde::de::DeserializeSeed::deserialize(seed, &mut deserializer).is_err() {
-        return complaints;
-    }
-    let quoted = |complaint: &str| {
-        complaint.split_once('"').map(|(_, rest)| rest.trim_end_matches('"').to_owned()).unwrap_or_default()
-    };
-    complaints.sort_by_key(|complaint| {
-        let path = quoted(complaint);
+    if serde::de::DeserializeSeed::deserialize(&mut places, &mut deserializer).is_ok() {
         // The second occurrence is the duplicate.
-        let skip = usize::from(complaint.starts_with("duplicate"));
-        places.iter().enumerate().filter(|(_, known)| **known == path).map(|(at, _)| at).nth(skip).unwrap_or(usize::MAX)
-    });
+        complaints.sort_by_cached_key(|complaint| {
+            places.nth(quoted(complaint), usize::from(complaint.starts_with("duplicate")))
+        });
+    }
+    complaints.truncate(COMPLAINTS_MAX);
     complaints
 }
 
-mod places {
-    use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-    use std::fmt;
+fn quoted(complaint: &str) -> &str {
+    complaint.split_once('"').map_or("", |(_, rest)| rest.trim_end_matches('"'))
+}
 
-    /// Collects the path of every member, in the order of the document.
-    pub(super) struct Places<'a> {
-        pub(super) path: String,
-        pub(super) found: &'a mut Vec<String>,
+mod places {
+    use crate::limits::PLACE_BYTES_MAX;
+    use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::fmt::{self, Write as _};
+
+    /// Finds where the wanted paths stand in the order of the document.
+    pub(super) struct Places<'p> {
+        /// Of the value that is being read.
+        path: String,
+        /// Members read so far.
+        count: usize,
+        lengths: BTreeSet<usize>,
+        /// The first two places of each wanted path.
+        found: BTreeMap<&'p str, Vec<usize>>,
     }
 
-    impl<'de> DeserializeSeed<'de> for Places<'_> {
+    impl<'p> Places<'p> {
+        pub(super) fn of(wanted: &'p [String]) -> Self {
+            let lengths = wanted.iter().map(String::len).collect();
+            let found = wanted.iter().map(|path| (path.as_str(), Vec::new())).collect();
+            Self { path: String::new(), count: 0, lengths, found }
+        }
+
+        /// Where `path` occurs once more than `skip` times; after everything else if it does not.
+        pub(super) fn nth(&self, path: &str, skip: usize) -> usize {
+            self.found.get(path).and_then(|places| places.get(skip)).copied().unwrap_or(usize::MAX)
+        }
+
+        fn note(&mut self) {
+            self.count += 1;
+            if self.lengths.contains(&self.path.len())
+                && let Some(places) = self.found.get_mut(self.path.as_str())
+                && places.len() < 2
+            {
+                places.push(self.count);
+            }
+        }
+    }
+
+    impl<'de> DeserializeSeed<'de> for &mut Places<'_> {
         type Value = ();
 
         fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -54,7 +84,7 @@ mod places {
         }
     }
 
-    impl<'de> Visitor<'de> for Places<'_> {
+    impl<'de> Visitor<'de> for &mut Places<'_> {
         type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,25 +116,33 @@ mod places {
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-            let mut at = 0_usize;
-            while list
-                .next_element_seed(Places { path: format!("{}[{at}]", self.path), found: &mut *self.found })?
-                .is_some()
-            {
+            let (length, mut at) = (self.path.len(), 0_usize);
+            loop {
+                // Writing to a String cannot fail.
+                let _ = write!(self.path, "[{at}]");
+                let item = list.next_element_seed(&mut *self)?;
+                self.path.truncate(length);
+                if item.is_none() {
+                    return Ok(());
+                }
                 at += 1;
             }
-            Ok(())
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            let length = self.path.len();
             while let Some(name) = map.next_key::<String>()? {
-                let path = if self.path.is_empty() { name } else { format!("{}.{name}", self.path) };
-                self.found.push(path.clone());
-                if path.len() > 4_096 {
+                if length > 0 {
+                    self.path.push('.');
+                }
+                self.path.push_str(&name);
+                self.note();
+                if self.path.len() > PLACE_BYTES_MAX {
                     map.next_value::<IgnoredAny>()?;
                 } else {
-                    map.next_value_seed(Places { path, found: &mut *self.found })?;
+                    map.next_value_seed(&mut *self)?;
                 }
+                self.path.truncate(length);
             }
             Ok(())
         }
@@ -136,6 +174,22 @@ mod tests {
             in_document_order(body, told),
             ["unknown field \"metadata.foo\"", "unknown field \"dta\"", "duplicate field \"data.a\""]
         );
+    }
+
+    /// Not a benchmark, but quadratic work would show: each complaint once searched the whole body.
+    #[test]
+    fn many_complaints_of_a_long_body_are_few_in_the_end() {
+        let members: Vec<String> = (0..20_000).map(|at| format!("\"m{at}\":0,\"m{at}\":0")).collect();
+        let body = format!("{{\"{}\":{{{}}}}}", "x".repeat(300), members.join(","));
+        let parsed = parse(body.as_bytes()).expect("JSON");
+        assert_eq!(parsed.duplicates.len(), crate::limits::COMPLAINTS_MAX);
+        let told = (0..20_000).rev().map(|at| format!("unknown field \"{}.m{at}\"", "x".repeat(300))).collect();
+        let told = in_document_order(body.as_bytes(), told);
+        assert_eq!(told.len(), crate::limits::COMPLAINTS_MAX);
+        assert!(told[1].ends_with(".m1\""), "{}", told[1]);
+        let long = format!("{{\"{}\":{{\"a\":0,\"a\":0}}}}", "x".repeat(1_000_000));
+        let duplicates = parse(long.as_bytes()).expect("JSON").duplicates;
+        assert!(duplicates.len() == 1 && duplicates[0].len() <= crate::limits::PLACE_BYTES_MAX);
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! A decoded document and the members it had twice. Whatever format it came from; the last of two members counts.
+use crate::limits::COMPLAINTS_MAX;
+use crate::place::clipped;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
@@ -6,7 +8,7 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parsed {
     pub value: Value,
-    /// Paths of members that occur more than once, in the order of the document: `spec.ports[0].name`.
+    /// Paths of members that occur more than once, in the order of the document: `spec.ports[0].name`. The first ones only.
     pub duplicates: Vec<String>,
 }
 
@@ -92,7 +94,8 @@ impl<'de> Visitor<'de> for NodeVisitor {
         let (mut items, mut duplicates) = (Vec::new(), Vec::new());
         while let Some(Node(item)) = list.next_element()? {
             let at = items.len();
-            duplicates.extend(item.duplicates.into_iter().map(|path| format!("[{at}]{path}")));
+            let room = COMPLAINTS_MAX - duplicates.len();
+            duplicates.extend(item.duplicates.into_iter().take(room).map(|path| clipped(format!("[{at}]{path}"))));
             items.push(item.value);
         }
         Ok(Node(Parsed { value: Value::Array(items), duplicates }))
@@ -102,9 +105,10 @@ impl<'de> Visitor<'de> for NodeVisitor {
         let (mut members, mut duplicates) = (Map::new(), Vec::new());
         while let Some(name) = map.next_key::<String>()? {
             let Node(member) = map.next_value()?;
-            duplicates.extend(member.duplicates.into_iter().map(|path| format!(".{name}{path}")));
-            if members.contains_key(&name) {
-                duplicates.push(format!(".{name}"));
+            let room = COMPLAINTS_MAX - duplicates.len();
+            duplicates.extend(member.duplicates.into_iter().take(room).map(|path| clipped(format!(".{name}{path}"))));
+            if members.contains_key(&name) && duplicates.len() < COMPLAINTS_MAX {
+                duplicates.push(clipped(format!(".{name}")));
             }
             members.insert(name, member.value);
         }

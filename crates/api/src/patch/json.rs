@@ -97,8 +97,9 @@ mod tests {
     }
     #[test]
     fn a_patch_cannot_nest_without_bound() {
-        let copies: Vec<_> =
-            (0..20).map(|at| json!({"op": "copy", "from": "/a", "path": format!("/a{}", "/a".repeat(1 << at))})).collect();
+        let copies: Vec<_> = (0..20)
+            .map(|at| json!({"op": "copy", "from": "/a", "path": format!("/a{}", "/a".repeat(1 << at))}))
+            .collect();
         let nested = (0..100).fold(json!({"a": 1}), |value, _| json!({"a": value}));
         let add = json!([{"op": "add", "path": format!("/a{}", "/a".repeat(99)), "value": nested}]);
         let moved = json!([{"op": "add", "path": "/b", "value": nested}, {"op": "move", "from": "/b", "path": format!("/a{}", "/a".repeat(99))}]);

@@ -5,6 +5,7 @@
 use crate::schema::structure::{Field, Message, Patch, Shape};
 use crate::status::Status;
 use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 const PATCH: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
@@ -95,9 +96,7 @@ fn merge_value(present: Value, value: Value, deletes: bool, (inner, how): (Place
     Ok(match (present, value) {
         (Value::Object(_), Value::Object(value)) if how.replace => Value::Object(drop_from_map(value)),
         (Value::Object(present), Value::Object(value)) => Value::Object(merge_map(present, value, inner)?),
-        (Value::Array(items), Value::Array(gone)) if deletes => {
-            Value::Array(items.into_iter().filter(|item| !gone.contains(item)).collect())
-        }
+        (Value::Array(items), Value::Array(gone)) if deletes => Value::Array(without(items, &gone)),
         (Value::Array(items), Value::Array(value)) => Value::Array(merge_list(items, value, inner, how)?),
         (present, _) if deletes => present,
         (_, value) => drop_directives(value),
@@ -109,7 +108,8 @@ fn retain_keys(old: &mut Members, patch: &mut Members) -> Result<(), Status> {
     let Some(keys) = patch.remove(RETAIN_KEYS) else { return Ok(()) };
     let bad = || Status::bad_request("invalid patch format of retainKeys");
     let keys = keys.as_array().ok_or_else(bad)?;
-    let named = |name: &str| keys.iter().any(|key| key == name);
+    let names: BTreeSet<&str> = keys.iter().filter_map(Value::as_str).collect();
+    let named = |name: &str| names.contains(name);
     if keys.iter().any(|key| !key.is_string()) || patch.keys().any(|name| !name.starts_with('$') && !named(name)) {
         return Err(bad());
     }
@@ -125,10 +125,11 @@ fn ordered_lists(old: &mut Members, patch: &mut Members, place: Place) -> Result
         let Some(Value::Array(order)) = patch.remove(&directive) else { return Err(bad()) };
         let name = &directive[SET_ORDER.len()..];
         let (inner, how) = place.at(name);
+        let order = Index::of(&order, how.key);
         let (live, mut merged) = match (old.remove(name), patch.remove(name)) {
             (None | Some(_), Some(Value::Null)) | (None, None) => continue,
             (Some(Value::Array(live)), Some(Value::Array(items))) => {
-                let named = |item: &Value| item.get(PATCH).is_some() || place_in(&order, item, how.key).is_some();
+                let named = |item: &Value| item.get(PATCH).is_some() || order.place(item).is_some();
                 if !items.iter().all(named) {
                     return Err(bad());
                 }
@@ -144,11 +145,11 @@ fn ordered_lists(old: &mut Members, patch: &mut Members, place: Place) -> Result
             (_, Some(_)) => return Err(bad()),
         };
         match patch.remove(&format!("{DELETE_FROM}{name}")) {
-            Some(Value::Array(gone)) => merged.retain(|item| !gone.contains(item)),
+            Some(Value::Array(gone)) => merged = without(merged, &gone),
             Some(_) => return Err(Status::bad_request("invalid patch format of primitive list")),
             None => {}
         }
-        old.insert(name.to_owned(), Value::Array(in_order(merged, &order, &live, how.key)));
+        old.insert(name.to_owned(), Value::Array(in_order(merged, &order, &Index::of(&live, how.key))));
     }
     Ok(())
 }
@@ -158,77 +159,111 @@ fn merge_list(old: Vec<Value>, patch: Vec<Value>, place: Place, how: Patch) -> R
         return Ok(drop_from_list(patch));
     }
     if !old.iter().chain(&patch).any(Value::is_object) {
-        let mut both: Vec<Value> = Vec::with_capacity(old.len() + patch.len());
-        for item in old.iter().chain(&patch) {
-            if !both.contains(item) {
-                both.push(item.clone());
-            }
-        }
-        return Ok(in_order(both, &patch, &old, ""));
+        let mut seen = BTreeSet::new();
+        let both = old.iter().chain(&patch).filter(|item| seen.insert(item.to_string())).cloned().collect();
+        return Ok(in_order(both, &Index::of(&patch, ""), &Index::of(&old, "")));
     }
     if how.key.is_empty() || old.iter().chain(&patch).any(|item| !item.is_object()) {
         return Err(unprocessable("cannot merge lists without merge key"));
     }
     let (mut items, patch) = directives_of_items(old, patch, how.key)?;
-    let live = items.clone();
+    let live = Index::of(&items, how.key);
+    let mut places = live.places.clone();
     for item in &patch {
-        let value = item.get(how.key).ok_or_else(|| no_key(item, how.key))?;
-        match items.iter_mut().find(|known| known.get(how.key) == Some(value)) {
+        let id = identity(item, how.key).ok_or_else(|| no_key(item, how.key))?;
+        match places.get(&id).and_then(|at| items.get_mut(*at)) {
             Some(known) => {
                 if let (Value::Object(members), Value::Object(changes)) = (known.take(), item.clone()) {
                     *known = Value::Object(merge_map(members, changes, place)?);
                 }
             }
-            None => items.push(drop_directives(item.clone())),
+            None => {
+                places.insert(id, items.len());
+                items.push(drop_directives(item.clone()));
+            }
         }
     }
-    Ok(in_order(items, &patch, &live, how.key))
+    Ok(in_order(items, &Index::of(&patch, how.key), &live))
 }
 
 /// Carries out `$patch` in list items: the list as it is then, and the items of the patch that are left.
-fn directives_of_items(mut old: Vec<Value>, patch: Vec<Value>, key: &str) -> Result<(Vec<Value>, Vec<Value>), Status> {
-    let (mut rest, mut replace) = (Vec::new(), false);
+fn directives_of_items(old: Vec<Value>, patch: Vec<Value>, key: &str) -> Result<(Vec<Value>, Vec<Value>), Status> {
+    let (mut rest, mut gone, mut replace) = (Vec::new(), BTreeSet::new(), false);
     for item in patch {
         match item.get(PATCH).map(|directive| directive.as_str().unwrap_or_default()) {
             None => rest.push(item),
             Some("delete") => {
-                let value = item.get(key).ok_or_else(|| no_key(&item, key))?;
-                old.retain(|known| known.get(key) != Some(value));
+                gone.insert(identity(&item, key).ok_or_else(|| no_key(&item, key))?);
             }
             Some("replace") => replace = true,
             Some("merge") => return Err(unprocessable("merging lists cannot yet be specified in the patch")),
             Some(other) => return Err(unknown(other)),
         }
     }
-    if replace { Ok((drop_from_list(rest), Vec::new())) } else { Ok((old, rest)) }
+    if replace {
+        return Ok((drop_from_list(rest), Vec::new()));
+    }
+    let stays = |item: &Value| gone.is_empty() || identity(item, key).is_none_or(|id| !gone.contains(&id));
+    Ok((old.into_iter().filter(stays).collect(), rest))
 }
 
 /// Items named by `order` in that order, the others in the live list's, one woven into the other as the live list has them.
-fn in_order(items: Vec<Value>, order: &[Value], live: &[Value], key: &str) -> Vec<Value> {
-    let (mut named, mut others): (Vec<Value>, Vec<Value>) =
-        items.into_iter().partition(|item| place_in(order, item, key).is_some());
-    named.sort_by_key(|item| place_in(order, item, key));
-    others.sort_by_key(|item| place_in(live, item, key));
+fn in_order(items: Vec<Value>, order: &Index<'_>, live: &Index<'_>) -> Vec<Value> {
+    let (mut named, mut others) = (Vec::new(), Vec::new());
+    for item in items {
+        let at = live.place(&item);
+        match order.place(&item) {
+            Some(place) => named.push((place, at, item)),
+            None => others.push((at, item)),
+        }
+    }
+    named.sort_by_key(|(place, ..)| *place);
+    others.sort_by_key(|(at, _)| *at);
     let mut out = Vec::with_capacity(named.len() + others.len());
     let (mut named, mut others) = (named.into_iter().peekable(), others.into_iter().peekable());
-    while let (Some(own), Some(other)) = (named.peek(), others.peek()) {
-        let before = match (place_in(live, other, key), place_in(live, own, key)) {
-            (Some(other), Some(own)) => other < own,
-            _ => false,
-        };
-        out.extend(if before { others.next() } else { named.next() });
+    while let (Some((_, own, _)), Some((other, _))) = (named.peek(), others.peek()) {
+        let before = matches!((other, own), (Some(other), Some(own)) if other < own);
+        if before {
+            out.extend(others.next().map(|(_, item)| item));
+        } else {
+            out.extend(named.next().map(|(.., item)| item));
+        }
     }
-    out.extend(named);
-    out.extend(others);
+    out.extend(named.map(|(.., item)| item));
+    out.extend(others.map(|(_, item)| item));
     out
 }
 
-fn place_in(list: &[Value], item: &Value, key: &str) -> Option<usize> {
-    if key.is_empty() {
-        return list.iter().position(|known| known == item);
+/// The items of a list by what they are known by; of equals the first counts.
+struct Index<'a> {
+    key: &'a str,
+    places: BTreeMap<String, usize>,
+}
+
+impl<'a> Index<'a> {
+    fn of(list: &[Value], key: &'a str) -> Self {
+        let mut places = BTreeMap::new();
+        for (at, item) in list.iter().enumerate() {
+            if let Some(id) = identity(item, key) {
+                places.entry(id).or_insert(at);
+            }
+        }
+        Self { key, places }
     }
-    let wanted = item.get(key)?;
-    list.iter().position(|known| known.get(key) == Some(wanted))
+
+    fn place(&self, item: &Value) -> Option<usize> {
+        self.places.get(&identity(item, self.key)?).copied()
+    }
+}
+
+/// The value of the merge key, or the whole item where there is none, as text.
+fn identity(item: &Value, key: &str) -> Option<String> {
+    if key.is_empty() { Some(item.to_string()) } else { item.get(key).map(Value::to_string) }
+}
+
+fn without(items: Vec<Value>, gone: &[Value]) -> Vec<Value> {
+    let gone: BTreeSet<String> = gone.iter().map(Value::to_string).collect();
+    items.into_iter().filter(|item| !gone.contains(&item.to_string())).collect()
 }
 
 /// What a patch adds where nothing was: without directives, and without nulls, which had nothing to delete.

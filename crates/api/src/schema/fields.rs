@@ -2,6 +2,8 @@
 //! decoder would not keep (nulls, zeros that mean absence, empty lists) goes, so that equal objects have equal bytes.
 //! It fills in nothing.
 use crate::base64;
+use crate::limits::COMPLAINTS_MAX;
+use crate::place;
 use crate::quantity;
 use crate::schema::structure::{Field, Message, Shape, Type, message};
 use serde_json::{Map, Value};
@@ -41,10 +43,12 @@ impl Walk {
                 }
                 continue;
             }
-            let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let here = place::member(path, &name);
             let Some(field) = message.field(&name) else {
                 members.remove(&name);
-                self.unknown.push(here);
+                if self.unknown.len() < COMPLAINTS_MAX {
+                    self.unknown.push(here);
+                }
                 continue;
             };
             let Some(member) = members.get_mut(&name) else { continue };
@@ -76,7 +80,7 @@ impl Walk {
                     return Err(self.mismatch(value, owner.short(), &format!("[]{}", go_type(field.kind))));
                 };
                 for (at, item) in items.iter_mut().enumerate() {
-                    self.element(owner, field, item, &format!("{path}[{at}]"))?;
+                    self.element(owner, field, item, &place::item(path, at))?;
                 }
                 Ok(!items.is_empty())
             }
@@ -85,7 +89,7 @@ impl Walk {
                     return Err(self.mismatch(value, owner.short(), &format!("map[string]{}", go_type(field.kind))));
                 };
                 for (name, member) in members.iter_mut() {
-                    self.element(owner, field, member, &format!("{path}.{name}"))?;
+                    self.element(owner, field, member, &place::member(path, name))?;
                 }
                 Ok(!members.is_empty())
             }
@@ -154,7 +158,7 @@ impl Walk {
             ("bool", Value::Bool(_)) => Ok(()),
             ("array", Value::Array(items)) => {
                 for (at, item) in items.iter_mut().enumerate() {
-                    self.object(schema, item, &format!("{path}[{at}]"))?;
+                    self.object(schema, item, &place::item(path, at))?;
                 }
                 Ok(())
             }

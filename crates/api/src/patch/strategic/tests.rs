@@ -105,6 +105,23 @@ fn order_of_the_live_list_is_kept_for_what_the_patch_does_not_name() {
     assert_eq!(names, ["1", "3", "4", "2"]);
 }
 
+/// Not a benchmark, but quadratic work would show: each item once searched the whole list, several times.
+#[test]
+fn long_lists_are_merged_in_order() {
+    let list = |numbers: &mut dyn Iterator<Item = u32>| -> Value {
+        numbers.map(|number| json!({"name": format!("c{number}"), "image": "i"})).collect::<Vec<_>>().into()
+    };
+    let live = deployment(json!({"containers": list(&mut (0..20_000))}));
+    let patch = json!({"containers": list(&mut (10_000..30_000)), "$setElementOrder/containers": list(&mut (10_000..30_000).rev())});
+    let merged = patched(&live, &deployment(patch));
+    let merged = merged["spec"]["template"]["spec"]["containers"].as_array().expect("a list").clone();
+    assert_eq!((merged.len(), &merged[0]["name"], &merged[10_000]["name"]), (30_000, &json!("c29999"), &json!("c0")));
+    let gone: Vec<Value> =
+        (0..20_000).map(|number| json!({"name": format!("c{number}"), "$patch": "delete"})).collect();
+    let left = patched(&live, &deployment(json!({"containers": gone})));
+    assert_eq!(left["spec"]["template"]["spec"]["containers"], json!([]));
+}
+
 #[test]
 fn bad_patches_are_the_clients_fault() {
     let mut live = deployment(json!({"containers": [{"name": "a"}], "volumes": [{"name": "v"}]}));
