@@ -1,5 +1,6 @@
-//! What every cluster has from its first moment: four namespaces, the Service of the API itself, two priorities of the system.
-//! It makes what is missing and never changes what is there.
+//! What every cluster has from its first moment: four namespaces, two priorities of the system.
+//! It makes what is missing and never changes what is there. The Service of the API itself is written where its address is claimed
+//! and its members are known.
 use crate::controller::Controller;
 use crate::writes::create;
 use api::decision::Decision;
@@ -13,8 +14,6 @@ pub(crate) const CONTROLLER: Controller = Controller { name: "bootstrap", keys, 
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 const CLASSES: &str = "priorityclasses.scheduling.k8s.io";
-/// The first address of the service range: the API's own.
-const API_ADDRESS: &str = "10.96.0.1";
 
 fn key() -> Key {
     Key::new("bootstrap", "", "")
@@ -22,8 +21,7 @@ fn key() -> Key {
 
 fn keys(event: &Event, _view: &View) -> Vec<Key> {
     let object = &event.object.key;
-    let ours =
-        matches!((&*object.resource, &*object.name), ("namespaces", _) | ("services", "kubernetes") | (CLASSES, _));
+    let ours = matches!(&*object.resource, "namespaces" | CLASSES);
     if ours && (event.act == Act::Deleted || &*object.resource == "namespaces") { vec![key()] } else { Vec::new() }
 }
 
@@ -38,10 +36,6 @@ fn decide(view: &View, _key: &Key, _now: Millis) -> Decision {
             writes.extend(create("namespaces", &namespace(name)));
         }
     }
-    let open = view.get("namespaces", "", "default").is_none_or(|namespace| namespace.facet.deleting.is_none());
-    if open && view.get("services", "default", "kubernetes").is_none() {
-        writes.extend(create("services", &api_service()));
-    }
     for (name, value) in [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)] {
         if view.get(CLASSES, "", name).is_none() {
             writes.extend(create(CLASSES, &priority_class(name, value)));
@@ -53,16 +47,6 @@ fn decide(view: &View, _key: &Key, _now: Millis) -> Decision {
 fn namespace(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
         "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}})
-}
-
-fn api_service() -> Value {
-    json!({"apiVersion": "v1", "kind": "Service",
-        "metadata": {"name": "kubernetes", "namespace": "default",
-            "labels": {"component": "apiserver", "provider": "kubernetes"}},
-        "spec": {"type": "ClusterIP", "clusterIP": API_ADDRESS, "clusterIPs": [API_ADDRESS], "sessionAffinity": "None",
-            "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
-            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]},
-        "status": {"loadBalancer": {}}})
 }
 
 fn priority_class(name: &str, value: i64) -> Value {
