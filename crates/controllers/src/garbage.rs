@@ -3,9 +3,9 @@
 use crate::controller::Controller;
 use crate::fields::{list, set, text};
 use crate::kinds::{self, Referred};
-use crate::limits::{SWEEP_DRAFTS, SWEEP_WRITES};
+use crate::limits::SWEEP_DRAFTS;
 use crate::owners::without_owners;
-use crate::writes::{begin_deletion, drop_finalizer, replace};
+use crate::writes::{batch, begin_deletion, drop_finalizer, replace};
 use api::command::{Change, Write};
 use api::decision::Decision;
 use api::event::{Act, Event};
@@ -75,8 +75,7 @@ fn end(view: &View, object: &Arc<Object>) -> Decision {
         }
         let mut decision = Decision::default();
         for _ in 0..SWEEP_DRAFTS {
-            let some: Vec<Write> = writes.by_ref().take(SWEEP_WRITES).collect();
-            decision.push(some, format!("let go by {}", object.key));
+            decision.push(batch(&mut writes), format!("let go by {}", object.key));
         }
         return decision;
     }

@@ -6,6 +6,8 @@ pub const BURST_PODS: usize = 500;
 pub const REPORTS_EACH: usize = 16;
 /// Writes in one command of a sweep (namespace content, garbage, retention): small, so that one conflict repeats little work.
 pub const SWEEP_WRITES: usize = 64;
+/// Bytes of the writes of one command, beyond which no more are added to it; the log takes a few times as many, and one object more.
+pub const DRAFT_BYTES: usize = 4 * 1024 * 1024;
 /// Commands in one decision of a sweep.
 pub const SWEEP_DRAFTS: usize = 32;
 /// Endpoints in one EndpointSlice (KEP-752's default).

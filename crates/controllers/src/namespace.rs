@@ -2,8 +2,8 @@
 use crate::conditions::{Wanted, put};
 use crate::controller::Controller;
 use crate::fields::{list, set, unset};
-use crate::limits::{SWEEP_DRAFTS, SWEEP_WRITES};
-use crate::writes::{begin_deletion, remove, replace};
+use crate::limits::SWEEP_DRAFTS;
+use crate::writes::{batch, begin_deletion, remove, replace};
 use api::decision::Decision;
 use api::event::{Act, Event};
 use api::key::Key;
@@ -61,8 +61,7 @@ fn decide(view: &View, key: &Key, now: Millis) -> Decision {
     let content = resources.flat_map(|resource| view.list(resource, Some(name)));
     let mut writes = content.filter_map(|object| begin_deletion(object, "", now));
     for _ in 0..SWEEP_DRAFTS {
-        let some: Vec<_> = writes.by_ref().take(SWEEP_WRITES).collect();
-        decision.push(some, format!("content of {name}"));
+        decision.push(batch(&mut writes), format!("content of {name}"));
     }
     decision
 }

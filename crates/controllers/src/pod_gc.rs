@@ -1,8 +1,8 @@
 //! Pods that nobody else will take away: on nodes that are gone, deleted before they had a node, and finished ones beyond a limit.
 use crate::controller::Controller;
 use crate::fields::{set, text};
-use crate::limits::{FINISHED_PODS_KEPT, GONE_NODE_MILLIS, SWEEP_DRAFTS, SWEEP_WRITES};
-use crate::writes::{begin_deletion, remove, replace};
+use crate::limits::{FINISHED_PODS_KEPT, GONE_NODE_MILLIS, SWEEP_DRAFTS};
+use crate::writes::{batch, begin_deletion, remove, replace};
 use api::decision::Decision;
 use api::event::{Act, Event};
 use api::key::Key;
@@ -97,8 +97,9 @@ fn keep_limit(view: &View, now: Millis) -> Decision {
     let mut pods: Vec<&Arc<Object>> = view.list(RESOURCE, None).filter(ended).collect();
     let surplus = pods.len().saturating_sub(FINISHED_PODS_KEPT);
     pods.sort_by_key(|pod| pod.created);
-    for some in pods[..surplus].chunks(SWEEP_WRITES).take(SWEEP_DRAFTS) {
-        decision.push(some.iter().filter_map(|pod| begin_deletion(pod, "", now)).collect(), "too many finished pods");
+    let mut writes = pods[..surplus].iter().filter_map(|pod| begin_deletion(pod, "", now));
+    for _ in 0..SWEEP_DRAFTS {
+        decision.push(batch(&mut writes), "too many finished pods");
     }
     decision
 }

@@ -1,10 +1,10 @@
 //! ReplicaSet: as many pods as it says, made, adopted, released and deleted. It never touches pods that another controls.
 use crate::controller::Controller;
 use crate::fields::{at, list, number, set};
-use crate::limits::{BURST_PODS, REPORTS_EACH};
+use crate::limits::{BURST_PODS, DRAFT_BYTES, REPORTS_EACH};
 use crate::owners::{adoptable, controlled, controller_key, controller_reference, orphans, with_owner, without_owners};
 use crate::pods::{Pod, free_name, from_template};
-use crate::writes::{begin_deletion, create, replace};
+use crate::writes::{begin_deletion, create, replace, weight};
 use crate::{reports, selectors};
 use api::command::Write;
 use api::decision::Decision;
@@ -54,7 +54,7 @@ fn decide(view: &View, key: &Key, now: Millis) -> Decision {
     }
     let value = object.value();
     let Some(selector) = selectors::read(at(&value, "/spec/selector")) else { return Decision::idle() };
-    Turn { view, object, value, selector, now, writes: Vec::new() }.decide()
+    Turn { view, object, value, selector, now, writes: Vec::new(), bytes: 0 }.decide()
 }
 
 /// A pod that lost its controller, or never had one, goes to the oldest ReplicaSet that selects it.
@@ -81,9 +81,23 @@ struct Turn<'a> {
     selector: Labels,
     now: Millis,
     writes: Vec<Write>,
+    /// About how many bytes `writes` take.
+    bytes: usize,
 }
 
 impl Turn<'_> {
+    fn put(&mut self, write: Option<Write>) {
+        if let Some(write) = write {
+            self.bytes += weight(&write);
+            self.writes.push(write);
+        }
+    }
+
+    /// Whether more would make too much for one command. What is left is decided when this is done.
+    fn full(&self) -> bool {
+        self.bytes >= DRAFT_BYTES || self.writes.len() >= 2 * BURST_PODS
+    }
+
     fn decide(mut self) -> Decision {
         let mut pods = Vec::new();
         for pod in controlled(self.view, "pods", self.object) {
@@ -91,24 +105,29 @@ impl Turn<'_> {
                 pods.push(Pod::read(pod));
             } else if pod.facet.deleting.is_none() {
                 let uid = self.object.uid.to_string();
-                self.writes.extend(replace(pod, &without_owners(pod, |owner| owner == uid)));
+                self.put(replace(pod, &without_owners(pod, |owner| owner == uid)));
+            }
+            if self.full() {
+                return Decision::one(self.writes, "lets go of pods, of some first");
             }
         }
         let deleting = self.object.facet.deleting.is_some();
         if !deleting && number(&self.value, "/status/observedGeneration").is_none() {
             self.adopt(&mut pods);
+            if self.full() {
+                // Its status would say that nothing is left to adopt.
+                return Decision::one(self.writes, "adopts pods, some first");
+            }
         }
         let active: Vec<Pod> = pods.into_iter().filter(Pod::active).collect();
         let wanted = usize::try_from(number(&self.value, "/spec/replicas").unwrap_or(1)).unwrap_or(0);
         let mut note = String::new();
         if !deleting && active.len() < wanted {
             let count = (wanted - active.len()).min(BURST_PODS);
-            note = format!("create {count} of {wanted}");
-            self.make(count);
+            note = format!("create {} of {wanted}", self.make(count));
         } else if !deleting && active.len() > wanted {
             let count = (active.len() - wanted).min(BURST_PODS);
-            note = format!("delete {count}, keep {wanted}");
-            self.shed(&active, count);
+            note = format!("delete {}, keep {wanted}", self.shed(&active, count));
         }
         let wake_at = self.report_status(&active);
         Decision { wake_at, ..Decision::one(self.writes, note) }
@@ -120,16 +139,20 @@ impl Turn<'_> {
             let seen = Pod::read(pod);
             if !seen.finished() {
                 let reference = controller_reference("apps/v1", "ReplicaSet", self.object);
-                self.writes.extend(replace(pod, &with_owner(pod, reference)));
+                self.put(replace(pod, &with_owner(pod, reference)));
                 pods.push(seen);
+            }
+            if self.full() {
+                return;
             }
         }
     }
 
-    fn make(&mut self, count: usize) {
+    /// Makes as many of `count` pods as fit into one command; gives how many.
+    fn make(&mut self, count: usize) -> usize {
         let namespace = &*self.object.key.namespace;
         if self.view.get("namespaces", "", namespace).is_some_and(|namespace| namespace.facet.deleting.is_some()) {
-            return;
+            return 0;
         }
         let stem = format!("{}-", self.object.key.name);
         let template = at(&self.value, "/spec/template").clone();
@@ -142,19 +165,27 @@ impl Turn<'_> {
             }
             let owner = controller_reference("apps/v1", "ReplicaSet", self.object);
             let pod = from_template(self.view, &template, namespace, &name, &stem, owner);
-            self.writes.extend(create("pods", &pod));
+            self.put(create("pods", &pod));
             names.push(name);
+            if self.bytes >= DRAFT_BYTES {
+                break;
+            }
         }
         self.tell("SuccessfulCreate", "Created pod", &names);
+        names.len()
     }
 
-    fn shed(&mut self, active: &[Pod], count: usize) {
+    fn shed(&mut self, active: &[Pod], count: usize) -> usize {
         let mut names = Vec::with_capacity(count);
         for pod in first_to_go(active, self.now).into_iter().take(count) {
-            self.writes.extend(begin_deletion(&pod.object, "", self.now));
+            self.put(begin_deletion(&pod.object, "", self.now));
             names.push(pod.object.key.name.to_string());
+            if self.bytes >= DRAFT_BYTES {
+                break;
+            }
         }
         self.tell("SuccessfulDelete", "Deleted pod", &names);
+        names.len()
     }
 
     fn tell(&mut self, reason: &str, what: &str, names: &[String]) {

@@ -2,7 +2,7 @@
 //! API's rules: grace for pods that may run, finalizers before removal.
 use crate::bodies::body;
 use crate::fields::{bump_generation, list, number, set, text, unset};
-use crate::limits::GRACE_SECONDS;
+use crate::limits::{DRAFT_BYTES, GRACE_SECONDS, SWEEP_WRITES};
 use api::command::{Change, Condition, Write};
 use api::key::Key;
 use api::object::Object;
@@ -21,6 +21,26 @@ pub(crate) fn replace(object: &Object, value: &Value) -> Option<Write> {
     let unchanged = body.text == object.body().text;
     let condition = Condition::Revision(object.revision);
     (!unchanged).then(|| Write { key: object.key.clone(), condition, change: Change::Put(body) })
+}
+
+/// About how many bytes a write takes in the log.
+pub(crate) fn weight(write: &Write) -> usize {
+    let body = match &write.change {
+        Change::Put(body) => body.text.len(),
+        Change::Delete => 0,
+    };
+    body + write.key.namespace.len() + write.key.name.len()
+}
+
+/// The next writes of a sweep: few, and together small enough for one command.
+pub(crate) fn batch(writes: &mut dyn Iterator<Item = Write>) -> Vec<Write> {
+    let (mut some, mut bytes) = (Vec::new(), 0);
+    while some.len() < SWEEP_WRITES && bytes < DRAFT_BYTES {
+        let Some(write) = writes.next() else { break };
+        bytes += weight(&write);
+        some.push(write);
+    }
+    some
 }
 
 /// Takes `object` away at once, whatever its finalizers say.

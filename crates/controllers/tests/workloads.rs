@@ -229,3 +229,41 @@ fn a_large_set_is_made_in_few_commands() {
     assert_eq!(cluster.active("default").len(), 1_200);
     assert!(cluster.view().index() - before < 12, "{} entries", cluster.view().index() - before);
 }
+
+#[test]
+fn no_command_is_larger_than_the_log_takes() {
+    let mut cluster = Cluster::new(1);
+    let mut set = replica_set("large", 24);
+    set["spec"]["template"]["metadata"]["annotations"] = json!({"a": "x".repeat(400_000)});
+    cluster.create("replicasets.apps", set);
+    cluster.settle();
+    assert_eq!(cluster.active("default").len(), 24);
+    let bytes = |writes: &[api::command::Write]| -> usize {
+        let body = |write: &api::command::Write| match &write.change {
+            api::command::Change::Put(body) => body.text.len(),
+            api::command::Change::Delete => 0,
+        };
+        writes.iter().map(body).sum()
+    };
+    // Its pods run, so each is written once more with the time of its end.
+    let (view, now) = (cluster.view(), cluster.now);
+    let decide = |name: &str, key: &api::key::Key, view: &store::view::View| {
+        let controller = cluster::all().iter().find(|controller| controller.name == name).expect("a controller");
+        (controller.decide)(view, key, now)
+    };
+    assert!(
+        decide("replica_set", &api::key::Key::new("replicasets.apps", "default", "large"), &view).drafts.is_empty()
+    );
+    cluster.update("replicasets.apps", "default", "large", |set| set["spec"]["replicas"] = 0.into());
+    let view = cluster.view();
+    let shed = decide("replica_set", &api::key::Key::new("replicasets.apps", "default", "large"), &view);
+    assert!(shed.drafts.iter().all(|draft| bytes(&draft.writes) < api::limits::ENTRY_BYTES_MAX / 2));
+    cluster.delete("namespaces", "", "default", "");
+    let swept = decide("namespace", &api::key::Key::new("namespaces", "", "default"), &cluster.view());
+    assert!(
+        swept.drafts.len() > 2
+            && swept.drafts.iter().all(|draft| bytes(&draft.writes) < api::limits::ENTRY_BYTES_MAX / 2)
+    );
+    cluster.settle();
+    assert!(cluster.active("default").is_empty());
+}

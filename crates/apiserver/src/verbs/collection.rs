@@ -1,7 +1,7 @@
 //! DELETE of a collection: what the selectors take of one view, in batches that each are one command.
 use crate::body;
 use crate::call::Call;
-use crate::limits::{DELETE_BATCH, WRITE_ATTEMPTS};
+use crate::limits::{DELETE_BATCH, DELETE_BATCH_BYTES, WRITE_ATTEMPTS};
 use crate::query::{DeleteOptions, delete_options, list_options};
 use crate::read;
 use crate::request::Response;
@@ -25,7 +25,7 @@ pub async fn delete_collection(call: &Call) -> Result<Response, Status> {
     let view = read::newest(&call.room).await?;
     let objects: Vec<Arc<Object>> = selected(call, &view, &selection, None).cloned().collect();
     if !options.dry_run {
-        for batch in objects.chunks(DELETE_BATCH) {
+        for batch in batches(&objects, |object| object.bytes.len()) {
             delete_batch(call, &options, batch).await?;
         }
     }
@@ -34,6 +34,25 @@ pub async fn delete_collection(call: &Call) -> Result<Response, Status> {
     let list =
         json!({"kind": &*call.kind.list_kind, "apiVersion": call.kind.api_version(), "metadata": meta, "items": items});
     Ok(Response::value(200, &list))
+}
+
+/// Runs of objects that one command can take away: not too many, and not too large should they be written once more.
+fn batches<T>(objects: &[T], size: impl Fn(&T) -> usize) -> Vec<&[T]> {
+    let (mut batches, mut rest) = (Vec::new(), objects);
+    while !rest.is_empty() {
+        let (mut count, mut bytes) = (0, 0);
+        for object in rest.iter().take(DELETE_BATCH) {
+            bytes += size(object);
+            if count > 0 && bytes > DELETE_BATCH_BYTES {
+                break;
+            }
+            count += 1;
+        }
+        let (batch, more) = rest.split_at(count);
+        batches.push(batch);
+        rest = more;
+    }
+    batches
 }
 
 /// One command for all; if somebody changed one of them meanwhile, again with those that are still there.
@@ -62,4 +81,21 @@ async fn delete_batch(call: &Call, options: &DeleteOptions, batch: &[Arc<Object>
         }
     }
     Err(call.conflict(crate::call::MODIFIED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_cut_by_count_and_by_bytes() {
+        let sizes = [
+            vec![1; DELETE_BATCH + 1],
+            vec![DELETE_BATCH_BYTES + 1, DELETE_BATCH_BYTES / 2, DELETE_BATCH_BYTES / 2, 1],
+        ]
+        .concat();
+        let counts: Vec<usize> = batches(&sizes, |size| *size).iter().map(|batch| batch.len()).collect();
+        assert_eq!(counts, [DELETE_BATCH, 1, 1, 2, 1]);
+        assert!(batches(&[], |size: &usize| *size).is_empty());
+    }
 }
