@@ -45,7 +45,7 @@ pub fn new_object(call: &Call, view: &View, options: &WriteOptions, value: &mut 
     let _ = options;
     rules::default(&call.kind, value);
     if call.kind.custom() {
-        return Ok(Vec::new());
+        return crate::definition::open(view, &call.kind).map(|()| Vec::new());
     }
     match (&*call.kind.group, &*call.kind.kind) {
         ("", "Namespace") => namespace(value),

@@ -1,17 +1,46 @@
 //! A CustomResourceDefinition on its way into the log: its names are accepted or not, and it is established in the same write,
 //! so its kind is served as soon as the write is applied.
 use crate::room::DEFINITIONS;
+use api::kind::Kind;
 use api::revision::Millis;
 use api::status::Status;
 use serde_json::{Value, json};
 use store::view::View;
 
-/// Fills in names and status.
+/// Holds a definition that is deleted until its objects are gone; the controller `definition` takes it off.
+const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// Nothing new comes under a definition that is going.
+///
+/// # Errors
+/// 405 in Kubernetes' words.
+pub fn open(view: &View, kind: &Kind) -> Result<(), Status> {
+    if view.get(DEFINITIONS, "", &kind.resource).is_none_or(|definition| definition.facet.deleting.is_none()) {
+        return Ok(());
+    }
+    let message = "create not allowed while custom resource definition is terminating";
+    Err(Status::new(405, "MethodNotAllowed", message))
+}
+
+fn hold(value: &mut Value) {
+    let meta = &mut value["metadata"];
+    if !meta["deletionTimestamp"].is_null() {
+        return;
+    }
+    match meta["finalizers"].as_array_mut() {
+        Some(list) if list.iter().any(|finalizer| finalizer == FINALIZER) => {}
+        Some(list) => list.push(FINALIZER.into()),
+        None => meta["finalizers"] = json!([FINALIZER]),
+    }
+}
+
+/// Fills in names, status and the finalizer.
 ///
 /// # Errors
 /// What `from_crd` says of a definition that cannot be served.
 pub fn establish(view: &View, value: &mut Value) -> Result<(), Status> {
     let kinds = api::kinds::custom::from_crd(value)?;
+    hold(value);
     let (kind, list_kind, singular) = match kinds.first() {
         Some(first) => (first.kind.to_string(), first.list_kind.to_string(), first.singular.to_string()),
         None => return Ok(()),

@@ -445,6 +445,24 @@ async fn a_node_touches_only_its_own_pods() {
 }
 
 #[tokio::test]
+async fn a_definition_that_goes_takes_nothing_new() {
+    let server = alone().await;
+    let definition = json!({"metadata": {"name": "boats.rutter.dev"}, "spec": {"group": "rutter.dev", "scope": "Namespaced",
+        "names": {"plural": "boats", "kind": "Boat"}, "versions": [{"name": "v1", "served": true, "storage": true,
+            "schema": {"openAPIV3Schema": {"type": "object"}}}]}});
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let made = post(&server, definitions, &definition).await;
+    assert_eq!(made.code, 201, "{}", made.body);
+    assert_eq!(made.json()["metadata"]["finalizers"], json!(["customresourcecleanup.apiextensions.k8s.io"]));
+    let boats = "/apis/rutter.dev/v1/namespaces/default/boats";
+    let boat = |name: &str| json!({"apiVersion": "rutter.dev/v1", "kind": "Boat", "metadata": {"name": name}});
+    assert_eq!(post(&server, boats, &boat("b1")).await.code, 201);
+    assert_eq!(ask(&server, "DELETE", &format!("{definitions}/boats.rutter.dev"), &[], "").await.code, 200);
+    assert_eq!(ask(&server, "GET", &format!("{boats}/b1"), &[], "").await.code, 200, "its objects are still served");
+    assert_eq!(post(&server, boats, &boat("b2")).await.code, 405);
+}
+
+#[tokio::test]
 async fn warnings_end_somewhere() {
     let server = alone().await;
     let mut map = config_map("w", &json!({}));

@@ -4,6 +4,7 @@ mod bodies;
 mod bootstrap;
 mod conditions;
 pub mod controller;
+mod definition;
 mod deployment;
 mod endpoint_slice;
 mod event_retention;
@@ -32,6 +33,7 @@ pub fn all() -> &'static [Controller] {
         bootstrap::CONTROLLER,
         service_account::CONTROLLER,
         namespace::CONTROLLER,
+        definition::CONTROLLER,
         garbage::CONTROLLER,
         node_ipam::CONTROLLER,
         node_lifecycle::CONTROLLER,

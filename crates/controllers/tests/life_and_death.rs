@@ -296,3 +296,35 @@ fn events_are_forgotten_after_an_hour() {
     cluster.advance(200);
     assert_eq!(cluster.list("events", "default").len(), 0);
 }
+
+#[test]
+fn a_definition_ends_after_its_objects() {
+    const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+    let mut cluster = Cluster::new(0);
+    cluster.create(
+        DEFINITIONS,
+        json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "boats.rutter.dev",
+            "finalizers": ["customresourcecleanup.apiextensions.k8s.io"]}}),
+    );
+    for number in 0..100 {
+        let mut boat = json!({"apiVersion": "rutter.dev/v1", "kind": "Boat", "metadata": {"name": format!("b{number}"), "namespace": "default"}});
+        if number == 7 {
+            boat["metadata"]["finalizers"] = json!(["rutter.dev/anchor"]);
+        }
+        cluster.create("boats.rutter.dev", boat);
+    }
+    cluster.settle();
+    assert_eq!(cluster.list("boats.rutter.dev", "").len(), 100, "nothing goes while the definition stays");
+    cluster.update(DEFINITIONS, "", "boats.rutter.dev", |definition| {
+        definition["metadata"]["deletionTimestamp"] = "2027-01-15T08:00:00Z".into();
+    });
+    cluster.settle();
+    assert_eq!(names(&cluster.list("boats.rutter.dev", "")), ["b7"]);
+    assert!(cluster.get(DEFINITIONS, "", "boats.rutter.dev").is_some(), "it waits for the last");
+    let anchored = cluster.view().get("boats.rutter.dev", "default", "b7").cloned().expect("it is held");
+    cluster.update("boats.rutter.dev", "default", "b7", |boat| boat["metadata"]["finalizers"] = json!([]));
+    assert!(anchored.facet.deleting.is_some());
+    cluster.delete("boats.rutter.dev", "default", "b7", "");
+    cluster.settle();
+    assert!(cluster.list(DEFINITIONS, "").is_empty());
+}

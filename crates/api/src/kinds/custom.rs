@@ -11,6 +11,9 @@ use std::sync::Arc;
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const GROUP: &str = "apiextensions.k8s.io";
 
+/// Resources under which the cluster keeps what no client sees; no definition may have their names.
+const RESERVED: [&str; 1] = ["nodeports.rutter.dev"];
+
 /// The kinds of a definition, in the order of its versions.
 ///
 /// # Errors
@@ -27,6 +30,7 @@ pub fn from_crd(definition: &Value) -> Result<Vec<Kind>, Status> {
             problems.required(path, "");
         }
     }
+    names(definition, &mut problems);
     let versions: &[Value] = spec["versions"].as_array().map_or(&[], Vec::as_slice);
     if versions.is_empty() {
         problems.required("spec.versions", "must have at least one version");
@@ -46,6 +50,32 @@ pub fn from_crd(definition: &Value) -> Result<Vec<Kind>, Status> {
     let own = own.ok_or_else(|| Status::internal("the kind CustomResourceDefinition is not known"))?;
     let name = definition["metadata"]["name"].as_str().unwrap_or_default();
     problems.refuse(own, name).map(|()| Vec::new())
+}
+
+/// The definition's name says where its objects are kept: nobody else's place.
+fn names(definition: &Value, problems: &mut Problems) {
+    let spec = &definition["spec"];
+    let (name, group, plural) =
+        (text(&definition["metadata"], "name"), text(spec, "group"), text(&spec["names"], "plural"));
+    if group.is_empty() || plural.is_empty() {
+        return;
+    }
+    for why in crate::name::label_1035(plural) {
+        problems.invalid_text("spec.names.plural", plural, &why);
+    }
+    for why in crate::name::subdomain(group) {
+        problems.invalid_text("spec.group", group, &why);
+    }
+    if !group.contains('.') {
+        problems.invalid_text("spec.group", group, "should be a domain with at least one dot");
+    }
+    if name != format!("{plural}.{group}") {
+        problems.invalid_text("metadata.name", name, "must be spec.names.plural+\".\"+spec.group");
+    }
+    let resource = qualified(group, plural);
+    if RESERVED.contains(&resource.as_str()) || builtin().iter().any(|kind| *kind.resource == *resource) {
+        problems.forbidden("metadata.name", "this name is the cluster's own");
+    }
 }
 
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
@@ -184,6 +214,27 @@ mod tests {
         assert_eq!((&*kind.resource, &*kind.singular, &*kind.list_kind), ("boats.rutter.dev", "boat", "BoatList"));
         assert!(kind.namespaced && kind.custom() && kind.subresource("scale").is_some());
         assert_eq!(&*kind.columns[0].json_path, ".spec.masts");
+    }
+
+    #[test]
+    fn a_definition_has_a_place_of_its_own() {
+        let named = |name: &str, plural: &str, group: &str| {
+            let mut definition = boats();
+            definition["metadata"]["name"] = name.into();
+            definition["spec"]["names"]["plural"] = plural.into();
+            definition["spec"]["group"] = group.into();
+            let told = from_crd(&definition).map_or_else(|status| status.causes.clone(), |_| Vec::new());
+            told.into_iter().map(|cause| cause.field).collect::<Vec<_>>()
+        };
+        assert!(named("boats.rutter.dev", "boats", "rutter.dev").is_empty());
+        assert_eq!(named("boats.dev", "boats", "rutter.dev"), ["metadata.name"]);
+        assert_eq!(named("pods.dev", "pods", "dev"), ["spec.group"]);
+        assert_eq!(named("Boats.rutter.dev", "Boats", "rutter.dev"), ["spec.names.plural"]);
+        for (plural, group) in
+            [("nodeports", "rutter.dev"), ("ipaddresses", "networking.k8s.io"), ("leases", "coordination.k8s.io")]
+        {
+            assert_eq!(named(&format!("{plural}.{group}"), plural, group), ["metadata.name"]);
+        }
     }
 
     #[test]

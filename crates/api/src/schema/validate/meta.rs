@@ -110,9 +110,11 @@ fn owners(meta: &Value, problems: &mut Problems) {
 fn finalizers(kind: &Kind, meta: &Value, problems: &mut Problems) {
     let path = "metadata.finalizers";
     let list: Vec<&str> = items(meta, "finalizers").iter().filter_map(Value::as_str).collect();
+    // Definitions are held by a finalizer without a path, as in Kubernetes.
+    let free = kind.custom() || &*kind.group == "apiextensions.k8s.io";
     for finalizer in &list {
         all(path, finalizer, name::qualified(finalizer), problems);
-        if !kind.custom() && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(finalizer) {
+        if !free && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(finalizer) {
             let why = "name is neither a standard finalizer name nor is it fully qualified";
             problems.invalid_text(path, finalizer, why);
         }
