@@ -1,6 +1,6 @@
 //! What every request of this server has at hand: the member, the kinds now served, the ports, the open watches.
 //! It decides nothing.
-use crate::limits::{PAGED_VIEWS_MAX, WATCHES_MAX};
+use crate::limits::{PAGED_VIEWS_MAX, SERVED_KEPT, WATCHES_MAX};
 use crate::nodes::Nodes;
 use crate::operator::Operator;
 use crate::request::text_of;
@@ -32,7 +32,8 @@ pub struct Parts {
 
 pub struct Room {
     pub parts: Parts,
-    served: RwLock<Arc<Served>>,
+    /// What is served, and was in the pasts that were read lately; the newest first.
+    served: RwLock<Vec<Arc<Served>>>,
     watches: DashMap<u64, WatchInfo>,
     watch_ids: AtomicU64,
     stopping: AtomicBool,
@@ -80,7 +81,7 @@ impl Room {
         let served = Served::new(FINGERPRINT_START, Kinds::new([]));
         Self {
             parts,
-            served: RwLock::new(Arc::new(served)),
+            served: RwLock::new(vec![Arc::new(served)]),
             watches: DashMap::new(),
             watch_ids: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -105,8 +106,8 @@ impl Room {
     #[must_use]
     pub fn served(&self, view: &View) -> Arc<Served> {
         let fingerprint = fingerprint(view);
-        let known = self.served.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if known.fingerprint == fingerprint {
+        let find = |kept: &[Arc<Served>]| kept.iter().find(|served| served.fingerprint == fingerprint).cloned();
+        if let Some(known) = find(&self.served.read().unwrap_or_else(PoisonError::into_inner)) {
             return known;
         }
         let custom = view.list(DEFINITIONS, None).flat_map(|definition| {
@@ -114,7 +115,13 @@ impl Room {
             api::kinds::custom::from_crd(&definition.value()).unwrap_or_default()
         });
         let made = Arc::new(Served::new(fingerprint, Kinds::new(custom.map(Arc::new))));
-        *self.served.write().unwrap_or_else(PoisonError::into_inner) = made.clone();
+        let mut kept = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = find(&kept) {
+            // Another request was faster; its documents are kept.
+            return known;
+        }
+        kept.insert(0, made.clone());
+        kept.truncate(SERVED_KEPT);
         made
     }
 
@@ -204,4 +211,29 @@ const FINGERPRINT_START: u64 = 0xcbf2_9ce4_8422_2325;
 fn fingerprint(view: &View) -> u64 {
     view.list(DEFINITIONS, None)
         .fold(FINGERPRINT_START, |hash, definition| (hash ^ definition.revision.0).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::command::{Change, Command, CommandId, Condition, Write};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn the_past_and_the_present_are_both_kept() {
+        let room = Room::new(Parts { member: Member::alone(), nodes: None, operator: None });
+        let past = room.member().view();
+        let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "boats.rutter.dev"}});
+        let body = api::kinds::body(DEFINITIONS, &definition).expect("a body");
+        let key = api::key::Key::new(DEFINITIONS, "", "boats.rutter.dev");
+        let writes = vec![Write { key, condition: Condition::Absent, change: Change::Put(body) }];
+        let (actor, agent, note) = ("test".into(), "test".into(), "".into());
+        let (cause, read, id) = (Revision(0), Revision(0), CommandId(1));
+        room.member().submit(Command { id, actor, agent, cause, read, note, writes }).await.expect("it is written");
+        let present = room.member().view();
+        let (old, new) = (room.served(&past), room.served(&present));
+        assert!(!Arc::ptr_eq(&old, &new));
+        assert!(Arc::ptr_eq(&old, &room.served(&past)) && Arc::ptr_eq(&new, &room.served(&present)));
+    }
 }
