@@ -66,6 +66,8 @@ pub const WORDS_MAX: usize = 1_024;
 pub const SERVICE_AFFINITY_SECONDS: u64 = 10_800;
 /// Letters of a service's own name in the names of its chains.
 pub const SERVICE_NAME_SHOWN: usize = 100;
+/// Endpoints of a service among which rules choose; among more, a map does.
+pub const SERVICE_CHOICES_BY_RULE: usize = 32;
 /// Flows of UDP that are cut after one change of services, at most: each is a process.
 pub const SERVICE_FLOWS_CUT_MAX: usize = 256;
 /// How long an endpoint may take to accept a forwarded connection before the next is tried.

@@ -154,7 +154,15 @@ fn rules_that_were_taken_away_come_back_and_nothing_stays() {
     lab.apply(&services, &[slice("web", &[(&one, "here"), (&two, "here")])]);
     let found = answers(30, || lab.in_pod(0, || ask_tcp(CLUSTER, 80)));
     assert_eq!(found.len(), 2, "{found:?}");
-    // An address of every size of cluster: many services in one transaction, then one change.
+    // So many endpoints that a map chooses, and back.
+    let crowd: Vec<String> = (100..140).map(|last| format!("10.244.201.{last}")).collect();
+    let crowd: Vec<(&str, &str)> =
+        crowd.iter().map(|ip| (ip.as_str(), "here")).chain([(one.as_str(), "here")]).collect();
+    lab.apply(&services, &[slice("web", &crowd)]);
+    assert!(lab.nft(&["list", "ruleset"]).contains("numgen random mod 41 vmap"));
+    lab.apply(&services, &[slice("web", &[(&two, "here")])]);
+    assert_eq!(answers(5, || lab.in_node(|| ask_tcp(CLUSTER, 80))).into_keys().collect::<Vec<_>>(), ["pod-1"]);
+    // Many services in one transaction, then one change.
     let many: Vec<_> = (0..300)
         .map(|n| {
             let mut service = service(

@@ -1,7 +1,7 @@
 //! From the table of virtual servers to rules. Pure. It must never let an object's text into a rule unless it has been parsed
 //! or reduced to letters that cannot end a word.
 use super::ruleset::{Chain, Ruleset};
-use crate::limits::SERVICE_NAME_SHOWN;
+use crate::limits::{SERVICE_CHOICES_BY_RULE, SERVICE_NAME_SHOWN};
 use crate::service::table::{Endpoint, Policy, Server};
 
 /// What the rules must know of this machine.
@@ -165,19 +165,33 @@ fn balance(ruleset: &mut Ruleset, server: &Server, kind: &str, name: &str, endpo
         return "drop".into();
     }
     let mut rules = Vec::new();
-    let mut places = Vec::new();
-    for (index, endpoint) in endpoints.iter().enumerate() {
+    let mut verdicts = Vec::new();
+    for endpoint in endpoints {
         let (verdict, clients) = lead(ruleset, server, name, *endpoint);
-        if let Some(clients) = clients {
-            rules.push(format!("ip saddr @{clients} {verdict}"));
-        }
-        places.push(format!("{index} : {verdict}"));
+        rules.extend(clients.map(|clients| format!("ip saddr @{clients} {verdict}")));
+        verdicts.push(verdict);
     }
-    rules.push(format!("numgen random mod {} vmap {{ {} }}", endpoints.len(), places.join(", ")));
+    rules.extend(choice(&verdicts));
     let chain = format!("{kind}-{name}");
     let verdict = format!("goto {chain}");
     ruleset.chains.insert(chain, Chain { hook: None, rules });
     verdict
+}
+
+/// Each with the same likelihood. By rules, not by a nameless map, as long as they are few: the kernel gives a map without a
+/// name one by walking through all there are, and ten thousand of them take it a minute.
+fn choice(verdicts: &[String]) -> Vec<String> {
+    let count = verdicts.len();
+    if count > SERVICE_CHOICES_BY_RULE {
+        let places: Vec<String> =
+            verdicts.iter().enumerate().map(|(index, verdict)| format!("{index} : {verdict}")).collect();
+        return vec![format!("numgen random mod {count} vmap {{ {} }}", places.join(", "))];
+    }
+    let rule = |(index, verdict): (usize, &String)| match count - index {
+        1 => verdict.clone(),
+        left => format!("numgen random mod {left} == 0 {verdict}"),
+    };
+    verdicts.iter().enumerate().map(rule).collect()
 }
 
 /// The chain of one endpoint: the verdict, and the set of the clients that stay with it.

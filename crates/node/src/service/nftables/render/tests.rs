@@ -40,9 +40,8 @@ fn one_service_is_a_way_in_a_choice_and_a_way_out() {
     assert!(name.ends_with("-shop/web__tcp_80"), "{name}");
     assert!(text.starts_with("add table ip t\ndelete table ip t\nadd table ip t\n"));
     for line in [
-        format!(
-            "add rule ip t anywhere-{name} numgen random mod 2 vmap {{ 0 : goto to-10.1.0.1-8080-{name}, 1 : goto to-10.1.0.2-8080-{name} }}"
-        ),
+        format!("add rule ip t anywhere-{name} numgen random mod 2 == 0 goto to-10.1.0.1-8080-{name}"),
+        format!("add rule ip t anywhere-{name} goto to-10.1.0.2-8080-{name}"),
         format!("add rule ip t cluster-{name} ip saddr != 10.1.0.0/24 meta mark set meta mark or 0x4000"),
         format!("add rule ip t cluster-{name} goto anywhere-{name}"),
         format!("add rule ip t external-{name} meta mark set meta mark or 0x4000"),
@@ -80,6 +79,19 @@ fn without_endpoints_every_way_in_is_refused_and_without_local_ones_only_strange
     assert!(external[0].starts_with("ip saddr 10.1.0.0/24 goto anywhere-"), "{external:?}");
     assert!(external[1].starts_with("fib saddr type local meta mark set meta mark or 0x4000 goto anywhere-"));
     assert_eq!(external[2..], ["drop"]);
+}
+
+#[test]
+fn few_are_chosen_among_by_rules_and_many_by_a_map() {
+    let verdicts = |count: usize| (0..count).map(|index| format!("goto e{index}")).collect::<Vec<_>>();
+    assert_eq!(choice(&verdicts(1)), ["goto e0"]);
+    assert_eq!(
+        choice(&verdicts(3)),
+        ["numgen random mod 3 == 0 goto e0", "numgen random mod 2 == 0 goto e1", "goto e2"]
+    );
+    assert_eq!(choice(&verdicts(SERVICE_CHOICES_BY_RULE)).len(), SERVICE_CHOICES_BY_RULE);
+    let many = choice(&verdicts(SERVICE_CHOICES_BY_RULE + 1));
+    assert!(many.len() == 1 && many[0].starts_with("numgen random mod 33 vmap { 0 : goto e0, 1 : goto e1"), "{many:?}");
 }
 
 #[test]
