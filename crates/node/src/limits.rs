@@ -52,6 +52,8 @@ pub const REDIRECTS_MAX: usize = 5;
 pub const REGISTRY_WAIT: u64 = 30_000;
 /// How long a shim may take to answer.
 pub const SHIM_WAIT: u64 = 15_000;
+/// How long a port of a pod may take to accept a forwarded connection.
+pub const FORWARD_CONNECT_WAIT: u64 = 5_000;
 /// Bytes of one request to a shim.
 pub const SHIM_REQUEST_MAX: usize = 1024 * 1024;
 /// Changes of services are gathered this long before the rules are written anew.
@@ -64,10 +66,10 @@ pub const PROBE_BODY_MAX: usize = 10 * 1024;
 pub const WORDS_MAX: usize = 1_024;
 /// Seconds for which a client stays with its endpoint where the service does not say (API: three hours).
 pub const SERVICE_AFFINITY_SECONDS: u64 = 10_800;
-/// Letters of a service's own name in the names of its chains.
-pub const SERVICE_NAME_SHOWN: usize = 100;
 /// Endpoints of a service among which rules choose; among more, a map does.
 pub const SERVICE_CHOICES_BY_RULE: usize = 32;
+/// Letters of a service's own name in the names of its chains.
+pub const SERVICE_NAME_SHOWN: usize = 100;
 /// Flows of UDP that are cut after one change of services, at most: each is a process.
 pub const SERVICE_FLOWS_CUT_MAX: usize = 256;
 /// How long an endpoint may take to accept a forwarded connection before the next is tried.
@@ -76,3 +78,16 @@ pub const SERVICE_CONNECT_WAIT: u64 = 3_000;
 pub const SERVICE_ACCEPT_WAIT: u64 = 50;
 /// Connections forwarded at once without root.
 pub const SERVICE_FORWARDS_MAX: usize = 4_096;
+/// Streams of members served at once; a session allows a few more, so that the refusal can be said.
+pub const STREAMS_MAX: usize = 240;
+/// How long the head of a stream may take to arrive, and a refusal to be taken.
+pub const STREAM_HEAD_WAIT: u64 = 10_000;
+/// A stream on which no byte moves for this long is ended (kubelet's `streamingConnectionIdleTimeout`).
+pub const STREAM_IDLE_MAX: u64 = 4 * 3_600_000;
+/// How long a client may still send to a port that has said its last word.
+pub const STREAM_LINGER: u64 = 10_000;
+/// Between two looks at the end of a log that is followed, and between two looks at whether its container still runs.
+pub const LOG_FOLLOW_EVERY: u64 = 100;
+pub const LOG_STATE_EVERY: u64 = 1_000;
+/// Bytes of one line that are held until its last piece comes; what is longer goes out in pieces.
+pub const LOG_JOIN_MAX: usize = 1024 * 1024;

@@ -202,11 +202,79 @@ async fn forwarding(ground: &Ground, runtime: &dyn Runtime, port: u16) {
     runtime.remove_sandbox(&id).await.expect("removes");
 }
 
+/// What pods and their users do to a shim, which has one thread and serves the whole pod.
+async fn patience(ground: &Ground, runtime: &dyn Runtime, shared_network: bool) {
+    let uid = format!("patience-{}", std::process::id());
+    let id = runtime.run_sandbox(sandbox(ground, &uid)).await.expect("a sandbox");
+    let deaf = ContainerSpec { stdin: true, ..shell(ground, "deaf", "while :; do sleep 0.05; done") };
+    let deaf = runtime.create(&id, deaf).await.expect("creates");
+    runtime.start(&deaf).await.expect("starts");
+    // What an exec leaves behind writes for ever into its pipe; the exec ends all the same.
+    let noise = runtime.exec(&deaf, exec(&["/bin/sh", "-c", "yes & exit 4"], false)).await.expect("execs");
+    let ended = rt::timeout(Duration::from_secs(10), collect(noise)).await.expect("it ends").expect("collects");
+    assert_eq!(ended.code, 4);
+    // What is typed to who does not read waits with who types it.
+    let mut typed = runtime.attach(&deaf, true).await.expect("attaches");
+    let mut frame = vec![0, 0, 1, 0, 0];
+    frame.resize(5 + 65_536, b'x');
+    let mut taken = 0;
+    while taken < 100 && rt::timeout(Duration::from_millis(500), typed.write_all(&frame)).await.is_some() {
+        taken += 1;
+    }
+    assert!(taken < 100, "6 MB were taken for a container that reads nothing");
+    drop(typed);
+    // A port that never accepts holds up nobody else.
+    if shared_network {
+        let (full, mut waiting) = full_port();
+        let begun = std::time::Instant::now();
+        let (forwarded, said) = tokio::join!(runtime.forward(&id, full), async {
+            rt::sleep(Duration::from_millis(100)).await;
+            let said = collect(runtime.exec(&deaf, exec(&["/bin/sh", "-c", "exit 6"], false)).await.expect("execs"));
+            said.await.map(|said| (said.code, begun.elapsed().as_secs() < 4))
+        });
+        assert_eq!(said, Ok((6, true)));
+        assert!(forwarded.is_err_and(|why| why.to_string().contains("nobody answers")));
+        waiting.clear();
+    }
+    runtime.remove_sandbox(&id).await.expect("removes");
+}
+
+/// A port whose queue is full: to connect there takes for ever. It lasts as long as what is returned with it.
+fn full_port() -> (u16, Vec<std::os::fd::OwnedFd>) {
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, connect, getsockname, listen, socket,
+    };
+    use std::os::fd::AsRawFd as _;
+    let open =
+        || socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_NONBLOCK, None).expect("the kernel gives one");
+    let listener = open();
+    bind(listener.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).expect("binds");
+    listen(&listener, Backlog::new(1).expect("a length")).expect("listens");
+    let address: SockaddrIn = getsockname(listener.as_raw_fd()).expect("a name");
+    let mut all = vec![listener];
+    for _ in 0..8 {
+        let waiting = open();
+        let _ = connect(waiting.as_raw_fd(), &address);
+        all.push(waiting);
+    }
+    (address.port(), all)
+}
+
+/// Work of the disk is done beside the workers: the first look at a future only begins it.
+async fn beside(runtime: &dyn Runtime) {
+    let mut look = runtime.image("rutter.dev/hello:latest");
+    let first = look.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    assert!(first.is_pending());
+    assert!(look.await.expect("asks").is_some());
+}
+
 async fn whole(ground: Ground, port: u16) {
     let runtime = ground.open().await.expect("opens");
     life(&ground, &*runtime).await;
     bad_input(&ground, &*runtime).await;
     if ground.has_builtin() {
+        beside(&*runtime).await;
+        patience(&ground, &*runtime, !runtime.about().pod_network).await;
         forwarding(&ground, &*runtime, port).await;
         adoption(&ground).await;
     }

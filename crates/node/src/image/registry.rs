@@ -15,6 +15,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 const TYPES: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
@@ -34,15 +35,28 @@ struct Registry<'a> {
 ///
 /// # Errors
 /// `InvalidImage` if what came is no image, `Pull` with what the registry said if it could not be had.
-pub async fn pull(images: &Images, name: &str, credentials: Option<Credentials>) -> Result<Image, RuntimeError> {
+pub async fn pull(images: &Arc<Images>, name: &str, credentials: Option<Credentials>) -> Result<Image, RuntimeError> {
     let reference = Reference::parse(name).map_err(RuntimeError::InvalidImage)?;
     if reference.is_builtin() {
-        let found = images.find(name).map_err(RuntimeError::Failed)?;
+        let found = find(images, name).await?;
         return found.ok_or_else(|| RuntimeError::Failed("the built-in image is not here".into()));
     }
     let _one = images.pulling.lock().await;
     let manifest = fetch(images, &reference, credentials).await?;
-    images.keep(&reference, &manifest).map_err(RuntimeError::InvalidImage)
+    let store = images.clone();
+    // Layers are unpacked: this takes as long as the disk does.
+    let kept = rt::blocking("image-keep", move || store.keep(&reference, &manifest)).await;
+    kept.map_err(|_| RuntimeError::Failed("unpacking the image broke off".into()))?.map_err(RuntimeError::InvalidImage)
+}
+
+/// The image of that name, if it is here; the built-in one is made on the first look.
+///
+/// # Errors
+/// `Failed` if what is kept of it cannot be read.
+pub async fn find(images: &Arc<Images>, name: &str) -> Result<Option<Image>, RuntimeError> {
+    let (store, name) = (images.clone(), name.to_owned());
+    let found = rt::blocking("image-find", move || store.find(&name)).await;
+    found.map_err(|_| RuntimeError::Failed("looking for the image broke off".into()))?.map_err(RuntimeError::Failed)
 }
 
 /// Fetches what the reference names into the store; the digest of its manifest.

@@ -8,7 +8,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// Reads through, counting and digesting what comes out of the compression.
 struct Measured<R> {
@@ -89,16 +89,10 @@ fn unpack(from: &mut impl Read, into: &Path) -> io::Result<()> {
 /// Marks that lower layers' `hidden` beside `path` is gone; `.wh..opq` hides all of them in the directory.
 fn whiteout(into: &Path, path: &Path, hidden: &[u8], root: bool) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new(""));
-    let fine =
-        parent.components().all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
-    let place = into.join(parent);
-    if !fine || hidden.is_empty() || hidden == b".." || hidden == b"." {
+    if hidden.is_empty() || hidden == b".." || hidden == b"." {
         return Err(io::Error::other(format!("the layer hides {}, which is outside of it", path.display())));
     }
-    std::fs::create_dir_all(&place)?;
-    if !std::fs::canonicalize(&place)?.starts_with(into) {
-        return Err(io::Error::other(format!("the layer hides {} through a link that leaves it", path.display())));
-    }
+    let place = inside(into, parent)?;
     if hidden == b".wh..opq" {
         let place = CString::new(place.as_os_str().as_bytes()).map_err(io::Error::other)?;
         let name = if root { c"trusted.overlay.opaque" } else { c"user.overlay.opaque" };
@@ -110,7 +104,7 @@ fn whiteout(into: &Path, path: &Path, hidden: &[u8], root: bool) -> io::Result<(
     let _ = std::fs::remove_file(&target);
     if !root {
         // Only root makes devices; who merges layers without overlay reads the mark by its name.
-        return std::fs::write(into.join(path), b"");
+        return std::fs::write(place.join(path.file_name().unwrap_or_default()), b"");
     }
     let target = CString::new(target.as_os_str().as_bytes()).map_err(io::Error::other)?;
     // SAFETY: the path ends in a zero byte.
@@ -118,6 +112,28 @@ fn whiteout(into: &Path, path: &Path, hidden: &[u8], root: bool) -> io::Result<(
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The directory `path` below `into`, made if need be; a part at a time, so that nothing is made through a link that leaves it.
+fn inside(into: &Path, path: &Path) -> io::Result<PathBuf> {
+    let mut place = into.to_owned();
+    for part in path.components() {
+        match part {
+            Component::CurDir => continue,
+            Component::Normal(part) => place.push(part),
+            _ => return Err(io::Error::other(format!("the layer names {}, which is outside of it", path.display()))),
+        }
+        match std::fs::symlink_metadata(&place) {
+            Ok(meta) if meta.is_dir() => {}
+            Ok(_) => place = std::fs::canonicalize(&place)?,
+            Err(why) if why.kind() == io::ErrorKind::NotFound => std::fs::create_dir(&place)?,
+            Err(why) => return Err(why),
+        }
+        if !place.starts_with(into) {
+            return Err(io::Error::other(format!("the layer names {} through a link that leaves it", path.display())));
+        }
+    }
+    Ok(place)
 }
 
 #[cfg(test)]
@@ -177,6 +193,18 @@ mod tests {
             assert!(result.is_err(), "{entries:?}");
             assert!(!dir.path().join("evil").exists());
         }
+        // A link out, and then a mark behind it: nothing may be made outside on the way.
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        builder.append_link(&mut header, "out", "..").expect("appends");
+        let mut bytes = builder.into_inner().expect("an archive");
+        bytes.truncate(512);
+        bytes.extend(archive(&[("out/evil/.wh.x", b"")]));
+        let (dir, result) = unpacked(&bytes);
+        assert!(result.is_err_and(|why| why.contains("a link that leaves it")));
+        assert!(!dir.path().join("evil").exists());
         let (_dir, result) = unpacked(b"this is no archive, whatever its name says it is");
         assert!(result.is_err());
         let (_dir, result) = unpacked(&[0x1f, 0x8b, 8, 0, 0, 0]);

@@ -228,10 +228,8 @@ impl Embedded {
 
     async fn make(&self, sandbox: &str, spec: ContainerSpec) -> Result<String, RuntimeError> {
         let record = self.sandbox(sandbox)?;
-        let image = self
-            .images
-            .find(&spec.image)
-            .map_err(RuntimeError::Failed)?
+        let image = registry::find(&self.images, &spec.image)
+            .await?
             .ok_or_else(|| RuntimeError::NotFound(format!("image {} is not here", spec.image)))?;
         let id = format!("{sandbox}.{:016x}", rt::random());
         let dir = self.place(sandbox).join(CONTAINERS).join(&id);
@@ -244,14 +242,15 @@ impl Embedded {
                 oci::write_bundle(&self.place(sandbox), &dir, &record, &container)?;
                 Ok(container)
             }),
-            Engine::Process => process::resolve(&spec, &image, &dir, &self.shim).map(|run| ContainerRecord {
-                id: id.clone(),
-                spec,
-                image_id: image.id.clone(),
-                created: rt::wall(),
-                log,
-                run,
-            }),
+            Engine::Process => {
+                let (dir, shim, id, created) = (dir.clone(), self.shim.clone(), id.clone(), rt::wall());
+                // The image's files are copied.
+                let made = rt::blocking("container-files", move || {
+                    let run = process::resolve(&spec, &image, &dir, &shim)?;
+                    Ok(ContainerRecord { id, spec, image_id: image.id, created, log, run })
+                });
+                made.await.unwrap_or_else(|_| Err(RuntimeError::Failed("copying the image's files broke off".into())))
+            }
         };
         let written = made.and_then(|container| {
             protocol::write_file(&dir.join(CONTAINER_FILE), &container).map_err(failed("keeping the container"))
@@ -414,7 +413,7 @@ impl Runtime for Embedded {
 
     fn image<'a>(&'a self, name: &'a str) -> Answer<'a, Option<ImageInfo>> {
         Box::pin(async move {
-            let found = self.images.find(name).map_err(RuntimeError::Failed)?;
+            let found = registry::find(&self.images, name).await?;
             Ok(found.map(|image| image.info()))
         })
     }

@@ -1,6 +1,7 @@
 //! What agent and shim say to each other over the pod's socket, and the files they share. Shapes and paths; both sides use it.
 use crate::runtime::{ContainerSpec, End, ExecSpec, SandboxSpec};
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -138,16 +139,28 @@ pub fn write_file<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
 ///
 /// # Errors
 /// If another process holds it.
-pub fn lock(path: &Path) -> io::Result<Flock<File>> {
+pub fn lock(path: &Path) -> io::Result<File> {
     let file = File::options().create(true).truncate(false).write(true).open(path)?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, why)| why.into())
+    fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file()))?;
+    Ok(file)
+}
+
+/// A lock for writing of a whole file. One of the open file description (fcntl(2), "Open file description locks"), because
+/// another may ask after it without taking it, which a list does while a shim starts.
+fn whole_file() -> libc::flock {
+    // SAFETY: every member is a number, and 0 is a value of each.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock
 }
 
 /// True while a shim lives in `dir`.
 #[must_use]
 pub fn alive(dir: &Path) -> bool {
     let Ok(file) = File::options().write(true).open(dir.join(LOCK_FILE)) else { return false };
-    matches!(Flock::lock(file, FlockArg::LockExclusiveNonblock), Err((_, nix::errno::Errno::EWOULDBLOCK)))
+    let mut lock = whole_file();
+    fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock)).is_ok() && lock.l_type != libc::F_UNLCK as libc::c_short
 }
 
 /// Listens on the pod's socket. A socket's path has at most 107 bytes, so it is named through the open directory.
@@ -198,4 +211,25 @@ pub fn take_frame(buffer: &mut Vec<u8>) -> Result<Option<(u8, Vec<u8>)>, String>
     let rest = buffer.split_off(5 + length);
     let frame = std::mem::replace(buffer, rest);
     Ok(Some((channel, frame[5..].to_vec())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asking_whether_a_shim_lives_never_hinders_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join(LOCK_FILE);
+        std::thread::scope(|scope| {
+            let asks = || (0..20_000).for_each(|_| _ = alive(dir.path()));
+            scope.spawn(asks);
+            for _ in 0..2_000 {
+                let held = lock(&path).expect("nobody else takes it");
+                assert!(alive(dir.path()) && lock(&path).is_err());
+                drop(held);
+            }
+        });
+        assert!(!alive(dir.path()));
+    }
 }

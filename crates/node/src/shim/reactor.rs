@@ -96,6 +96,10 @@ impl Reactor {
                 tokens.push(Token::Session(*key));
                 fds.push(PollFd::new(session.stream.as_fd(), flags));
             }
+            if let Purpose::Connecting { peer, .. } = &session.purpose {
+                tokens.push(Token::Peer(*key));
+                fds.push(PollFd::new(peer.as_fd(), PollFlags::POLLOUT));
+            }
             if let Purpose::Forward { peer, to_peer, peer_ended, .. } = &session.purpose {
                 let mut flags = PollFlags::empty();
                 flags.set(PollFlags::POLLIN, !peer_ended && session.output.len() < PENDING_MAX);
@@ -138,8 +142,11 @@ impl Reactor {
 
     /// Whether there is room for more of the session's input.
     fn hungry(&self, session: &Session) -> bool {
+        let room = |child: &u64| self.children.get(child).is_some_and(|child| child.to_stdin.len() < PENDING_MAX);
         match &session.purpose {
-            Purpose::Exec { child } => self.children.get(child).is_some_and(|child| child.to_stdin.len() < PENDING_MAX),
+            Purpose::Exec { child } => room(child),
+            Purpose::Attach { container, .. } => self.child_of(container).is_some_and(|child| room(&child)),
+            Purpose::Connecting { .. } => session.input.len() < PENDING_MAX,
             Purpose::Forward { to_peer, .. } => to_peer.len() < PENDING_MAX,
             _ => true,
         }
@@ -207,6 +214,13 @@ impl Reactor {
                         session.purpose = Purpose::Leaving;
                     }
                 }
+                Purpose::Connecting { until, port, .. } => {
+                    if rt::now() >= *until {
+                        let reply = Reply::Failed(format!("connecting to port {port} in the pod: nobody answers"));
+                        session.purpose = Purpose::Leaving;
+                        session.say(&reply);
+                    }
+                }
                 Purpose::Events | Purpose::Leaving => session.input.clear(),
             }
             self.sessions.insert(key, session);
@@ -214,7 +228,7 @@ impl Reactor {
         let gone = |session: &Session| match session.purpose {
             _ if session.broken => true,
             Purpose::Leaving => session.output.is_empty(),
-            Purpose::Asking | Purpose::Events | Purpose::Attach { .. } => session.ended,
+            Purpose::Asking | Purpose::Events | Purpose::Attach { .. } | Purpose::Connecting { .. } => session.ended,
             Purpose::Exec { .. } | Purpose::Forward { .. } => false,
         };
         let leaving: Vec<u64> =
@@ -238,14 +252,16 @@ impl Reactor {
         let rest = session.input.split_off(end + 1);
         let line = std::mem::replace(&mut session.input, rest);
         let reply = match serde_json::from_slice(&line) {
+            Ok(Request::Forward { port }) => match session.connect(port) {
+                // The reply follows when it is known.
+                Ok(()) => return,
+                Err(why) => Reply::Failed(why),
+            },
             Ok(request) => self.request(key, session, request),
             Err(why) => Reply::Failed(format!("a request that cannot be read: {why}")),
         };
         session.say(&reply);
-        let stays = matches!(
-            session.purpose,
-            Purpose::Exec { .. } | Purpose::Attach { .. } | Purpose::Events | Purpose::Forward { .. }
-        );
+        let stays = matches!(session.purpose, Purpose::Exec { .. } | Purpose::Attach { .. } | Purpose::Events);
         if !stays && reply != Reply::Done {
             session.purpose = Purpose::Leaving;
         }
@@ -275,17 +291,7 @@ impl Reactor {
                 session.purpose = Purpose::Attach { container: id, stdin };
                 Reply::Done
             }
-            Request::Forward { port } => match std::net::TcpStream::connect(("127.0.0.1", port)) {
-                Ok(peer) => {
-                    if let Err(why) = peer.set_nonblocking(true) {
-                        return Reply::Failed(why.to_string());
-                    }
-                    session.purpose =
-                        Purpose::Forward { peer, to_peer: Vec::new(), peer_ended: false, we_ended: false };
-                    Reply::Done
-                }
-                Err(why) => Reply::Failed(format!("connecting to port {port} in the pod: {why}")),
-            },
+            Request::Forward { port } => Reply::Failed(format!("port {port} is connected to elsewhere")),
             Request::Events => {
                 session.purpose = Purpose::Events;
                 Reply::Done
@@ -410,6 +416,10 @@ impl Reactor {
     fn write_stdin(&mut self, key: u64) {
         let Some(child) = self.children.get_mut(&key) else { return };
         let pipe = if child.streams.tty { &child.streams.stdout } else { &child.streams.stdin };
+        if pipe.is_none() {
+            // Nobody will ever read it.
+            child.to_stdin.clear();
+        }
         if let (Some(pipe), false) = (pipe, child.to_stdin.is_empty()) {
             match nix::unistd::write(pipe, &child.to_stdin) {
                 Ok(count) => _ = child.to_stdin.drain(..count),
@@ -425,20 +435,20 @@ impl Reactor {
         }
     }
 
-    /// Reads once; false if there is nothing more for now.
-    fn read_output(&mut self, key: u64, error: bool) -> bool {
-        let Some(child) = self.children.get_mut(&key) else { return false };
+    /// Reads once; how much, 0 if there is nothing more for now.
+    fn read_output(&mut self, key: u64, error: bool) -> usize {
+        let Some(child) = self.children.get_mut(&key) else { return 0 };
         let pipe = if error { &mut child.streams.stderr } else { &mut child.streams.stdout };
         let mut buffer = [0; STREAM_FRAME_MAX / 4];
         let count = match pipe.as_ref().map(|pipe| nix::unistd::read(pipe, &mut buffer)) {
-            None | Some(Err(Errno::EAGAIN | Errno::EINTR)) => return false,
+            None | Some(Err(Errno::EAGAIN | Errno::EINTR)) => return 0,
             // EIO is how a terminal says that nobody holds its other end.
             Some(Ok(0) | Err(_)) => {
                 *pipe = None;
                 if let Role::Container { log, .. } = &mut child.role {
                     let _ = log.end(error);
                 }
-                return false;
+                return 0;
             }
             Some(Ok(count)) => count,
         };
@@ -461,11 +471,27 @@ impl Reactor {
                 }
             }
         }
-        true
+        count
+    }
+
+    /// Reads what an ended process left in its pipe: no more than the pipe holds, for what it started may write on for ever.
+    fn drain(&mut self, key: u64, error: bool) {
+        let streams = self.children.get(&key).map(|child| &child.streams);
+        let pipe = streams.and_then(|streams| if error { streams.stderr.as_ref() } else { streams.stdout.as_ref() });
+        let holds = pipe.and_then(|pipe| nix::fcntl::fcntl(pipe, nix::fcntl::FcntlArg::F_GETPIPE_SZ).ok());
+        // A terminal is no pipe; it holds less than a pipe does by default.
+        let mut left = holds.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(64 * 1024);
+        while left > 0 {
+            match self.read_output(key, error) {
+                0 => return,
+                count => left = left.saturating_sub(count),
+            }
+        }
     }
 
     fn turn_peer(&mut self, key: u64) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.connected();
         let Purpose::Forward { peer, to_peer, peer_ended, .. } = &mut session.purpose else { return };
         let mut buffer = [0; 16 * 1024];
         match peer.read(&mut buffer) {
@@ -501,7 +527,8 @@ impl Reactor {
                 // What the first process left of its session goes with it, as a PID namespace would see to.
                 let _ = nix::sys::signal::killpg(pid, nix::sys::signal::Signal::SIGKILL);
             }
-            while self.read_output(key, false) || self.read_output(key, true) {}
+            self.drain(key, false);
+            self.drain(key, true);
             if let Some(child) = self.children.remove(&key) {
                 self.finish(child, code, signal);
             }
