@@ -1,20 +1,48 @@
-//! Checkpoints: whole states in files beside the log, so that a member starts from the newest and folds only what follows,
-//! and the log before it may go. It keeps two, and trusts none that it has not checked.
+//! Checkpoints: whole states, so that a member starts from the newest and folds only what follows, and Raft may let go of the log
+//! before it. The port, and its adapter of files beside the log, which keeps two and trusts none that it has not checked.
 use crate::limits::CHECKPOINTS_KEPT;
 use crate::parcel::Parcel;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
 use store::disk::{Disk, DiskError};
+use store::log::frame::Chain;
+use store::state::State;
 use tokio::sync::oneshot;
 
 /// Bytes written or read at once.
 const BUFFER_BYTES: usize = 1024 * 1024;
 const UNFINISHED: &str = "checkpoint.new";
 
+/// A state as it is kept.
+pub struct Kept {
+    pub state: State,
+    /// The hash of the log up to the entry that the state stands at.
+    pub chain: Chain,
+    /// What Raft must know of it, in bytes that only this crate reads.
+    pub note: Vec<u8>,
+}
+
+/// Where checkpoints are kept. It can lose them: the log is the truth.
+pub trait CheckpointStore: Send + Sync {
+    /// The newest that is whole.
+    ///
+    /// # Errors
+    /// If the place cannot be used at all; one that is damaged is none.
+    fn newest(&self) -> io::Result<Option<Kept>>;
+
+    /// Keeps this one; it is durable when this returns.
+    ///
+    /// # Errors
+    /// If it is not.
+    fn save(&self, kept: &Kept) -> io::Result<()>;
+}
+
 /// The checkpoints of one member.
 #[derive(Clone)]
 pub(crate) struct Checkpoints {
     disk: Arc<dyn Disk>,
+    /// Kept there instead of in files.
+    elsewhere: Option<Arc<dyn CheckpointStore>>,
 }
 
 fn name(index: u64) -> String {
@@ -26,8 +54,8 @@ fn index_of(name: &str) -> Option<u64> {
 }
 
 impl Checkpoints {
-    pub(crate) fn new(disk: Arc<dyn Disk>) -> Self {
-        Self { disk }
+    pub(crate) fn new(disk: Arc<dyn Disk>, elsewhere: Option<Arc<dyn CheckpointStore>>) -> Self {
+        Self { disk, elsewhere }
     }
 
     /// The indexes of all checkpoints, ascending.
@@ -39,6 +67,11 @@ impl Checkpoints {
 
     /// The newest that is whole.
     pub(crate) fn newest(&self) -> io::Result<Option<Parcel>> {
+        if let Some(store) = &self.elsewhere {
+            let Some(kept) = store.newest()? else { return Ok(None) };
+            let parcel = Parcel::of(kept.state, kept.chain, &kept.note);
+            return Ok(parcel.inspect_err(|why| tracing::warn!(%why, "the checkpoint cannot be used")).ok());
+        }
         for index in self.all().map_err(io::Error::other)?.into_iter().rev() {
             let file = File { disk: self.disk.clone(), name: name(index), at: 0 };
             match Parcel::read(&mut BufReader::with_capacity(BUFFER_BYTES, file)) {
@@ -65,6 +98,9 @@ impl Checkpoints {
     }
 
     fn write(&self, parcel: &Parcel) -> io::Result<()> {
+        if let Some(store) = &self.elsewhere {
+            return store.save(&Kept { state: parcel.state.clone(), chain: parcel.chain, note: parcel.note()? });
+        }
         let index = parcel.state.view().index();
         match self.disk.remove(UNFINISHED) {
             Ok(()) | Err(DiskError::Missing(_)) => {}

@@ -21,6 +21,7 @@ mod past;
 mod peers;
 mod quorum;
 mod read;
+mod rebuild;
 mod room;
 mod runtime;
 mod serve;
@@ -31,6 +32,7 @@ mod types;
 
 pub use careless::Careless;
 pub use change::{ChangeError, Standing};
+pub use checkpoint::{CheckpointStore, Kept};
 pub use lines::{LogLine, Logged};
 pub use member::{LeadershipWatch, Member};
 pub use past::Watch;

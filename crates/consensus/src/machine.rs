@@ -3,6 +3,7 @@
 use crate::checkpoint::Checkpoints;
 use crate::limits::RUN_ENTRIES_MAX;
 use crate::parcel::Parcel;
+use crate::rebuild::rebuild;
 use crate::room::{Health, Room};
 use crate::tuning::Tuning;
 use crate::types::{Entry, LogId, Payload, Snapshot, SnapshotMeta, StoredMembership, Types, term_of};
@@ -96,6 +97,7 @@ impl Machine {
     /// If the disk cannot be read.
     pub(crate) fn open(room: Arc<Room>, shelf: Shelf) -> io::Result<Self> {
         let newest = shelf.checkpoints.newest()?;
+        let newest = rebuild(&shelf.log, newest.as_ref())?.or(newest);
         let mut machine =
             Self { room, state: State::default(), applied: None, membership: StoredMembership::default(), shelf };
         if let Some(parcel) = newest {

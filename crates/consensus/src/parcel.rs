@@ -35,9 +35,24 @@ fn bad(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
 }
 
 impl Parcel {
-    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// What Raft must know of the state, as bytes.
+    pub(crate) fn note(&self) -> io::Result<Vec<u8>> {
         let note = Note { meta: self.meta.clone(), highest_member: self.highest_member };
-        let note = serde_json::to_vec(&note)?;
+        Ok(serde_json::to_vec(&note)?)
+    }
+
+    /// # Errors
+    /// If the note is none, or of another state.
+    pub(crate) fn of(state: State, chain: Chain, note: &[u8]) -> io::Result<Self> {
+        let note: Note = serde_json::from_slice(note).map_err(bad)?;
+        if note.meta.last_log_id.map_or(0, |last| last.index) != state.view().index() {
+            return Err(bad("the snapshot's note is of another state"));
+        }
+        Ok(Self { meta: note.meta, state, chain, highest_member: note.highest_member })
+    }
+
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let note = self.note()?;
         out.write_all(&MAGIC)?;
         out.write_all(&VERSION.to_le_bytes())?;
         out.write_all(&u32::try_from(note.len()).map_err(bad)?.to_le_bytes())?;
@@ -66,11 +81,7 @@ impl Parcel {
         if crc32c::crc32c(&note).to_le_bytes() != sum {
             return Err(bad("the snapshot's note is damaged"));
         }
-        let note: Note = serde_json::from_slice(&note).map_err(bad)?;
         let (state, chain) = snapshot::read(input).map_err(|why| bad(why.to_string()))?;
-        if note.meta.last_log_id.map_or(0, |last| last.index) != state.view().index() {
-            return Err(bad("the snapshot's note is of another state"));
-        }
-        Ok(Self { meta: note.meta, state, chain, highest_member: note.highest_member })
+        Self::of(state, chain, &note)
     }
 }

@@ -1,6 +1,6 @@
 //! One member with others: puts log, machine, peers and tasks together, and tells how it is.
 use crate::change::{ChangeError, Standing, change, standings};
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{CheckpointStore, Checkpoints};
 use crate::compare;
 use crate::frame::Request;
 use crate::frame::{Answer, Change};
@@ -34,8 +34,9 @@ pub struct Options {
     pub info: MemberInfo,
     /// Its log: empty for a new member. Opened by the caller, and from here on this member's alone.
     pub log: store::log::Log,
-    /// Where its log is; its checkpoints go there too.
+    /// Where its log is; its checkpoints go there too, unless there is another place for them.
     pub disk: Arc<dyn Disk>,
+    pub checkpoints: Option<Arc<dyn CheckpointStore>>,
     /// Its way to the others.
     pub transport: Arc<dyn Transport>,
     /// The default, save in a simulation.
@@ -124,7 +125,7 @@ pub(crate) fn config(tuning: &Tuning) -> Config {
 
 impl Quorum {
     pub(crate) async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { info, log, disk, transport, tuning } = options;
+        let Options { info, log, disk, checkpoints, transport, tuning } = options;
         let damaged = |why: &dyn std::fmt::Display| StartError::Log(why.to_string());
         let history = History::open(log.reader().clone()).map_err(|why| damaged(&why))?;
         let room = Arc::new(Room::new(history, tuning.ring_events));
@@ -132,7 +133,7 @@ impl Quorum {
             let room = room.clone();
             move |why: &str| room.fall_ill(Health::Disk(why.to_owned()))
         };
-        let shelf = Shelf::new(Checkpoints::new(disk), log.clone(), tuning);
+        let shelf = Shelf::new(Checkpoints::new(disk, checkpoints), log.clone(), tuning);
         let machine = Machine::open(room.clone(), shelf.clone()).map_err(|why| damaged(&why))?;
         let log = Log::new(log, shelf.clone(), tuning.careless, broken);
         let config = config(&tuning).validate().map_err(|why| StartError::Raft(why.to_string()))?;

@@ -50,6 +50,12 @@ impl Directory {
         self.path.join("log")
     }
 
+    /// Where what can be rebuilt from the log is kept.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.path.join("state")
+    }
+
     /// Who the member is; `None` if there is no member yet.
     ///
     /// # Errors

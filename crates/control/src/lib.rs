@@ -1,4 +1,5 @@
 //! One member of the quorum: wires the rooms below, runs the leader's loop, and serves nodes. No policy of its own.
+mod checkpoints;
 pub mod config;
 pub mod decide;
 pub mod directory;

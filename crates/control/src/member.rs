@@ -1,4 +1,5 @@
 //! One member of the quorum, put together: directory, log, consensus, link, API, deciders, nodes. It holds no rule of its own.
+use crate::checkpoints::Checkpoints;
 use crate::config::{Begin, Config};
 use crate::decide;
 use crate::directory::{Directory, MemberIdentity};
@@ -66,7 +67,9 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
         api: config.advertise_api.clone().unwrap_or_else(|| listener.to_string()),
     };
     let transport = Arc::new(peers.clone());
-    let options = Options { info: info.clone(), log, disk, transport, tuning: Tuning::default() };
+    let checkpoints = Checkpoints::open(&directory.state()).map_err(|why| ControlError::Log(why.to_string()))?;
+    let checkpoints: Option<Arc<dyn consensus::CheckpointStore>> = Some(Arc::new(checkpoints));
+    let options = Options { info: info.clone(), log, disk, checkpoints, transport, tuning: Tuning::default() };
     let member = Member::start(options).await.map_err(|why| ControlError::Log(why.to_string()))?;
     let nodes = Nodes::new(member.clone(), &identity.name, Some(peers.clone()));
     let door =

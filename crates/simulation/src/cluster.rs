@@ -117,7 +117,16 @@ impl Cluster {
         };
         rt::sleep(disk.owed()).await;
         let transport = Arc::new(self.network.transport(node));
-        let member = match Member::start(Options { info: info(node), log, disk, transport, tuning: consensus::Tuning::default() }).await {
+        let member = match Member::start(Options {
+            info: info(node),
+            log,
+            disk,
+            checkpoints: None,
+            transport,
+            tuning: consensus::Tuning::default(),
+        })
+        .await
+        {
             Ok(member) => member,
             Err(why) => return self.fail(node, why.to_string()),
         };

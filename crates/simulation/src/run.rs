@@ -58,7 +58,7 @@ pub struct Run {
 
 /// Runs a scenario.
 #[must_use]
-pub fn run(scenario: &Scenario, keep: Keep) -> Run {
+pub(crate) fn run(scenario: &Scenario, keep: Keep) -> Run {
     let world = World::new(scenario.seed, scenario.order);
     world.with_trace(|trace| trace.window = keep.window);
     let (result, lines) = records::during(&world, keep.records, || sail(&world, scenario));

@@ -17,7 +17,7 @@ use rocksdb::{BlockBasedOptions, Cache, DB, Direction, IteratorMode, Options, Wr
 use std::path::Path;
 use std::sync::Arc;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const SUMMARY: &[u8] = b"m";
 
 /// Why a checkpoint cannot be used. It can always be deleted: the log is the truth.
@@ -104,11 +104,11 @@ impl Checkpoint {
         })
     }
 
-    /// The state saved last, and the chain of the log entry it stands at; `None` if none was saved whole.
+    /// The state saved last, the chain of the log entry it stands at, and the note; `None` if none was saved whole.
     ///
     /// # Errors
     /// If what was saved is damaged; call `clear`, and fold the log from its start.
-    pub fn load(&mut self) -> Result<Option<(State, Chain)>, CheckpointError> {
+    pub fn load(&mut self) -> Result<Option<(State, Chain, Vec<u8>)>, CheckpointError> {
         let Some(summary) = self.database.get_pinned(SUMMARY)? else { return Ok(None) };
         let mut parts = Parts(&summary);
         if parts.u32()? != VERSION {
@@ -121,6 +121,7 @@ impl Checkpoint {
         let wanted = StateHash(parts.u128()?);
         let chain = Chain(parts.u128()?.to_le_bytes());
         let gone = parts.u64()?;
+        let note = parts.part()?.to_vec();
         let mut state = State::default();
         for item in self.database.iterator(IteratorMode::From(b"o", Direction::Forward)) {
             let (key, value) = item?;
@@ -149,7 +150,7 @@ impl Checkpoint {
             return Err(CheckpointError::Hash { wanted, found });
         }
         self.saved = state.clone();
-        Ok(Some((state, chain)))
+        Ok(Some((state, chain, note)))
     }
 
     /// Notes where the versions of these events stand in the log; they are saved with the next state.
@@ -157,11 +158,12 @@ impl Checkpoint {
         self.versions.extend(events.iter().map(|event| (version_key(&event.object.key, event.revision), index)));
     }
 
-    /// Saves `state`, whose last entry has `chain`: what changed since the last time, atomically. Called in the background.
+    /// Saves `state`, whose last entry has `chain`, with a note of the caller's: what changed since the last time, atomically. Called in
+    /// the background.
     ///
     /// # Errors
     /// If the database fails; what was saved before is then still there, or nothing.
-    pub fn save(&mut self, state: &State, chain: Chain) -> Result<(), CheckpointError> {
+    pub fn save(&mut self, state: &State, chain: Chain, note: &[u8]) -> Result<(), CheckpointError> {
         let mut writer = Writer { database: &self.database, batch: WriteBatch::default(), split: false };
         for (before, after) in self.saved.view.diff(&state.view) {
             match (before, after) {
@@ -191,7 +193,7 @@ impl Checkpoint {
         for (key, index) in &self.versions {
             writer.batch.put(key, index.to_le_bytes());
         }
-        writer.batch.put(SUMMARY, summary(state, chain));
+        writer.batch.put(SUMMARY, summary(state, chain, note));
         writer.write()?;
         self.database.flush()?;
         self.versions.clear();
@@ -303,7 +305,7 @@ fn unlogged() -> WriteOptions {
     options
 }
 
-fn summary(state: &State, chain: Chain) -> Vec<u8> {
+fn summary(state: &State, chain: Chain, note: &[u8]) -> Vec<u8> {
     let view = &state.view;
     let mut value = VERSION.to_le_bytes().to_vec();
     value.push(1);
@@ -313,6 +315,7 @@ fn summary(state: &State, chain: Chain) -> Vec<u8> {
     value.extend_from_slice(&view.hash.0.to_le_bytes());
     value.extend_from_slice(&chain.0);
     value.extend_from_slice(&state.outcomes.gone.to_le_bytes());
+    at_rest::put(&mut value, note);
     value
 }
 

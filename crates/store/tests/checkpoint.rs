@@ -23,7 +23,7 @@ fn same(one: &View, other: &View) {
     assert!(one.all().eq(other.all()));
 }
 
-fn open(path: &Path) -> (Checkpoint, Option<(State, Chain)>) {
+fn open(path: &Path) -> (Checkpoint, Option<(State, Chain, Vec<u8>)>) {
     let mut checkpoint = Checkpoint::open(path).expect("opens");
     let loaded = checkpoint.load().expect("loads");
     (checkpoint, loaded)
@@ -53,13 +53,13 @@ proptest! {
             if index as usize % (3 * every) == 0 {
                 drop(checkpoint);
                 let (reopened, loaded) = open(directory.path());
-                let (restored, chain) = loaded.expect("it was saved");
+                let (restored, chain, note) = loaded.expect("it was saved");
                 same(&restored.view(), &saved.view());
-                prop_assert_eq!(chain, Chain([index as u8; 16]));
+                prop_assert_eq!((chain, note.as_slice()), (Chain([index as u8; 16]), &b"note"[..]));
                 (checkpoint, state) = (reopened, restored);
             }
         }
-        checkpoint.save(&state, Chain::default()).expect("saves");
+        checkpoint.save(&state, Chain::default(), b"note").expect("saves");
         for (key, wanted) in &versions {
             prop_assert_eq!(&checkpoint.versions(key).expect("reads"), wanted);
             for revision in 0..=state.view().revision().0 {
@@ -70,7 +70,7 @@ proptest! {
         // What comes after is folded to the same: retries are known.
         drop(checkpoint);
         let (_, loaded) = open(directory.path());
-        let (mut restored, _) = loaded.expect("it was saved");
+        let (mut restored, ..) = loaded.expect("it was saved");
         for (index, entry) in (state.view().index() + 1..).zip(&entries) {
             prop_assert_eq!(apply(&mut state, index, entry).outcomes, apply(&mut restored, index, entry).outcomes);
         }
@@ -116,13 +116,13 @@ fn a_large_save_in_several_batches_reads_back() {
     let directory = tempfile::tempdir().expect("a directory");
     let (mut checkpoint, _) = open(directory.path());
     let state = many(12_000, 1);
-    checkpoint.save(&state, Chain::default()).expect("saves");
+    checkpoint.save(&state, Chain::default(), b"note").expect("saves");
     drop(checkpoint);
     let (mut checkpoint, loaded) = open(directory.path());
     same(&loaded.expect("it was saved").0.view(), &state.view());
     checkpoint.clear().expect("clears");
     assert!(checkpoint.load().expect("loads").is_none());
-    checkpoint.save(&state, Chain::default()).expect("saves");
+    checkpoint.save(&state, Chain::default(), b"note").expect("saves");
     drop(checkpoint);
     assert!(open(directory.path()).1.is_some());
 }
@@ -132,7 +132,7 @@ fn damaged_files_give_an_error_or_the_right_state() {
     let directory = tempfile::tempdir().expect("a directory");
     let (mut checkpoint, _) = open(directory.path());
     let state = many(50, 1);
-    checkpoint.save(&state, Chain::default()).expect("saves");
+    checkpoint.save(&state, Chain::default(), b"note").expect("saves");
     drop(checkpoint);
     let wanted: Vec<Arc<Object>> = state.view().all().cloned().collect();
     let tables = std::fs::read_dir(directory.path()).expect("reads");
@@ -147,7 +147,7 @@ fn damaged_files_give_an_error_or_the_right_state() {
             bad[at] ^= 0x10;
             std::fs::write(&table, &bad).expect("writes");
             if let Ok(mut checkpoint) = Checkpoint::open(directory.path())
-                && let Ok(Some((state, _))) = checkpoint.load()
+                && let Ok(Some((state, ..))) = checkpoint.load()
             {
                 assert_eq!(state.view().all().cloned().collect::<Vec<_>>(), wanted, "byte {at}");
             }

@@ -121,7 +121,7 @@ impl Reader {
 }
 
 fn pairs(mut block: &[u8]) -> Option<BTreeMap<String, String>> {
-    let mut number = |block: &mut &[u8]| -> Option<usize> {
+    let number = |block: &mut &[u8]| -> Option<usize> {
         let (number, rest) = block.split_first_chunk::<4>()?;
         *block = rest;
         usize::try_from(u32::from_be_bytes(*number)).ok()

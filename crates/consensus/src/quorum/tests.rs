@@ -66,9 +66,16 @@ async fn one(full: &Arc<AtomicBool>) -> Quorum {
     let disk = Arc::new(Filling { disk: MemoryDisk::default(), full: full.clone() });
     let log = store::log::Log::open(disk.clone(), store::log::Options::default()).expect("opens");
     let info = MemberInfo { id: 1, name: "m1".into(), ..MemberInfo::default() };
-    let quorum = Quorum::start(Options { info, log, disk, transport: Arc::new(Nowhere), tuning: Tuning::default() })
-        .await
-        .expect("starts");
+    let quorum = Quorum::start(Options {
+        info,
+        log,
+        disk,
+        checkpoints: None,
+        transport: Arc::new(Nowhere),
+        tuning: Tuning::default(),
+    })
+    .await
+    .expect("starts");
     quorum.found().await.expect("founds");
     let outcome = quorum.submitter.submit(command(1), None).await;
     assert!(matches!(outcome, Ok(Outcome::Done { .. })), "{outcome:?}");
@@ -143,6 +150,7 @@ async fn join(room: &Arc<Room3>, id: u64, disk: MemoryDisk) -> Arc<Quorum> {
         info,
         log,
         disk,
+        checkpoints: None,
         transport: Arc::new(Way(id, room.clone())),
         tuning: Tuning::default(),
     })
@@ -186,4 +194,35 @@ async fn a_member_joins_by_snapshot_and_restarts_from_its_checkpoint() {
     assert_eq!(second.room.highest_member(), 2);
     let chain = |quorum: &Quorum| quorum.log.store().reader().chain_at(view.index()).expect("reads");
     assert_eq!(chain(&first), chain(&second));
+}
+
+/// What can be rebuilt from the log may be deleted: the member comes back to the same state, and goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_checkpoint_costs_time_and_nothing_else() {
+    let room = Arc::new(Room3::default());
+    let disk = MemoryDisk::default();
+    let first = join(&room, 1, disk.clone()).await;
+    first.found().await.expect("founds");
+    for id in 1..=40 {
+        assert!(first.submitter.submit(command(id), None).await.is_ok());
+    }
+    let applied = first.room.applied.reached();
+    first.checkpoint().await.expect("it is made");
+    let waiting = first.raft.wait(Some(std::time::Duration::from_secs(5)));
+    first.raft.trigger().purge_log(applied).await.expect("Raft runs");
+    waiting.metrics(|metrics| metrics.purged.is_some(), "a purge").await.expect("it is done");
+    let before = first.status();
+    first.stop().await;
+    room.members.lock().expect("no panic").remove(&1);
+    drop(first);
+    let lost: Vec<String> = disk.contents().into_keys().filter(|name| name.starts_with("checkpoint-")).collect();
+    assert!(!lost.is_empty(), "there was one");
+    for name in lost {
+        disk.remove(&name).expect("removes");
+    }
+    let again = join(&room, 1, disk).await;
+    let view = again.reader.linearizable().await.expect("reads");
+    assert_eq!((view.revision(), view.hash()), (before.revision, before.hash.1));
+    let retry = again.submitter.submit(command(7), None).await;
+    assert!(matches!(retry, Ok(Outcome::Done { .. })), "a retry finds its first outcome: {retry:?}");
 }

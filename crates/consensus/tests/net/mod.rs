@@ -66,9 +66,16 @@ impl Network {
         let transport = Arc::new(Way { from: id, network: self.clone() });
         let disk = Arc::new(disk);
         let log = Log::open(disk.clone(), LogOptions::default()).expect("opens");
-        let member = Member::start(Options { info: Self::info(id), log, disk, transport, tuning: Tuning::default() })
-            .await
-            .expect("starts");
+        let member = Member::start(Options {
+            info: Self::info(id),
+            log,
+            disk,
+            checkpoints: None,
+            transport,
+            tuning: Tuning::default(),
+        })
+        .await
+        .expect("starts");
         self.inner.lock().expect("no panic").members.insert(id, member.clone());
         member
     }
