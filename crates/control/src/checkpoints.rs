@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use store::checkpoint::Checkpoint;
 
-pub struct Checkpoints {
+pub(crate) struct Checkpoints {
     inner: Mutex<Checkpoint>,
 }
 
@@ -15,7 +15,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If the directory cannot be written.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self { inner: Mutex::new(Checkpoint::open_or_begin(path).map_err(io::Error::other)?) })
     }
 
