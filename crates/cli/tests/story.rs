@@ -1,5 +1,5 @@
 //! The story of a user: what README tells to do, done on a real cluster; then the leader is killed, and nothing is lost.
-#![expect(clippy::disallowed_methods, reason = "a test of real processes waits in real time")]
+#![allow(clippy::disallowed_methods, reason = "a test of real processes waits in real time")]
 mod cluster;
 
 use cluster::{Cluster, any_kubectl, eventually, is_root, rutter, text};

@@ -176,12 +176,11 @@ fn sub_path(asked: &VolumeMount, environment: &[(String, String)]) -> Result<Str
     let mut rest = asked.sub_path_expr.as_str();
     while let Some(at) = rest.find('$') {
         rest = &rest[at + 1..];
+        let name = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')).map(|(name, _)| name);
         if let Some(after) = rest.strip_prefix('$') {
             rest = after;
-        } else if let Some((name, _)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            if !known.contains_key(name) {
-                return Err(format!("missing value for \"{name}\""));
-            }
+        } else if let Some(name) = name.filter(|name| !known.contains_key(*name)) {
+            return Err(format!("missing value for \"{name}\""));
         }
     }
     Ok(env::expand(&asked.sub_path_expr, &known))
