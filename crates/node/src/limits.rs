@@ -54,6 +54,12 @@ pub const REGISTRY_WAIT: u64 = 30_000;
 pub const SHIM_WAIT: u64 = 15_000;
 /// How long a port of a pod may take to accept a forwarded connection.
 pub const FORWARD_CONNECT_WAIT: u64 = 5_000;
+/// How long a CRI runtime may take for one call; for a pull; and for an exec, which is told when it has ended.
+pub const CRI_WAIT: u64 = 120_000;
+pub const CRI_PULL_WAIT: u64 = 1_800_000;
+pub const CRI_EXEC_MAX: u64 = 600_000;
+/// Bytes of one answer of a CRI runtime: the output of an exec comes in one (kubelet: 16 MiB).
+pub const CRI_MESSAGE_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of one request to a shim.
 pub const SHIM_REQUEST_MAX: usize = 1024 * 1024;
 /// Changes of services are gathered this long before the rules are written anew.

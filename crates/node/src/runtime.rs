@@ -1,5 +1,6 @@
 //! The port to whatever runs containers, shaped as the CRI is. It says what can be asked and in which words; it runs nothing.
 pub mod collect;
+pub mod cri;
 pub mod embedded;
 pub mod oci;
 pub mod process;

@@ -72,7 +72,7 @@ async fn life(ground: &Ground, runtime: &dyn Runtime) {
     runtime.start(&two).await.expect("starts");
     let collected = collect(
         runtime
-            .exec(&two, exec(&["/bin/sh", "-c", "cat; echo $GREETING; exit 3"], true))
+            .exec(&two, exec(&["/bin/sh", "-c", "cat; echo $GREETING; exit 3"], ground.embedded()))
             .await
             .map(feed)
             .expect("execs"),
@@ -81,8 +81,15 @@ async fn life(ground: &Ground, runtime: &dyn Runtime) {
     let collected = collected.expect("collects");
     assert_eq!(
         (collected.code, String::from_utf8_lossy(&collected.stdout).into_owned()),
-        (3, "typed\nhello\n".to_owned())
+        (3, if ground.embedded() { "typed\nhello\n" } else { "hello\n" }.to_owned())
     );
+    if !ground.embedded() {
+        let typed = runtime.exec(&two, exec(&["/bin/cat"], true)).await.map(drop);
+        let attached = runtime.attach(&two, false).await.map(drop);
+        for refused in [typed, attached] {
+            assert!(matches!(refused, Err(RuntimeError::State(why)) if runtime.about().lacks.contains(&why)));
+        }
+    }
     runtime.stop(&two, 5_000).await.expect("stops");
     let done =
         until(runtime, &uid, "stops", |view| view.containers.iter().any(|c| c.id == two && c.end.is_some())).await;
@@ -176,7 +183,9 @@ async fn adoption(ground: &Ground) {
 async fn forwarding(ground: &Ground, runtime: &dyn Runtime, port: u16) {
     let uid = format!("fwd-{}", std::process::id());
     let id = runtime.run_sandbox(sandbox(ground, &uid)).await.expect("a sandbox");
-    let serve = ContainerSpec {
+    let answer = "printf 'HTTP/1.0 200 OK\\r\\n\\r\\nHello from pod exam on node n9.'";
+    let script = format!("while :; do {answer} | nc -l -p {port}; done");
+    let built_in = ContainerSpec {
         image: "rutter.dev/hello:latest".into(),
         command: vec![],
         env: vec![
@@ -186,6 +195,7 @@ async fn forwarding(ground: &Ground, runtime: &dyn Runtime, port: u16) {
         ],
         ..shell(ground, "web", "")
     };
+    let serve = if ground.embedded() { built_in } else { shell(ground, "web", &script) };
     let web = runtime.create(&id, serve).await.expect("creates");
     runtime.start(&web).await.expect("starts");
     let mut page = String::new();
@@ -272,12 +282,12 @@ async fn whole(ground: Ground, port: u16) {
     let runtime = ground.open().await.expect("opens");
     life(&ground, &*runtime).await;
     bad_input(&ground, &*runtime).await;
-    if ground.has_builtin() {
+    if ground.embedded() {
         beside(&*runtime).await;
         patience(&ground, &*runtime, !runtime.about().pod_network).await;
-        forwarding(&ground, &*runtime, port).await;
-        adoption(&ground).await;
     }
+    forwarding(&ground, &*runtime, port).await;
+    adoption(&ground).await;
     ground.clean().await;
 }
 
@@ -294,5 +304,13 @@ async fn oci() {
     match Ground::oci() {
         Ok(ground) => whole(ground, 8080).await,
         Err(why) => eprintln!("SKIPPED oci: {why}"),
+    }
+}
+
+#[tokio::test]
+async fn containerd() {
+    match Ground::containerd().await {
+        Ok(ground) => whole(ground, 8080).await,
+        Err(why) => eprintln!("SKIPPED containerd: {why}"),
     }
 }

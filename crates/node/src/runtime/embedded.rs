@@ -215,7 +215,7 @@ impl Embedded {
             }
         }
         if self.engine == Engine::Oci {
-            oci::reclaim(&record);
+            oci::reclaim(&record.spec.cgroup);
         }
         self.network.detach(id).await;
         if !record.stopped {

@@ -27,6 +27,20 @@ const CAPABILITIES: [&str; 14] = [
     "KILL",
     "AUDIT_WRITE",
 ];
+/// What of `/proc` and `/sys` only a privileged container may see, and may write.
+pub(crate) const MASKED_PATHS: [&str; 9] = [
+    "/proc/acpi",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+];
+pub(crate) const READ_ONLY_PATHS: [&str; 6] =
+    ["/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 /// In the order of the kernel's numbers (capability.h).
 const ALL_CAPABILITIES: [&str; 41] = [
     "CHOWN",
@@ -158,19 +172,8 @@ pub fn specification(
     let mut linux =
         json!({"namespaces": namespaces, "resources": resources, "cgroupsPath": cgroup(sandbox, &container.id)});
     if !spec.privileged {
-        linux["maskedPaths"] = json!([
-            "/proc/acpi",
-            "/proc/kcore",
-            "/proc/keys",
-            "/proc/latency_stats",
-            "/proc/timer_list",
-            "/proc/timer_stats",
-            "/proc/sched_debug",
-            "/proc/scsi",
-            "/sys/firmware"
-        ]);
-        linux["readonlyPaths"] =
-            json!(["/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]);
+        linux["maskedPaths"] = json!(MASKED_PATHS);
+        linux["readonlyPaths"] = json!(READ_ONLY_PATHS);
     }
     json!({"ociVersion": "1.0.2", "process": process, "root": {"path": dir.join("rootfs"), "readonly": spec.read_only_root},
         "mounts": mounts(pod_dir, dir, sandbox, spec), "linux": linux})
@@ -228,17 +231,22 @@ pub fn write_pod_files(dir: &Path, sandbox: &SandboxRecord) -> Result<(), String
     let words = |why: std::io::Error| format!("writing the pod's files: {why}");
     std::fs::create_dir_all(dir.join("shm")).map_err(words)?;
     let spec = &sandbox.spec;
+    std::fs::write(dir.join("hosts"), hosts(spec, &sandbox.ips)).map_err(words)?;
+    std::fs::write(dir.join("hostname"), format!("{}\n", spec.hostname)).map_err(words)?;
+    std::fs::write(dir.join("resolv.conf"), resolv(&spec.dns)).map_err(words)
+}
+
+/// The pod's `/etc/hosts`.
+pub(crate) fn hosts(spec: &super::SandboxSpec, ips: &[String]) -> String {
     let aliases: String = spec.annotations.get("hosts").cloned().unwrap_or_default();
     let hosts = match spec.host_network {
         true => std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
         false => {
-            let own: String = sandbox.ips.iter().map(|ip| format!("{ip}\t{}\n", spec.hostname)).collect();
+            let own: String = ips.iter().map(|ip| format!("{ip}\t{}\n", spec.hostname)).collect();
             format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}")
         }
     };
-    std::fs::write(dir.join("hosts"), hosts + &aliases).map_err(words)?;
-    std::fs::write(dir.join("hostname"), format!("{}\n", spec.hostname)).map_err(words)?;
-    std::fs::write(dir.join("resolv.conf"), resolv(&spec.dns)).map_err(words)
+    hosts + &aliases
 }
 
 fn resolv(dns: &super::Dns) -> String {
@@ -296,12 +304,14 @@ pub(crate) fn cgroup_dirs(path: &str) -> Vec<PathBuf> {
     hierarchies.chain([root.to_owned()]).map(|hierarchy| hierarchy.join(relative)).filter(|dir| dir.is_dir()).collect()
 }
 
-/// Ends what is left of a pod whose shim is gone, and takes its cgroups away.
-pub fn reclaim(sandbox: &SandboxRecord) {
-    if sandbox.spec.cgroup.is_empty() {
-        return;
-    }
-    let path = format!("/{CGROUP_ROOT}/{}", sandbox.spec.cgroup);
+/// Where a pod's cgroup stands in every hierarchy, if it names one.
+pub(crate) fn pod_cgroup(cgroup: &str) -> Option<String> {
+    (!cgroup.is_empty()).then(|| format!("/{CGROUP_ROOT}/{cgroup}"))
+}
+
+/// Ends what is left in the cgroup of a pod whose keeper is gone, and takes it away.
+pub fn reclaim(cgroup: &str) {
+    let Some(path) = pod_cgroup(cgroup) else { return };
     for dir in cgroup_dirs(&path) {
         let inner: Vec<PathBuf> = std::fs::read_dir(&dir)
             .into_iter()

@@ -1,8 +1,12 @@
 //! What the tests stand on: a directory, an image of busybox made here, and a runtime of each kind, if this machine can run it.
+mod containerd;
+
+use containerd::Containerd;
 use node::image::archive;
 use node::image::store::Images;
 use node::network::PodNetwork;
 use node::runtime::Runtime;
+use node::runtime::cri::Cri;
 use node::runtime::embedded::Embedded;
 use node::shim::protocol::Engine;
 use serde_json::json;
@@ -13,8 +17,12 @@ pub(crate) const IMAGE: &str = "localhost/busybox:exam";
 
 pub(crate) struct Ground {
     dir: tempfile::TempDir,
-    engine: Engine,
-    network: Arc<PodNetwork>,
+    kind: Kind,
+}
+
+enum Kind {
+    Embedded { engine: Engine, network: Arc<PodNetwork> },
+    Cri(Containerd),
 }
 
 #[allow(dead_code, reason = "each test file uses its part")]
@@ -30,6 +38,13 @@ impl Ground {
         Self::new(Engine::Oci, &format!("rx{}", std::process::id()))
     }
 
+    /// A containerd of the test's own.
+    pub(crate) async fn containerd() -> Result<Self, String> {
+        let dir = tempfile::tempdir().map_err(|why| why.to_string())?;
+        let kind = Kind::Cri(Containerd::start(dir.path()).await?);
+        Ok(Self { dir, kind })
+    }
+
     fn new(engine: Engine, bridge: &str) -> Result<Self, String> {
         let dir = tempfile::tempdir().map_err(|why| why.to_string())?;
         let archive_path = dir.path().join("busybox.tar");
@@ -38,7 +53,7 @@ impl Ground {
         archive::load(&images, &archive_path, None)?;
         let network = PodNetwork::new(dir.path(), &format!("exam{}", std::process::id()), bridge);
         network.set_range("10.244.200.0/24")?;
-        Ok(Self { dir, engine, network: Arc::new(network) })
+        Ok(Self { dir, kind: Kind::Embedded { engine, network: Arc::new(network) } })
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -49,19 +64,27 @@ impl Ground {
         IMAGE
     }
 
-    pub(crate) fn has_builtin(&self) -> bool {
-        true
+    /// A shim of ours is beside the pods, and the built-in image is here.
+    pub(crate) fn embedded(&self) -> bool {
+        matches!(self.kind, Kind::Embedded { .. })
     }
 
     pub(crate) async fn open(&self) -> Result<Box<dyn Runtime>, String> {
+        let (engine, network) = match &self.kind {
+            Kind::Embedded { engine, network } => (*engine, network.clone()),
+            Kind::Cri(containerd) => {
+                let made = Cri::open(&containerd.socket()).await;
+                return made.map(|runtime| Box::new(runtime) as Box<dyn Runtime>).map_err(|why| why.to_string());
+            }
+        };
         let images = Arc::new(Images::open(&self.dir.path().join("images"), &shim())?);
-        let made = Embedded::open(self.dir.path(), &shim(), self.engine, images, self.network.clone(), vec![]).await;
+        let made = Embedded::open(self.dir.path(), &shim(), engine, images, network, vec![]).await;
         made.map(|runtime| Box::new(runtime) as Box<dyn Runtime>).map_err(|why| why.to_string())
     }
 
     pub(crate) async fn clean(self) {
-        if self.engine == Engine::Oci {
-            self.network.purge().await;
+        if let Kind::Embedded { engine: Engine::Oci, network } = &self.kind {
+            network.purge().await;
         }
     }
 }
@@ -70,8 +93,18 @@ pub(crate) fn shim() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_rutter-shim"))
 }
 
+fn on_path(tool: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(tool).exists())
+}
+
 /// An OCI archive with busybox and its links, as a registry would hold it.
 pub(crate) fn busybox(path: &Path) -> Result<(), String> {
+    busybox_that(path, IMAGE, &["/bin/sh"])
+}
+
+/// The same under another name, with another command.
+fn busybox_that(path: &Path, name: &str, command: &[&str]) -> Result<(), String> {
     let binary = ["/bin/busybox", "/usr/bin/busybox"]
         .iter()
         .find(|path| Path::new(path).exists())
@@ -99,7 +132,7 @@ pub(crate) fn busybox(path: &Path) -> Result<(), String> {
     }
     let layer = layer.into_inner().map_err(|why| why.to_string())?;
     let digest = |bytes: &[u8]| node::image::digest_of(bytes);
-    let config = json!({"architecture": node::image::architecture(), "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": ["/bin/sh"]},
+    let config = json!({"architecture": node::image::architecture(), "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": command},
         "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]}})
     .to_string();
     let manifest = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -108,7 +141,7 @@ pub(crate) fn busybox(path: &Path) -> Result<(), String> {
     .to_string();
     let index = json!({"schemaVersion": 2, "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json",
         "digest": digest(manifest.as_bytes()), "size": manifest.len(), "platform": {"os": "linux", "architecture": node::image::architecture()},
-        "annotations": {"io.containerd.image.name": IMAGE}}]})
+        "annotations": {"io.containerd.image.name": name}}]})
     .to_string();
     let mut out = tar::Builder::new(std::fs::File::create(path).map_err(|why| why.to_string())?);
     let blob = |bytes: &[u8]| format!("blobs/sha256/{}", &digest(bytes)["sha256:".len()..]);
