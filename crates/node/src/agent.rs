@@ -16,6 +16,7 @@ mod work;
 use crate::image::store::Images;
 use crate::limits::{RECONNECT_WAIT_FIRST, RECONNECT_WAIT_MAX, WORDS_MAX};
 use crate::network::PodNetwork;
+use crate::runtime::cri::Cri;
 use crate::runtime::embedded::Embedded;
 use crate::runtime::{Runtime, process};
 use crate::service::Services;
@@ -291,7 +292,10 @@ async fn runtime(kept: &Kept, choice: &Choice, dir: &Path, binary: &Path) -> Res
 }
 
 async fn cri(socket: &Path) -> Result<Opened, String> {
-    Err(format!("{}: this build has no CRI client; choose --runtime oci or process", socket.display()))
+    let opened = Cri::open(socket)
+        .await
+        .map_err(|why| format!("{}: {why}; see that the runtime runs there", socket.display()))?;
+    Ok((Arc::new(opened), None))
 }
 
 fn services(node: &str, dir: &Path, network: bool) -> Arc<dyn Services> {

@@ -1,3 +1,4 @@
+//! Volumes over a directory of their own: what is made, refreshed, mounted and removed.
 use super::*;
 use serde_json::{Value, json};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};

@@ -145,8 +145,8 @@ fn well_formed(format: &str, text: &str) -> bool {
     match format {
         "date-time" => text.parse::<jiff::Timestamp>().is_ok(),
         "date" => text.parse::<jiff::civil::Date>().is_ok(),
-        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
-        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        "ipv4" => text.parse::<core::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<core::net::Ipv6Addr>().is_ok(),
         "byte" => crate::base64::decode(text).is_some(),
         _ => true,
     }
