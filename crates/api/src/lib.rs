@@ -18,6 +18,7 @@ pub mod object;
 pub mod openapi;
 pub mod patch;
 mod place;
+pub mod problem;
 pub mod quantity;
 pub mod record;
 pub mod report;

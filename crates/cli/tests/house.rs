@@ -196,7 +196,7 @@ fn every_file_says_what_it_is_for() {
 fn code_of(text: &str) -> String {
     let mut code = String::new();
     for line in text.lines() {
-        if line.starts_with("#[cfg(test)]") {
+        if line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test") {
             break;
         }
         code.push_str(line.split("//").next().unwrap_or_default());

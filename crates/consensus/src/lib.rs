@@ -7,6 +7,7 @@ mod change;
 mod checkpoint;
 mod compare;
 mod desk;
+mod entries;
 mod frame;
 mod gate;
 mod hashes;

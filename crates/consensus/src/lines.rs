@@ -1,6 +1,6 @@
 //! The log as people read it: line by line, as far back as it is retained. It changes nothing.
+use crate::entries::entry_of;
 use crate::limits::{LOG_LINES_MAX, READ_BYTES_MAX};
-use crate::log::entry_of;
 use crate::read::Unavailable;
 use crate::types::{MemberInfo, Payload};
 use api::command::Entry;

@@ -3,7 +3,8 @@
 mod writer;
 
 use crate::careless::Careless;
-use crate::frame::{payload_of, vote_bytes, vote_of};
+use crate::entries::entry_of;
+use crate::frame::{vote_bytes, vote_of};
 use crate::limits::{APPEND_BYTES_MAX, READ_BYTES_MAX};
 use crate::machine::Shelf;
 use crate::types::{Entry, LogId, Payload, Types, Vote, log_id, term_of};
@@ -98,16 +99,6 @@ fn frame_of(entry: Entry) -> Frame {
     };
     let (index, term) = (entry.log_id.index, term_of(&entry.log_id));
     Frame { index, term, leader: 0, time, kind, flags: 0, payload }
-}
-
-pub(crate) fn entry_of(frame: Frame) -> io::Result<Entry> {
-    let kind = match frame.kind {
-        Kind::Normal => 1,
-        Kind::Membership => 2,
-        _ => 0,
-    };
-    let payload = payload_of(kind, frame.time, frame.payload).map_err(io::Error::other)?;
-    Ok(Entry { log_id: log_id(frame.term, frame.index), payload })
 }
 
 fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {

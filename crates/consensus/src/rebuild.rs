@@ -1,7 +1,7 @@
 //! A state made anew from the log, where its checkpoint is lost and Raft would go on from behind it. Deleting what can be rebuilt
 //! costs time and nothing else. It reads the log and changes nothing.
+use crate::entries::entry_of;
 use crate::limits::READ_BYTES_MAX;
-use crate::log::entry_of;
 use crate::parcel::Parcel;
 use crate::types::{Payload, SnapshotMeta, StoredMembership};
 use api::record;

@@ -5,7 +5,7 @@ mod fill;
 pub mod node;
 mod prune;
 
-use crate::field::Problems;
+use crate::problem::Problems;
 use node::Node;
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Whether an object is what a structural schema allows, in the words of Kubernetes' OpenAPI validator. It changes nothing.
 use super::node::{Additional, Limits, Node, Unique};
-use crate::field::Problems;
+use crate::problem::Problems;
 use serde_json::Value;
 
 /// More problems than this are not told.

@@ -1,5 +1,5 @@
 //! One place of a structural schema, read from JSON. It never sees an object.
-use crate::field::Problems;
+use crate::problem::Problems;
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 use std::collections::BTreeMap;

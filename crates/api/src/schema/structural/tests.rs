@@ -1,6 +1,6 @@
 //! A structural schema over objects: what is pruned, what is filled in, what is refused.
 use super::Structural;
-use crate::field::Problems;
+use crate::problem::Problems;
 use serde_json::{Value, json};
 
 fn schema() -> Structural {
