@@ -3,9 +3,9 @@
 pub mod fields;
 mod pod;
 
-use crate::object::Uid;
 use crate::quantity;
 use crate::revision::Millis;
+use crate::uid::Uid;
 use serde_json::Value;
 
 /// What is read of an object in nanoseconds. All lists are sorted by key.

@@ -26,3 +26,4 @@ pub mod revision;
 pub mod schema;
 pub mod selector;
 pub mod status;
+pub mod uid;

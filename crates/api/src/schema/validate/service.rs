@@ -3,9 +3,9 @@ use super::labels;
 use super::words::{all, duplicate_shown, items, number, one_of, text};
 use crate::field::Problems;
 use crate::name;
+use core::net::IpAddr;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
