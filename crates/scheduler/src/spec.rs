@@ -92,7 +92,7 @@ mod tests {
             (json!({"key": "k", "operator": "Exists", "effect": "NoExecute"}), false),
             (json!({}), false),
         ] {
-            assert_eq!(tolerated(&[toleration.clone()], &taint), want, "{toleration}");
+            assert_eq!(tolerated(std::slice::from_ref(&toleration), &taint), want, "{toleration}");
         }
     }
 

@@ -47,7 +47,7 @@ proptest! {
                 versions.entry(event.object.key.clone()).or_default().push((event.revision, index));
             }
             if index as usize % every == 0 {
-                checkpoint.save(&state, Chain([index as u8; 16])).expect("saves");
+                checkpoint.save(&state, Chain([index as u8; 16]), b"note").expect("saves");
                 saved = state.clone();
             }
             if index as usize % (3 * every) == 0 {

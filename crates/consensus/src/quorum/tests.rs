@@ -93,7 +93,7 @@ async fn a_member_whose_disk_is_full_says_so_and_takes_no_part() {
     assert!(why.contains("full"), "{why}");
     assert!(matches!(quorum.submitter.submit(command(3), None).await, Err(SubmitError::Unavailable(_))));
     assert!(quorum.reader.linearizable().await.is_err());
-    assert_eq!(quorum.room.leadership().here, false);
+    assert!(!quorum.room.leadership().here);
     let answer = decode_answer(quorum.serve(2, encode_request(&Request::ReadIndex)).await).expect("a frame");
     assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
 }

@@ -163,7 +163,7 @@ fn quiet_topics_let_old_events_go() {
     let hub = Hub::default();
     let kept = hub.watch(interest("pods", "", "old", ""), Revision(0)).expect("in memory");
     let old = pod(1, "a", "old", "");
-    hub.publish(&[old.clone()], Revision(1));
+    hub.publish(std::slice::from_ref(&old), Revision(1));
     let events: Vec<_> = (2..RING_EVENTS_MAX as u64 + 10).map(|revision| pod(revision, "a", "x", "")).collect();
     hub.publish(&events, Revision(RING_EVENTS_MAX as u64 + 9));
     hub.publish(&[], Revision(RING_EVENTS_MAX as u64 + 9));
