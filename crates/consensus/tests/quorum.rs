@@ -251,6 +251,8 @@ async fn many_callers_at_once_are_batched_and_watched_without_a_gap() -> Test {
         task.await.expect("a client ends");
     }
     let entries = members[0].status().last - before;
+    // The other member has them all once it has caught up.
+    members[1].linearizable().await?;
     println!("640 commands in {entries} entries");
     assert!(entries < 640);
     let lines = members[1].log(before + 1, before + entries)?;
