@@ -185,7 +185,7 @@ async fn keep(mut running: Vec<Running>, say: &impl Fn(&str, String)) -> Result<
             break;
         }
         for each in &mut running {
-            if let Some(ended) = each.keep()? {
+            if let Some(ended) = each.keep() {
                 say("restart", ended);
             }
         }

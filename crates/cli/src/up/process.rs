@@ -56,18 +56,25 @@ impl Running {
     }
 
     /// Starts it again if it has ended and waited its turn; says how it ended.
-    pub(crate) fn keep(&mut self) -> Result<Option<String>, Failure> {
-        let Some(ended) = self.ended() else { return Ok(None) };
+    pub(crate) fn keep(&mut self) -> Option<String> {
+        let ended = self.ended()?;
         let lived = rt::now().since(self.started);
         if lived > RESTART_FORGET {
             self.wait = RESTART_MIN;
         }
         if lived < self.wait {
-            return Ok(None);
+            return None;
         }
-        self.again()?;
+        let again = self.again();
         self.wait = (self.wait * 2).min(RESTART_MAX);
-        Ok(Some(ended))
+        match again {
+            Ok(()) => Some(ended),
+            Err(why) => {
+                // The others go on; this one is tried again after the wait.
+                self.started = rt::now();
+                Some(format!("{ended}; {why}"))
+            }
+        }
     }
 
     /// Asks it to stop, and waits until it has.
