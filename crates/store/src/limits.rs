@@ -14,6 +14,8 @@ pub const SEGMENT_INDEXES_MAX: usize = 64;
 pub const READ_BYTES: usize = 1024 * 1024;
 /// Events kept in memory for watchers.
 pub const RING_EVENTS_MAX: usize = 65_536;
+/// ... and the bytes of the objects they brought: large objects push out earlier ones.
+pub const RING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Topics that each publishing relieves of events which the ring of all has dropped.
 pub const TOPICS_SWEPT: usize = 4;
 /// Bytes of one block of a snapshot: the largest object, its facet, and a full block before it.

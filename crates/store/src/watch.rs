@@ -1,6 +1,6 @@
 //! Who is told of a change. Watchers of one interest share a topic: a ring of the events it wants. A change costs what it matters
 //! to; a slow watcher costs a cursor, never a queue. It knows wakers, not a runtime, and never keeps the writer waiting on a reader.
-use crate::limits::{RING_EVENTS_MAX, TOPICS_SWEPT};
+use crate::limits::{RING_BYTES_MAX, RING_EVENTS_MAX, TOPICS_SWEPT};
 use api::event::Event;
 use api::object::Object;
 use api::revision::Revision;
@@ -105,9 +105,25 @@ struct Ring {
     /// It holds every event after this revision.
     after: Revision,
     events: VecDeque<Arc<Event>>,
+    /// Of the objects that the events brought; what they replaced, an earlier event brought.
+    bytes: usize,
 }
 
 impl Ring {
+    fn from(after: Revision) -> Self {
+        Self { after, ..Self::default() }
+    }
+
+    fn push(&mut self, event: Arc<Event>) {
+        self.bytes += event.object.bytes.len();
+        self.events.push_back(event);
+    }
+
+    fn push_before(&mut self, event: Arc<Event>) {
+        self.bytes += event.object.bytes.len();
+        self.events.push_front(event);
+    }
+
     fn after(&self, revision: Revision) -> impl DoubleEndedIterator<Item = &Arc<Event>> {
         self.events.range(self.events.partition_point(|event| event.revision <= revision)..)
     }
@@ -115,6 +131,7 @@ impl Ring {
     fn drop_while(&mut self, mut gone: impl FnMut(&Self) -> bool) {
         while gone(self) {
             let Some(event) = self.events.pop_front() else { return };
+            self.bytes -= event.object.bytes.len();
             self.after = event.revision;
         }
     }
@@ -165,11 +182,13 @@ impl Hub {
         let events_max = registry.events_max;
         let mut woken = Vec::new();
         for event in events {
-            registry.recent.events.push_back(event.clone());
-            registry.recent.drop_while(|ring| ring.events.len() > events_max);
+            registry.recent.push(event.clone());
+            registry.recent.drop_while(|ring| {
+                ring.events.len() > events_max || (ring.bytes > RING_BYTES_MAX && ring.events.len() > 1)
+            });
             for topic in registry.topics_of(event) {
                 let mut state = lock(&topic.state);
-                state.ring.events.push_back(event.clone());
+                state.ring.push(event.clone());
                 state.ring.drop_up_to(registry.recent.after);
                 woken.extend(std::mem::take(&mut state.waiting).into_values());
             }
@@ -183,11 +202,11 @@ impl Hub {
     /// The state has jumped to `revision` without events (a snapshot was installed): every watcher before it is behind.
     pub fn skip_to(&self, revision: Revision) {
         let mut registry = lock(&self.shared.registry);
-        registry.recent = Ring { after: revision, events: VecDeque::new() };
+        registry.recent = Ring::from(revision);
         let mut woken = Vec::new();
         for topic in registry.topics.values() {
             let mut state = lock(&topic.state);
-            state.ring = Ring { after: revision, events: VecDeque::new() };
+            state.ring = Ring::from(revision);
             woken.extend(std::mem::take(&mut state.waiting).into_values());
         }
         self.shared.newest.store(revision.0, Ordering::Release);
@@ -219,7 +238,7 @@ impl Registry {
         let topic = self.topics.get(interest).cloned().unwrap_or_else(|| {
             *self.shapes.entry(Shape::of(interest)).or_insert(0) += 1;
             let newest = self.recent.events.back().map_or(self.recent.after, |event| event.revision);
-            let ring = Ring { after: newest.max(from), events: VecDeque::new() };
+            let ring = Ring::from(newest.max(from));
             let topic = Arc::new(Topic { state: Mutex::new(TopicState { ring, ..TopicState::default() }) });
             self.topics.insert(interest.clone(), topic.clone());
             topic
@@ -231,7 +250,7 @@ impl Registry {
             let end = state.ring.after;
             let lacking = self.recent.after(from).take_while(|event| event.revision <= end);
             let lacking: Vec<_> = lacking.filter(|event| interest.wants(event)).cloned().collect();
-            lacking.into_iter().rev().for_each(|event| state.ring.events.push_front(event));
+            lacking.into_iter().rev().for_each(|event| state.ring.push_before(event));
             state.ring.after = from;
         }
         drop(state);

@@ -202,3 +202,19 @@ fn no_wake_is_lost_between_threads() {
         }
     });
 }
+
+#[test]
+fn large_objects_push_out_earlier_ones() {
+    let hub = Hub::starting_at(Revision(0));
+    let large = |revision: u64| {
+        let object = object("configmaps", "n", "x", "", revision);
+        let bytes = bytes::Bytes::from(vec![0; RING_BYTES_MAX / 4]);
+        event(revision, Arc::new(Object { bytes, ..(*object).clone() }), None)
+    };
+    for revision in 1..=9 {
+        hub.publish(&[large(revision)], Revision(revision));
+    }
+    // Four of them fill it; who was there before reads on from the log.
+    assert!(hub.watch(Interest::default(), Revision(5)).is_ok());
+    assert_eq!(hub.watch(Interest::default(), Revision(4)).map(|_| ()), Err(Behind { oldest: Revision(5) }));
+}
