@@ -164,7 +164,7 @@ pub(crate) async fn stopped() {
 /// Rooms speak through `tracing`; it goes to standard error, in the width that `RUTTER_LOG` asks for (`info` by itself).
 fn listen_to_rooms() {
     let filter =
-        tracing_subscriber::EnvFilter::try_from_env("RUTTER_LOG").unwrap_or_else(|_| "info,openraft=warn".into());
+        tracing_subscriber::EnvFilter::try_from_env("RUTTER_LOG").unwrap_or_else(|_| "info,openraft=error".into());
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,4 +1,4 @@
-//! Whole clusters: each class of fault alone, and a planted fault found.
+//! A whole cluster without faults. Storms, and faults planted on purpose, are in `tests/sweep.rs`.
 use super::*;
 
 fn quiet(seed: u64) -> Scenario {
