@@ -31,6 +31,8 @@ pub(crate) const ELECTION_MS: (u64, u64) = (150, 300);
 pub(crate) const APPEND_ENTRIES_MAX: u64 = 512;
 /// Appends on their way to one follower at once.
 pub(crate) const APPENDS_IN_FLIGHT_MAX: usize = 8;
+/// Lanes of appends that are known at once, of all members.
+pub(crate) const LANES_MAX: usize = 1_024;
 /// How long an append waits for one that it has overtaken.
 pub(crate) const LANE_WAIT_MAX: Duration = Duration::from_millis(200);
 /// Bytes of entries in one append to a follower, unless one entry alone is larger.

@@ -1,5 +1,6 @@
 //! The other members as openraft and the rest of this crate call them: requests as frames over the transport.
 use crate::frame::{Answer, Append, Ballot, Malformed, Request, decode_answer, encode_request};
+use crate::lane;
 use crate::limits::{APPEND_WAIT_MAX, APPENDS_IN_FLIGHT_MAX, SNAPSHOT_CHUNK_WAIT_MAX};
 use crate::parcel::Parcel;
 use crate::transport::{Transport, TransportError};
@@ -18,6 +19,7 @@ use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -57,11 +59,13 @@ pub(crate) struct Peers {
     known: Arc<Mutex<BTreeMap<u64, MemberInfo>>>,
     /// Bytes of a snapshot in one message.
     part_bytes: usize,
+    /// How many clients were made.
+    clients: Arc<AtomicU64>,
 }
 
 impl Peers {
     pub(crate) fn new(transport: Arc<dyn Transport>, part_bytes: usize) -> Self {
-        Self { transport, known: Arc::default(), part_bytes }
+        Self { transport, known: Arc::default(), part_bytes, clients: Arc::default() }
     }
 
     /// Takes note of who is a member now.
@@ -105,7 +109,8 @@ impl RaftNetworkFactory<Types> for Peers {
     type Network = Peer;
 
     async fn new_client(&mut self, _: u64, info: &MemberInfo) -> Peer {
-        Peer { peers: self.clone(), info: info.clone() }
+        let client = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
+        Peer { peers: self.clone(), info: info.clone(), client, lanes: 0 }
     }
 }
 
@@ -113,6 +118,10 @@ impl RaftNetworkFactory<Types> for Peers {
 pub(crate) struct Peer {
     peers: Peers,
     info: MemberInfo,
+    /// Which of this member's clients it is.
+    client: u64,
+    /// How many lanes of appends it has begun.
+    lanes: u64,
 }
 
 type Failure = RPCError<Types>;
@@ -188,7 +197,7 @@ fn append(
         entries: rpc.entries,
     };
     async move {
-        let peer = Peer { peers, info };
+        let peer = Peer { peers, info, client: 0, lanes: 0 };
         match peer.ask(&Request::Append(append), limit).await? {
             Answer::Appended => Ok(AppendEntriesResponse::Success),
             Answer::AppendedPart(last) => Ok(AppendEntriesResponse::PartialSuccess(last)),
@@ -221,7 +230,9 @@ impl RaftNetworkV2<Types> for Peer {
         S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
     {
         let (peers, info) = (self.peers.clone(), self.info.clone());
-        let lane = rt::random().max(1);
+        // Counted up, so that what comes late of a lane that was given up cannot be taken for a new one.
+        self.lanes += 1;
+        let lane = lane::number(self.client, self.lanes);
         let mut turn = 0;
         let answers = input.map(move |rpc| {
             let previous = rpc.prev_log_id;

@@ -111,14 +111,15 @@ impl Server {
             entries: append.entries,
             leader_commit: append.committed,
         };
-        let (lane, turn) = (append.lane, append.turn);
-        if lane != 0 && !self.lanes.wait(from, lane, turn).await {
+        let (lane, turn) = ((append.vote.leader_id.term, append.lane), append.turn);
+        let ordered = append.lane != 0;
+        if ordered && !self.lanes.wait(from, lane, turn).await {
             return refused("an append before this one did not arrive");
         }
         let mut appending = Box::pin(self.raft.append_entries(rpc));
         // The first poll hands it to Raft; then the next may follow, long before this one is on the disk.
         let first = appending.as_mut().now_or_never();
-        if lane != 0 {
+        if ordered {
             self.lanes.passed(from, lane, turn);
         }
         let appended = match first {
