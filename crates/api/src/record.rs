@@ -102,11 +102,10 @@ impl std::error::Error for RecordError {}
 pub fn encode(entry: &Entry) -> Result<Bytes, RecordError> {
     let v1 =
         EntryV1 { time: entry.time.0, epoch: entry.epoch, commands: entry.commands.iter().map(command_v1).collect() };
-    let archive = rkyv::to_bytes::<rancor::Error>(&v1).map_err(|why| RecordError::Damaged(why.to_string()))?;
-    let mut bytes = Vec::with_capacity(archive.len() + 1);
+    let mut bytes = Vec::with_capacity(entry.commands.iter().map(size).sum());
     bytes.push(VERSION);
-    bytes.extend_from_slice(&archive);
-    Ok(bytes.into())
+    let bytes = rkyv::api::high::to_bytes_in::<_, rancor::Error>(&v1, bytes);
+    bytes.map(Bytes::from).map_err(|why| RecordError::Damaged(why.to_string()))
 }
 
 /// The entry that `bytes` hold.
@@ -122,6 +121,17 @@ pub fn decode(bytes: &[u8]) -> Result<Entry, RecordError> {
     let v1 = rkyv::from_bytes::<EntryV1, rancor::Error>(archive).map_err(damaged)?;
     let commands = v1.commands.into_iter().map(command).collect::<Result<_, _>>()?;
     Ok(Entry { time: Millis(v1.time), epoch: v1.epoch, commands })
+}
+
+/// About how many bytes a command takes in a record.
+fn size(command: &Command) -> usize {
+    const COMMAND: usize = 256;
+    const WRITE: usize = 512;
+    let texts = command.writes.iter().map(|write| match &write.change {
+        Change::Put(body) => WRITE + body.text.len(),
+        Change::Delete => WRITE,
+    });
+    COMMAND + texts.sum::<usize>()
 }
 
 /// A facet alone, as snapshots and checkpoints keep it.

@@ -26,7 +26,7 @@ pub async fn submit(
     writes: Vec<Write>,
 ) -> Result<Result<Vec<Arc<Object>>, Refused>, Status> {
     let command = Command {
-        id: CommandId(rt::random_u128()),
+        id: CommandId(rt::unique()),
         actor: call.user.name.clone(),
         agent: call.agent().into(),
         cause: Revision(0),

@@ -19,6 +19,9 @@ use clap::Parser;
 use failure::{Failure, Output};
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A Kubernetes-compatible cluster manager whose whole life is one replicated event log.
 #[derive(Debug, Parser)]
 #[command(name = "rutter", version, arg_required_else_help = true)]

@@ -8,7 +8,7 @@ pub(crate) const COMMAND_BYTES_MAX: usize = api::limits::ENTRY_BYTES_MAX - 64 * 
 /// Bytes of commands put into one entry, unless one command alone is larger.
 pub(crate) const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Entries (or forwarded batches) on their way at once; what comes meanwhile is batched.
-pub(crate) const BATCHES_IN_FLIGHT_MAX: usize = 4;
+pub(crate) const BATCHES_IN_FLIGHT_MAX: usize = 2;
 /// How long `submit` tries again with the same id before it gives up.
 pub(crate) const SUBMIT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a linearizable read waits for a leader and for its own view to catch up.

@@ -100,7 +100,7 @@ async fn tick(member: &Member, term: u64) {
 }
 
 fn command(actor: Box<str>, agent: Box<str>, cause: Revision, read: Revision, draft: Draft) -> Command {
-    let id = CommandId(rt::random_u128());
+    let id = CommandId(rt::unique());
     Command { id, actor, agent, cause, read, note: draft.note.into(), writes: draft.writes }
 }
 

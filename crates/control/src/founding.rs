@@ -69,7 +69,7 @@ impl Founding {
             return;
         }
         let command = Command {
-            id: CommandId(rt::random_u128()),
+            id: CommandId(rt::unique()),
             actor: MEMBER_ACTOR.into(),
             agent: "members".into(),
             cause: Revision(0),
@@ -136,7 +136,7 @@ mod tests {
 
     async fn write(member: &Member, writes: Vec<Write>) {
         let (actor, agent, note) = ("test".into(), "test".into(), "".into());
-        let (cause, read, id) = (Revision(0), Revision(0), CommandId(rt::random_u128()));
+        let (cause, read, id) = (Revision(0), Revision(0), CommandId(rt::unique()));
         member.submit(Command { id, actor, agent, cause, read, note, writes }).await.expect("it is written");
     }
 

@@ -14,7 +14,7 @@ pub(crate) async fn submit(
     read: Revision,
     writes: Vec<Write>,
 ) -> Result<Outcome, SubmitError> {
-    let id = CommandId(rt::random_u128());
+    let id = CommandId(rt::unique());
     let (actor, agent) = (actor.into(), agent.into());
     member.submit(Command { id, actor, agent, cause: Revision(0), read, note: "".into(), writes }).await
 }

@@ -27,7 +27,7 @@ async fn put(member: &Member, name: &str, data: Value) -> Revision {
     let writes = vec![Write { key: key(name), condition, change: map(name, data) }];
     let (actor, agent, note) = ("test".into(), "test".into(), "".into());
     let (cause, read) = (Revision(0), Revision(0));
-    let command = Command { id: CommandId(rt::random_u128()), actor, agent, cause, read, note, writes };
+    let command = Command { id: CommandId(rt::unique()), actor, agent, cause, read, note, writes };
     match member.submit(command).await {
         Ok(Outcome::Done { last, .. }) => last,
         other => panic!("{other:?}"),

@@ -31,7 +31,7 @@ async fn put(member: &Member, resource: &str, value: Value) -> Key {
 async fn write(member: &Member, write: Write) {
     let (actor, agent, note) = ("test".into(), "test".into(), "".into());
     let (cause, read, writes) = (Revision(0), Revision(0), vec![write]);
-    let command = Command { id: CommandId(rt::random_u128()), actor, agent, cause, read, note, writes };
+    let command = Command { id: CommandId(rt::unique()), actor, agent, cause, read, note, writes };
     member.submit(command).await.expect("written");
 }
 

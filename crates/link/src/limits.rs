@@ -26,3 +26,5 @@ pub const SERVER_DAYS: u64 = 825;
 pub const TOKEN_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Bytes of a name that may stand in a certificate.
 pub const NAME_BYTES_MAX: usize = 63;
+/// The largest datagram that is tried, where the network carries it: an Ethernet jumbo frame without the heads of IP and UDP.
+pub(crate) const DATAGRAM_BYTES_MAX: u16 = 9_000 - 28;

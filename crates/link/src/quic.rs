@@ -2,12 +2,13 @@
 use crate::authority::{Identity, Pin};
 use crate::error::LinkError;
 use crate::limits::{
-    CONNECT_MAX, IDLE_MAX, KEEP_ALIVE, MEMBER_STREAMS_MAX, NODE_STREAMS_MAX, SESSION_WINDOW_BYTES, STREAM_WINDOW_BYTES,
+    CONNECT_MAX, DATAGRAM_BYTES_MAX, IDLE_MAX, KEEP_ALIVE, MEMBER_STREAMS_MAX, NODE_STREAMS_MAX, SESSION_WINDOW_BYTES,
+    STREAM_WINDOW_BYTES,
 };
 use crate::peer::Peer;
 use crate::session::{Doing, Reader, Session, Wire, Writer};
 use crate::tls;
-use quinn::{ClientConfig, ConnectionError, ServerConfig, TransportConfig, VarInt};
+use quinn::{ClientConfig, ConnectionError, EndpointConfig, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
 use rustls_pki_types::CertificateDer;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -33,7 +34,11 @@ impl Endpoint {
         let mut config = ServerConfig::with_crypto(Arc::new(tls::server(identity)?));
         config.transport_config(Arc::new(transport(NODE_STREAMS_MAX, false)?));
         let bind = |why: std::io::Error| LinkError::Bind { address: address.to_string(), why: why.to_string() };
-        let quinn = quinn::Endpoint::server(config, address).map_err(bind)?;
+        let mut endpoint = EndpointConfig::default();
+        let _ = endpoint.max_udp_payload_size(DATAGRAM_BYTES_MAX).map_err(|why| bind(std::io::Error::other(why)))?;
+        let runtime = quinn::default_runtime().ok_or_else(|| bind(std::io::Error::other("no tokio runtime")))?;
+        let socket = std::net::UdpSocket::bind(address).map_err(bind)?;
+        let quinn = quinn::Endpoint::new(endpoint, Some(config), socket, runtime).map_err(bind)?;
         Ok(Self { quinn, client: client(tls::client(identity)?)? })
     }
 
@@ -218,5 +223,8 @@ fn transport(streams: u32, keep_alive: bool) -> Result<TransportConfig, LinkErro
     config.receive_window(VarInt::from_u32(SESSION_WINDOW_BYTES));
     config.send_window(u64::from(SESSION_WINDOW_BYTES));
     config.datagram_receive_buffer_size(None);
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(DATAGRAM_BYTES_MAX);
+    config.mtu_discovery_config(Some(discovery));
     Ok(config)
 }

@@ -56,7 +56,7 @@ fn command_once(
     }
     let outcome = match check(state, command) {
         Err((write, refusal)) => Outcome::Refused { write, refusal },
-        Ok(()) => perform(state, index, number, command, events),
+        Ok(befores) => perform(state, (index, number), command, befores, events),
     };
     let kept = match &outcome {
         Outcome::Done { first, last, .. } => Kept::Done { first: *first, last: *last },
@@ -66,10 +66,12 @@ fn command_once(
     outcome
 }
 
-fn check(state: &State, command: &Command) -> Result<(), (u32, Refusal)> {
+/// What stands now where the command writes, or the first write that may not be.
+fn check(state: &State, command: &Command) -> Result<Vec<Option<Arc<Object>>>, (u32, Refusal)> {
     let mut seen = BTreeSet::new();
+    let mut befores = Vec::with_capacity(command.writes.len());
     for (number, write) in (0..).zip(&command.writes) {
-        if !seen.insert(&write.key) {
+        if command.writes.len() > 1 && !seen.insert(&write.key) {
             return Err((number, Refusal::Malformed("one command writes one key twice".into())));
         }
         let current = state.view.get_key(&write.key);
@@ -84,15 +86,22 @@ fn check(state: &State, command: &Command) -> Result<(), (u32, Refusal)> {
         if let Some(refusal) = refusal {
             return Err((number, refusal));
         }
+        befores.push(current.cloned());
     }
-    Ok(())
+    Ok(befores)
 }
 
-fn perform(state: &mut State, index: u64, number: usize, command: &Command, events: &mut Vec<Arc<Event>>) -> Outcome {
+/// Does what `check` has allowed. `befores` stays true meanwhile, for no two writes of a command have one key.
+fn perform(
+    state: &mut State,
+    (index, number): (u64, usize),
+    command: &Command,
+    befores: Vec<Option<Arc<Object>>>,
+    events: &mut Vec<Arc<Event>>,
+) -> Outcome {
     let first = state.view.revision.next();
     let mut objects = Vec::with_capacity(command.writes.len());
-    for (position, write) in command.writes.iter().enumerate() {
-        let before = state.view.get_key(&write.key).cloned();
+    for ((position, write), before) in command.writes.iter().enumerate().zip(befores) {
         if let Some(before) = &before
             && unchanged(before, write)
         {
@@ -106,7 +115,7 @@ fn perform(state: &mut State, index: u64, number: usize, command: &Command, even
                 let (uid, created) = before.as_ref().map_or(born, |before| (before.uid, before.created));
                 let key = before.as_ref().map_or_else(|| state.shared(&write.key), |before| before.key.clone());
                 let object = Arc::new(body.join(key, uid, created, revision));
-                state.insert(object.clone());
+                state.insert(object.clone(), before.as_ref());
                 (if before.is_some() { Act::Modified } else { Act::Added }, object)
             }
             Change::Delete => {

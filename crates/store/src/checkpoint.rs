@@ -132,7 +132,7 @@ impl Checkpoint {
             let object = at_rest::object(&mut parts)?;
             parts.end()?;
             let key = state.shared(&object.key);
-            state.insert(Arc::new(Object { key, ..object }));
+            state.insert(Arc::new(Object { key, ..object }), None);
         }
         for item in self.database.iterator(IteratorMode::From(b"k", Direction::Forward)) {
             let (key, value) = item?;

@@ -34,3 +34,5 @@ pub const DIFFERENCES_MAX: usize = 16;
 pub const CHECKPOINT_BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of RocksDB's block cache, and of each of its write buffers.
 pub const CHECKPOINT_CACHE_BYTES: usize = 8 * 1024 * 1024;
+/// A batch's memory is kept for the next up to this size.
+pub const SPARE_BYTES_MAX: usize = 4 << 20;

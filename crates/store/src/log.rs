@@ -219,6 +219,7 @@ impl Log {
                 self.reader.ledger().failed = Some(why.clone());
                 return Err(why);
             }
+            self.reader.ledger().reuse(batch.bytes);
             left -= 1;
         }
         Ok(())

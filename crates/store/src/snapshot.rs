@@ -133,9 +133,12 @@ pub fn read(input: &mut dyn Read) -> Result<(State, Chain), SnapshotError> {
     read_items(input, objects, &mut |parts| {
         let object = at_rest::object(parts)?;
         let key = state.shared(&object.key);
-        state.insert(Arc::new(api::object::Object { key, ..object }));
+        state.insert(Arc::new(api::object::Object { key, ..object }), None);
         Ok(())
     })?;
+    if state.view.all().count() as u64 != objects {
+        return Err(SnapshotError::Damaged("one object twice"));
+    }
     read_items(input, outcomes, &mut |parts| {
         let id = CommandId(parts.u128()?);
         state.outcomes.keep(id, at_rest::kept(parts)?);

@@ -1,5 +1,5 @@
 //! What the fold changes: the newest view, and the outcomes kept for retries. One writer holds it; readers get its views.
-use crate::view::{INDEXED_FIELDS, View, place};
+use crate::view::{INDEXED_FIELDS, Kind, View, place};
 use api::command::{CommandId, Refusal};
 use api::key::Key;
 use api::limits::OUTCOMES_KEPT;
@@ -57,28 +57,36 @@ impl State {
         Key { resource: resource.clone(), namespace: namespace.clone(), name: key.name.clone() }
     }
 
-    pub(crate) fn insert(&mut self, object: Arc<Object>) {
-        let old = self.remove_from_indexes(&object);
+    /// Puts `object` where `before` stands, or where nothing does.
+    pub(crate) fn insert(&mut self, object: Arc<Object>, before: Option<&Arc<Object>>) {
+        if let Some(before) = before {
+            self.remove_from_indexes(before);
+        }
         let view = &mut self.view;
         view.hash = view.hash.with(&object);
         for owner in &object.facet.owners {
             view.owned.insert((api::object::Uid(owner.uid), object.key.clone()), ());
         }
-        let kind = view.kinds.entry(object.key.resource.clone()).or_default();
+        if !view.kinds.contains_key(&*object.key.resource) {
+            view.kinds.insert(object.key.resource.clone(), Kind::default());
+        }
+        let Some(kind) = view.kinds.get_mut(&*object.key.resource) else { return };
         let at: Arc<str> = place(&object.key.namespace, &object.key.name).into();
         for (path, value) in indexed(&object) {
             kind.fields.insert((path.into(), value.into(), at.clone()), ());
         }
-        if !old {
-            *kind.counts.entry(object.key.namespace.clone()).or_insert(0) += 1;
+        if before.is_none() {
+            match kind.counts.get_mut(&*object.key.namespace) {
+                Some(count) => *count += 1,
+                None => drop(kind.counts.insert(object.key.namespace.clone(), 1)),
+            }
         }
         kind.objects.insert(at, object);
     }
 
+    /// Takes `object` away, which is there.
     pub(crate) fn remove(&mut self, object: &Arc<Object>) {
-        if !self.remove_from_indexes(object) {
-            return;
-        }
+        self.remove_from_indexes(object);
         if let Some(kind) = self.view.kinds.get_mut(&*object.key.resource) {
             kind.objects.remove(place(&object.key.namespace, &object.key.name).as_str());
             let count = kind.counts.get(&object.key.namespace).copied().unwrap_or(0);
@@ -94,21 +102,21 @@ impl State {
         }
     }
 
-    /// Takes the present holder of this key out of hash and indexes; false if there is none.
-    fn remove_from_indexes(&mut self, object: &Object) -> bool {
+    /// Takes `old`, which is there, out of hash and indexes.
+    fn remove_from_indexes(&mut self, old: &Object) {
         let view = &mut self.view;
-        let at = place(&object.key.namespace, &object.key.name);
-        let Some(kind) = view.kinds.get_mut(&*object.key.resource) else { return false };
-        let Some(old) = kind.objects.get(at.as_str()).cloned() else { return false };
-        let at: Arc<str> = at.into();
-        for (path, value) in indexed(&old) {
-            kind.fields.remove(&(path.into(), value.into(), at.clone()));
+        if let Some(kind) = view.kinds.get_mut(&*old.key.resource)
+            && indexed(old).next().is_some()
+        {
+            let at: Arc<str> = place(&old.key.namespace, &old.key.name).into();
+            for (path, value) in indexed(old) {
+                kind.fields.remove(&(path.into(), value.into(), at.clone()));
+            }
         }
         for owner in &old.facet.owners {
             view.owned.remove(&(api::object::Uid(owner.uid), old.key.clone()));
         }
-        view.hash = view.hash.without(&old);
-        true
+        view.hash = view.hash.without(old);
     }
 }
 

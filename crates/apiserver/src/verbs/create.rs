@@ -105,7 +105,7 @@ fn dry_run(call: &Call, view: &Arc<View>, mut value: Value, prefix: &str) -> Res
         return Err(Status::already_exists(&call.kind.group, &call.kind.plural, name));
     }
     service::claim(call, view, None, &mut value)?;
-    value["metadata"]["uid"] = api::object::Uid(rt::random_u128()).to_string().into();
+    value["metadata"]["uid"] = api::object::Uid(rt::unique()).to_string().into();
     value["metadata"]["creationTimestamp"] = api::revision::Millis(rt::wall()).rfc3339().into();
     shape::answer(call, 201, &value)
 }

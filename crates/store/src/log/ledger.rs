@@ -1,6 +1,6 @@
 //! What the log knows of itself in memory: its segments, its last entry and marks, recent entries, and the batches not yet written.
 //! It touches no disk.
-use crate::limits::SEGMENT_INDEXES_MAX;
+use crate::limits::{SEGMENT_INDEXES_MAX, SPARE_BYTES_MAX};
 use crate::log::error::LogError;
 use crate::log::frame::{self, ALIGN, Chain, Frame, Head, Kind, Position};
 use crate::log::segment::{Opening, close};
@@ -81,6 +81,8 @@ pub(crate) struct Ledger {
     pub(crate) recent: BTreeMap<u64, Recent>,
     recent_bytes: usize,
     pub(crate) pending: VecDeque<Batch>,
+    /// Memory of a batch that is written, for the next.
+    spare: Vec<u8>,
     pub(crate) failed: Option<LogError>,
     clock: u64,
 }
@@ -97,7 +99,8 @@ impl Ledger {
         if apart || self.pending.is_empty() {
             let opening = Opening { gap: false, ..self.now.clone() };
             self.now.batch += 1;
-            self.pending.push_back(Batch { opening, bytes: Vec::new(), frames: 0, operations: Vec::new() });
+            let bytes = std::mem::take(&mut self.spare);
+            self.pending.push_back(Batch { opening, bytes, frames: 0, operations: Vec::new() });
         }
         self.pending.back_mut().expect("a batch was just begun if there was none")
     }
@@ -180,6 +183,14 @@ impl Ledger {
         head.batch = batch.opening.batch;
         close(&mut batch.bytes, &head, batch.frames);
         Some(batch)
+    }
+
+    /// Takes back the memory of a batch that is written.
+    pub(crate) fn reuse(&mut self, mut bytes: Vec<u8>) {
+        if bytes.capacity() <= SPARE_BYTES_MAX {
+            bytes.clear();
+            self.spare = bytes;
+        }
     }
 
     /// Notes that `batch` is durable at `offset` of the last segment.
