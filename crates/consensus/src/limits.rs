@@ -24,9 +24,9 @@ pub(crate) const APPEND_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Heartbeats of the leader, milliseconds.
 pub(crate) const HEARTBEAT_MS: u64 = 50;
-/// A follower that hears nothing for this long stands for election, milliseconds. With one round of
-/// pre-vote, one of votes and one blank entry, writing goes on again within 500 ms.
-pub(crate) const ELECTION_MS: (u64, u64) = (150, 300);
+/// A follower that hears nothing for the greater of these, and then for a time between them, stands for election, milliseconds.
+/// With one round of pre-vote, one of votes and one blank entry, writing goes on again within 500 ms.
+pub(crate) const ELECTION_MS: (u64, u64) = (120, 220);
 /// Entries in one append to a follower.
 pub(crate) const APPEND_ENTRIES_MAX: u64 = 512;
 /// Appends on their way to one follower at once.

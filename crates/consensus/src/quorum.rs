@@ -140,6 +140,8 @@ impl Quorum {
         let peers = Peers::new(transport, tuning.snapshot_part_bytes);
         let raft = Raft::new(info.id, Arc::new(config), peers.clone(), log.clone(), machine).await;
         let raft = raft.map_err(|why| StartError::Raft(why.to_string()))?;
+        // Raft answers once it has told its metrics: from here on it is known who the members are.
+        raft.is_initialized().await.map_err(|why| StartError::Raft(why.to_string()))?;
         let submitter = Submitter::start(info.id, room.clone(), raft.clone(), peers.clone());
         let reader = Reader::start(room.clone(), raft.clone(), peers.clone());
         rt::spawn("leadership", follow(info.id, room.clone(), raft.clone(), peers.clone()));

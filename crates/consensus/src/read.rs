@@ -102,11 +102,14 @@ async fn round(room: &Room, raft: &Raft, peers: &Peers) -> Result<u64, String> {
             }
         }
         None => Err("there is no leader".into()),
-        Some(leader) => match peers.ask_id(leader, &Request::ReadIndex, READ_ROUND_MAX).await {
-            Ok(Answer::ReadIndex { index }) => Ok(index),
-            Ok(Answer::NotTaken(why) | Answer::Refused(why)) => Err(why),
-            Ok(_) => Err("the leader answered something else".into()),
-            Err(why) => Err(why.to_string()),
-        },
+        Some(leader) => {
+            let answer = room.while_led(lead, peers.ask_id(leader, &Request::ReadIndex, READ_ROUND_MAX)).await;
+            match answer.ok_or("the leader was lost")? {
+                Ok(Answer::ReadIndex { index }) => Ok(index),
+                Ok(Answer::NotTaken(why) | Answer::Refused(why)) => Err(why),
+                Ok(_) => Err("the leader answered something else".into()),
+                Err(why) => Err(why.to_string()),
+            }
+        }
     }
 }

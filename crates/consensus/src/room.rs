@@ -3,7 +3,8 @@ use crate::desk::Desk;
 use crate::gate::Gate;
 use crate::hashes::Hashes;
 use crate::runtime::{WatchReceiver, WatchSender, watch_channel};
-use openraft_rt::WatchSender as _;
+use futures::future::{Either, select};
+use openraft_rt::{WatchReceiver as _, WatchSender as _};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::history::History;
@@ -129,6 +130,19 @@ impl Room {
 
     pub(crate) fn leadership(&self) -> Leadership {
         *self.leadership.borrow_watched()
+    }
+
+    /// `work`, unless it takes longer than `lead` lasts: what was asked of a leader that is gone is not waited for.
+    pub(crate) async fn while_led<T>(&self, lead: Leadership, work: impl Future<Output = T>) -> Option<T> {
+        let mut leaderships = self.leaderships();
+        let over = async {
+            let same = |now: &Leadership| (now.term, now.leader) == (lead.term, lead.leader);
+            while same(&leaderships.borrow_and_update()) && leaderships.changed().await.is_ok() {}
+        };
+        match select(Box::pin(work), Box::pin(over)).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
     }
 
     pub(crate) fn leaderships(&self) -> WatchReceiver<Leadership> {

@@ -7,7 +7,7 @@ use crate::limits::{
 };
 use crate::machine::Raft;
 use crate::peers::Peers;
-use crate::room::Room;
+use crate::room::{Leadership, Room};
 use crate::types::{Record, Term, Types};
 use api::command::{Change, Command, Entry, Outcome};
 use api::limits::{COMMAND_WRITES_MAX, ENTRY_COMMANDS_MAX};
@@ -283,7 +283,7 @@ impl Batcher {
             None => refuse(callers, "there is no leader"),
             Some(leader) if leader == self.me => refuse(callers, "the leader is not ready yet"),
             Some(_) if forwarded => refuse(callers, "this member does not lead"),
-            Some(leader) => self.forward(leader, commands, callers),
+            Some(leader) => self.forward(lead, leader, commands, callers),
         }
     }
 
@@ -323,7 +323,13 @@ impl Batcher {
     }
 
     /// A follower sends the commands to the leader, as one record.
-    fn forward(&self, leader: u64, commands: Vec<Command>, callers: Vec<oneshot::Sender<Verdict>>) -> Option<Flight> {
+    fn forward(
+        &self,
+        lead: Leadership,
+        leader: u64,
+        commands: Vec<Command>,
+        callers: Vec<oneshot::Sender<Verdict>>,
+    ) -> Option<Flight> {
         let entry = Entry { time: Millis(0), epoch: 0, commands };
         let record = match record::encode(&entry) {
             Ok(record) => record,
@@ -333,8 +339,10 @@ impl Batcher {
             }
         };
         let answer = self.peers.ask_id(leader, &Request::Forward { epoch: None, record }, FORWARD_WAIT_MAX);
+        let room = self.room.clone();
         let flight = async move {
-            let verdict = match answer.await {
+            let answer = room.while_led(lead, answer).await;
+            let verdict = match answer.unwrap_or_else(|| Ok(Answer::Doubt("the leader was lost".into()))) {
                 Ok(Answer::Forwarded { index }) => Verdict::Applied { index },
                 Ok(Answer::NotTaken(why)) => Verdict::NotTaken(why),
                 Ok(Answer::Doubt(why) | Answer::Refused(why)) => Verdict::Doubt(why),

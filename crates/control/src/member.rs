@@ -54,7 +54,7 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
     let authority = Arc::new(authority);
     let cluster: Arc<str> = identity.cluster.as_str().into();
     let own = authority.issue(&Holder::Member { name: identity.name.clone() }, now)?;
-    let endpoint = Endpoint::serve(config.link, &own)?;
+    let endpoint = Endpoint::serve(config.link, &own, authority.reset_secret(&identity.name))?;
     let authority_pem = own.authority_pem.clone();
     let link = endpoint.local_address()?;
     let peers = Peers::new(endpoint.clone(), identity.id);

@@ -3,6 +3,7 @@
 use crate::error::LinkError;
 use crate::limits::{AUTHORITY_DAYS, SERVER_DAYS};
 use crate::peer::{MEMBER_PREFIX, MEMBER_SERVER_NAME, NODE_GROUP, NODE_PREFIX, check_name};
+use crate::reset::ResetSecret;
 use api::revision::Millis;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -121,6 +122,15 @@ impl Authority {
     /// Never for an authority that was opened.
     pub fn pin(&self) -> Result<Pin, LinkError> {
         pin(&self.certificate_pem)
+    }
+
+    /// The secret with which member `name` ends the sessions of its lives before.
+    #[must_use]
+    pub fn reset_secret(&self, name: &str) -> ResetSecret {
+        let mut hasher = blake3::Hasher::new_derive_key("rutter 1 stateless reset");
+        hasher.update(self.key_pem.as_bytes());
+        hasher.update(name.as_bytes());
+        ResetSecret(*hasher.finalize().as_bytes())
     }
 
     /// A certificate for `holder` with a new key.

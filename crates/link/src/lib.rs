@@ -9,6 +9,7 @@ pub mod memory;
 pub mod message;
 pub mod peer;
 pub mod quic;
+pub mod reset;
 pub mod session;
 mod tls;
 pub mod token;

@@ -6,9 +6,10 @@ use crate::limits::{
     STREAM_WINDOW_BYTES,
 };
 use crate::peer::Peer;
+use crate::reset::{self, ResetSecret};
 use crate::session::{Doing, Reader, Session, Wire, Writer};
 use crate::tls;
-use quinn::{ClientConfig, ConnectionError, EndpointConfig, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
+use quinn::{ClientConfig, ConnectionError, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
 use rustls_pki_types::CertificateDer;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -30,11 +31,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// If the port is taken or the identity unusable.
-    pub fn serve(address: SocketAddr, identity: &Identity) -> Result<Self, LinkError> {
+    pub fn serve(address: SocketAddr, identity: &Identity, secret: ResetSecret) -> Result<Self, LinkError> {
         let mut config = ServerConfig::with_crypto(Arc::new(tls::server(identity)?));
         config.transport_config(Arc::new(transport(NODE_STREAMS_MAX, false)?));
         let bind = |why: std::io::Error| LinkError::Bind { address: address.to_string(), why: why.to_string() };
-        let mut endpoint = EndpointConfig::default();
+        let mut endpoint = reset::endpoint(secret);
         let _ = endpoint.max_udp_payload_size(DATAGRAM_BYTES_MAX).map_err(|why| bind(std::io::Error::other(why)))?;
         let runtime = quinn::default_runtime().ok_or_else(|| bind(std::io::Error::other("no tokio runtime")))?;
         let socket = std::net::UdpSocket::bind(address).map_err(bind)?;

@@ -23,7 +23,8 @@ fn node(authority: &Authority, name: &str) -> Identity {
 }
 
 fn serve(identity: &Identity) -> (Endpoint, String) {
-    let endpoint = Endpoint::serve("127.0.0.1:0".parse().expect("an address"), identity).expect("serves");
+    let secret = Authority::found("c1", now()).expect("founds").reset_secret("m1");
+    let endpoint = Endpoint::serve("127.0.0.1:0".parse().expect("an address"), identity, secret).expect("serves");
     let address = endpoint.local_address().expect("has an address").to_string();
     (endpoint, address)
 }
@@ -211,6 +212,42 @@ async fn a_dead_peer_is_noticed() {
     drop(held);
 }
 
+/// A member that is killed and started again tells the others at once that their sessions with its former life are over.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_with_a_former_life_end_at_the_first_packet() {
+    let authority = Authority::found("c1", now()).expect("founds");
+    let identity = member(&authority, "m1");
+    let first_life =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let (own, secret) = (identity.clone(), authority.reset_secret("m1"));
+    let started = first_life.spawn(async move {
+        let serving = Endpoint::serve("127.0.0.1:0".parse().expect("an address"), &own, secret).expect("serves");
+        let address = serving.local_address().expect("an address");
+        let accepting = serving.clone();
+        let accepted = rt::spawn("accept", async move { accepting.accept().await.expect("open").session().await });
+        (serving, address, accepted)
+    });
+    let (serving, address, accepted) = started.await.expect("no panic");
+    let dialling = Endpoint::dial(&node(&authority, "n1")).expect("dials");
+    let session = dialling.connect(&address.to_string()).await.expect("connects");
+    let held = accepted.await.expect("no panic").expect("accepts");
+    // Dead without a word. Its socket is closed once nobody holds the endpoint.
+    first_life.shutdown_background();
+    drop((serving, held));
+    let again = loop {
+        match Endpoint::serve(address, &identity, secret) {
+            Ok(again) => break again,
+            Err(_) => rt::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    let began = rt::now();
+    while rt::timeout(Duration::from_millis(50), session.closed()).await.is_none() {
+        let _ = rt::timeout(Duration::from_millis(50), session.call(&[7; 1_000])).await;
+        assert!(rt::now().since(began) < IDLE_MAX / 3, "the session outlives its peer");
+    }
+    drop(again);
+}
+
 #[tokio::test]
 async fn nobody_there_and_no_such_address() {
     let authority = Authority::found("c1", now()).expect("founds");
@@ -220,7 +257,7 @@ async fn nobody_there_and_no_such_address() {
     let nobody = dialling.connect(&address.to_string()).await;
     assert!(matches!(nobody, Err(LinkError::Unreachable { .. })), "{nobody:?}");
     assert!(matches!(dialling.connect("no-port").await, Err(LinkError::Address { .. })));
-    let taken = Endpoint::serve(address, &member(&authority, "m1"));
+    let taken = Endpoint::serve(address, &member(&authority, "m1"), authority.reset_secret("m1"));
     assert!(matches!(taken, Err(LinkError::Bind { .. })));
 }
 
