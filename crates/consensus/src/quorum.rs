@@ -143,7 +143,7 @@ impl Quorum {
         // Raft answers once it has told its metrics: from here on it is known who the members are.
         raft.is_initialized().await.map_err(|why| StartError::Raft(why.to_string()))?;
         let submitter = Submitter::start(info.id, room.clone(), raft.clone(), peers.clone());
-        let reader = Reader::start(room.clone(), raft.clone(), peers.clone());
+        let reader = Reader::start(info.id, room.clone(), raft.clone(), peers.clone());
         rt::spawn("leadership", follow(info.id, room.clone(), raft.clone(), peers.clone()));
         rt::spawn("health", guard(room.clone(), raft.clone()));
         rt::spawn("compare", compare::run(info.id, room.clone(), raft.clone(), peers.clone()));

@@ -33,9 +33,9 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn start(room: Arc<Room>, raft: Raft, peers: Peers) -> Self {
+    pub(crate) fn start(me: u64, room: Arc<Room>, raft: Raft, peers: Peers) -> Self {
         let (queue, receiver) = mpsc::unbounded_channel();
-        rt::spawn("reads", rounds(room.clone(), raft, peers, receiver));
+        rt::spawn("reads", rounds(me, room.clone(), raft, peers, receiver));
         Self { room, queue }
     }
 
@@ -75,14 +75,14 @@ impl Reader {
     }
 }
 
-async fn rounds(room: Arc<Room>, raft: Raft, peers: Peers, mut queue: mpsc::UnboundedReceiver<Asked>) {
+async fn rounds(me: u64, room: Arc<Room>, raft: Raft, peers: Peers, mut queue: mpsc::UnboundedReceiver<Asked>) {
     while let Some(first) = queue.recv().await {
         // Whoever asks while a round runs waits for the next: its write may be younger than the round.
         let mut asked = vec![first];
         while let Ok(more) = queue.try_recv() {
             asked.push(more);
         }
-        let index = round(&room, &raft, &peers).await;
+        let index = round(me, &room, &raft, &peers).await;
         for sender in asked {
             // It may have run out of patience.
             let _ = sender.send(index.clone());
@@ -90,7 +90,7 @@ async fn rounds(room: Arc<Room>, raft: Raft, peers: Peers, mut queue: mpsc::Unbo
     }
 }
 
-async fn round(room: &Room, raft: &Raft, peers: &Peers) -> Result<u64, String> {
+async fn round(me: u64, room: &Room, raft: &Raft, peers: &Peers) -> Result<u64, String> {
     let lead = room.leadership();
     match lead.leader {
         _ if lead.here => {
@@ -102,6 +102,7 @@ async fn round(room: &Room, raft: &Raft, peers: &Peers) -> Result<u64, String> {
             }
         }
         None => Err("there is no leader".into()),
+        Some(leader) if leader == me => Err("the leader is not ready yet".into()),
         Some(leader) => {
             let answer = room.while_led(lead, peers.ask_id(leader, &Request::ReadIndex, READ_ROUND_MAX)).await;
             match answer.ok_or("the leader was lost")? {

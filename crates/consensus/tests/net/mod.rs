@@ -35,6 +35,7 @@ struct Way {
 impl Transport for Way {
     fn call(&self, to: &MemberInfo, request: Bytes) -> BoxFuture<'static, Result<Bytes, TransportError>> {
         let (from, to, network) = (self.from, to.id, self.network.clone());
+        assert_ne!(from, to, "a member asks itself over the network");
         Box::pin(async move {
             let (member, delay, cut) = {
                 let inner = network.inner.lock().expect("no panic");
