@@ -189,6 +189,7 @@ impl Quorum {
             let why = match lead.leader {
                 _ if lead.here => return change(&self.raft, &self.room, wanted).await,
                 None => "there is no leader".to_owned(),
+                Some(leader) if leader == self.info.id => "the leader is not ready yet".to_owned(),
                 Some(leader) => match self.peers.ask_id(leader, &Request::Change(wanted.clone()), left).await {
                     Ok(Answer::Changed { id }) => return Ok(id),
                     Ok(Answer::Refused(why)) => return Err(ChangeError::Refused(why)),
