@@ -1,4 +1,7 @@
-//! Asks a container: probes and lifecycle hooks, by HTTP, TCP or a command in it. It judges nothing beyond one answer.
+//! Asks a container: probes and lifecycle hooks, by HTTP, gRPC, TCP or a command in it. It judges nothing beyond one answer.
+mod grpc;
+mod https;
+
 use crate::limits::PROBE_BODY_MAX;
 use crate::pod::spec::{Container, Handler, HttpGet, Probe};
 use crate::runtime::collect::collect;
@@ -7,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// Asks once. `Ok`: it passed; `Err`: what the container answered instead.
@@ -21,10 +25,13 @@ pub(crate) async fn ask(
     probe: &Probe,
     patience: u64,
 ) -> Result<(), String> {
-    if probe.grpc.is_some() {
-        return Err("this agent does not ask gRPC probes; use httpGet, tcpSocket or exec".into());
-    }
-    match rt::timeout(Duration::from_millis(patience), handle(runtime, container, id, ip, &probe.handler)).await {
+    let asking = async {
+        match &probe.grpc {
+            Some(asked) => grpc::ask(ip, asked.port, &asked.service).await,
+            None => handle(runtime, container, id, ip, &probe.handler).await,
+        }
+    };
+    match rt::timeout(Duration::from_millis(patience), asking).await {
         Some(answer) => answer,
         None => Err(format!("no answer within {} s", patience / 1_000)),
     }
@@ -70,31 +77,48 @@ pub(crate) async fn handle(
 }
 
 async fn http(get: &HttpGet, host: &str, port: u16) -> Result<(), String> {
-    if get.scheme.eq_ignore_ascii_case("https") {
-        return Err("this agent does not ask HTTPS probes; use a TCP probe".into());
-    }
     let path = if get.path.starts_with('/') { get.path.clone() } else { format!("/{}", get.path) };
-    let url = format!("http://{host}:{port}{path}");
+    let scheme = if get.scheme.eq_ignore_ascii_case("https") { "https" } else { "http" };
+    let shown = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let url = format!("{scheme}://{shown}:{port}{path}");
     let wrong = |why: &dyn std::fmt::Display| format!("Get \"{url}\": {why}");
     let stream = TcpStream::connect((host, port)).await.map_err(|why| wrong(&why))?;
-    let (mut send, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|why| wrong(&why))?;
-    // Its end is seen by the request that waits on it.
-    drop(rt::spawn("probe", connection));
+    let request = request(get, path, &format!("{shown}:{port}")).map_err(|why| wrong(&why))?;
+    let code = if scheme == "https" {
+        exchange(https::shake(host, stream).await.map_err(|why| wrong(&why))?, request).await
+    } else {
+        exchange(stream, request).await
+    };
+    match code.map_err(|why| wrong(&why))? {
+        200..=399 => Ok(()),
+        code => Err(format!("HTTP probe failed with statuscode: {code}")),
+    }
+}
+
+fn request(get: &HttpGet, path: String, authority: &str) -> Result<Request, hyper::http::Error> {
     let mut request = hyper::Request::get(path).header("user-agent", "kube-probe/1.35").header("accept", "*/*");
     if !get.http_headers.iter().any(|header| header.name.eq_ignore_ascii_case("host")) {
-        request = request.header("host", format!("{host}:{port}"));
+        request = request.header("host", authority);
     }
     for header in &get.http_headers {
         request = request.header(&header.name, &header.value);
     }
-    let request = request.body(Empty::<Bytes>::new()).map_err(|why| wrong(&why))?;
-    let response = send.send_request(request).await.map_err(|why| wrong(&why))?;
-    let code = response.status();
+    request.body(Empty::new())
+}
+
+type Request = hyper::Request<Empty<Bytes>>;
+
+/// The status that the request is answered with.
+async fn exchange<S>(stream: S, request: Request) -> Result<u16, hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // Its end is seen by the request that waits on it.
+    drop(rt::spawn("probe", connection));
+    let response = send.send_request(request).await?;
+    let code = response.status().as_u16();
     // Read so that the server is not cut off in the middle; more than that nobody needs.
     let _ = Limited::new(response.into_body(), PROBE_BODY_MAX).collect().await;
-    match code.as_u16() {
-        200..=399 => Ok(()),
-        code => Err(format!("HTTP probe failed with statuscode: {code}")),
-    }
+    Ok(code)
 }

@@ -209,12 +209,19 @@ pub struct Sleep {
 pub struct Probe {
     #[serde(flatten)]
     pub handler: Handler,
-    pub grpc: Option<Value>,
+    pub grpc: Option<Grpc>,
     pub initial_delay_seconds: u64,
     pub timeout_seconds: Option<u64>,
     pub period_seconds: Option<u64>,
     pub success_threshold: Option<u32>,
     pub failure_threshold: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Grpc {
+    pub port: u16,
+    pub service: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
