@@ -1,7 +1,7 @@
 //! `rutter replay`: folds the log of a stopped member again, without a network, and says where it came to: revision and state hash.
 use crate::failure::{Failure, Output};
 use crate::operator;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::disk::real::RealDisk;
@@ -11,16 +11,32 @@ use store::replay;
 pub(crate) struct Replay {
     /// The directory of a stopped member.
     #[arg(long)]
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// The last revision to fold; by itself all that is known to be committed.
     #[arg(long)]
-    to: Option<u64>,
+    pub(crate) to: Option<u64>,
     /// Print each entry on the way.
     #[arg(long)]
-    entries: bool,
+    pub(crate) entries: bool,
 }
 
 pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
+    let result = replay(flags, &mut |line| operator::print(output, line, crate::log::show))?;
+    operator::print(output, &result, |result| {
+        let hash = result["hash"].as_str().unwrap_or_default();
+        format!(
+            "revision {} at index {}, {} objects, state hash {hash}\n",
+            result["revision"], result["index"], result["objects"]
+        )
+    });
+    Ok(())
+}
+
+/// Folds the log; `each` is told the entries, if they are asked for.
+///
+/// # Errors
+/// If there is no log, or it cannot be read.
+pub(crate) fn replay(flags: &Replay, each: &mut dyn FnMut(&Value)) -> Result<Value, Failure> {
     let place = flags.dir.join("log");
     let shown = place.display().to_string();
     if !place.is_dir() {
@@ -43,7 +59,7 @@ pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
             if flags.to.map_or(line.index > committed, |to| line.revisions.is_some_and(|(first, _)| first.0 > to)) {
                 break;
             }
-            operator::print(output, &control::operator::log_line(&line), crate::log::show);
+            each(&control::operator::log_line(&line));
         }
     }
     let reached = |state: &store::state::State| match flags.to {
@@ -52,22 +68,12 @@ pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
     };
     let replayed = replay::replay(&log, None, &mut |state| reached(state)).map_err(bad)?;
     let view = replayed.state.view();
-    let result = json!({
+    Ok(json!({
         "revision": view.revision().0,
         "index": view.index(),
         "time": view.time().rfc3339(),
         "hash": view.hash().to_string(),
         "entries": replayed.entries,
         "objects": view.all().count(),
-    });
-    operator::print(output, &result, |result| {
-        format!(
-            "revision {} at index {}, {} objects, state hash {}\n",
-            result["revision"],
-            result["index"],
-            result["objects"],
-            view.hash()
-        )
-    });
-    Ok(())
+    }))
 }
