@@ -2,7 +2,7 @@
 //! stale, the watcher sees each revision once and in order, and in the end members and replays agree.
 mod cluster;
 
-use cluster::{rutter, text};
+use cluster::{Cluster, eventually, rutter, text};
 use serde_json::Value;
 use std::process::Command;
 
@@ -36,4 +36,41 @@ fn twenty_kills_of_the_leader() {
 #[test]
 fn ten_kills_of_any_member() {
     trial("17953", "any", 10);
+}
+
+/// (container id, restarts) of each pod, by name.
+fn containers(cluster: &Cluster) -> Vec<String> {
+    let path = "jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}{\"\\n\"}{end}";
+    let mut lines: Vec<String> = cluster.kubectl(&["get", "pods", "-o", path]).lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// Whether agents and members die alone or all at once: what was written is there, and the containers never notice.
+#[test]
+fn pods_outlive_whatever_is_killed_beside_them() {
+    let mut cluster = Cluster::start(17963, &[]);
+    cluster.kubectl(&["create", "deployment", "hello", "--image=rutter.dev/hello", "--replicas=2"]);
+    cluster.kubectl(&["rollout", "status", "deployment/hello", "--timeout=90s"]);
+    let before = containers(&cluster);
+    assert_eq!(before.len(), 2, "{before:?}");
+    for (turn, verbs) in [&["node"][..], &["up"], &["up", "control", "node"]].into_iter().enumerate() {
+        let made = format!("turn-{turn}");
+        cluster.kubectl(&["create", "configmap", &made]);
+        let killed = cluster.kill(verbs);
+        assert!(killed >= verbs.len(), "{verbs:?}: {killed} processes");
+        if verbs.contains(&"up") {
+            // The children of a killed parent end by themselves, and give their directories back.
+            eventually("the old processes are gone", || (cluster.kill(&["control", "node"]) == 0).then_some(()));
+            cluster.up();
+        }
+        cluster.kubectl(&["get", "configmap", &made]);
+        // What comes next is made by an agent that is back.
+        let next = format!("next-{turn}");
+        cluster.kubectl(&["run", &next, "--image=rutter.dev/hello"]);
+        cluster.kubectl(&["wait", "--for=condition=Ready", &format!("pod/{next}"), "--timeout=90s"]);
+        cluster.kubectl(&["delete", "pod", &next, "--wait=true"]);
+        assert_eq!(containers(&cluster), before, "after kill -9 of {verbs:?}");
+    }
+    cluster.kubectl(&["delete", "deployment", "hello"]);
 }
