@@ -19,7 +19,7 @@ pub async fn view(room: &Room, freshness: Freshness) -> Result<Arc<View>, Status
         Freshness::NotBefore(revision) => not_before(room, revision).await,
         Freshness::Exactly(revision) => {
             let view = not_before(room, revision).await?;
-            if view.revision() == revision { Ok(view) } else { at(room, revision).await?.ok_or_else(expired) }
+            if view.revision() == revision { Ok(view) } else { at(room, revision).await?.ok_or_else(|| expired(room)) }
         }
     }
 }
@@ -55,7 +55,10 @@ pub async fn past(room: &Room, moment: &Moment) -> Result<Arc<View>, Status> {
         return Err(Status::bad_request(format!("{} has not come yet", time.rfc3339())));
     }
     let found = room.member().view_at_time(time).await.map_err(|why| Status::unavailable(why.0))?;
-    found.ok_or_else(|| Status::new(410, "Expired", format!("nothing is kept of {}", time.rfc3339())))
+    found.ok_or_else(|| {
+        let (time, first) = (time.rfc3339(), room.member().oldest());
+        Status::new(410, "Expired", format!("nothing is kept of {time}: the first revision that is kept is {first}"))
+    })
 }
 
 /// The view at `revision`, if it is still kept.
@@ -73,9 +76,10 @@ pub async fn at(room: &Room, revision: Revision) -> Result<Option<Arc<View>>, St
     room.member().view_at(revision).await.map_err(|why| Status::unavailable(why.0))
 }
 
-#[must_use]
-pub fn expired() -> Status {
-    Status::new(410, "Expired", "The resourceVersion for the provided list is too old.")
+fn expired(room: &Room) -> Status {
+    let first = room.member().oldest();
+    let message = format!("The resourceVersion for the provided list is too old: the first that is kept is {first}.");
+    Status::new(410, "Expired", message)
 }
 
 async fn not_before(room: &Room, revision: Revision) -> Result<Arc<View>, Status> {

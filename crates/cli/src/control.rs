@@ -1,6 +1,8 @@
 //! `rutter control`: one member, until it is told to stop or can no longer serve.
 use crate::failure::Failure;
+use crate::keep::KeepFlags;
 use control::config::{Begin, Config};
+use control::error::ControlError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -33,13 +35,12 @@ pub(crate) struct Control {
     /// What members and nodes are told instead of --link: host:port.
     #[arg(long)]
     advertise_link: Option<String>,
+    #[command(flatten)]
+    keep: KeepFlags,
     /// Stop when the process that started this one is gone.
     #[arg(long, hide = true)]
     with_parent: bool,
 }
-
-/// A member with a past goes on from it.
-const NEXT: &str = "mend that, then start it again: it goes on from its directory";
 
 pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
     crate::follow_parent(flags.with_parent);
@@ -57,9 +58,10 @@ pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
         link: flags.link,
         advertise_api: flags.advertise_api.clone(),
         advertise_link: flags.advertise_link.clone(),
+        keep: flags.keep.keep(),
         begin,
     };
-    let running = control::member::start(&config).await.map_err(|why| Failure::new(why, NEXT))?;
+    let running = control::member::start(&config).await.map_err(|why| failure(&why, &flags.name))?;
     println!("member {} serves the API at {} and link at {}", flags.name, running.api(), running.link());
     let why = {
         let stopped = std::pin::pin!(crate::stopped());
@@ -72,6 +74,10 @@ pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
     running.stop().await;
     match why {
         None => Ok(()),
-        Some(why) => Err(Failure::new(why, NEXT)),
+        Some(why) => Err(failure(&why, &flags.name)),
     }
+}
+
+fn failure(why: &ControlError, name: &str) -> Failure {
+    Failure::new(why, why.next(name))
 }

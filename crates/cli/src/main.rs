@@ -5,6 +5,7 @@ mod control;
 mod failure;
 mod front;
 mod image;
+mod keep;
 mod kubeconfig;
 mod log;
 mod node;

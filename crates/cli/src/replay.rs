@@ -1,42 +1,32 @@
 //! `rutter replay`: folds the log of a stopped member again, without a network, and says where it came to: revision and state hash.
+//! It writes nothing: the directory may be a copy, or on a disk that cannot be written.
 use crate::failure::{Failure, Output};
 use crate::operator;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
+use store::bases::Base;
+use store::disk::DiskError;
 use store::disk::real::RealDisk;
-use store::replay;
+use store::history::History;
+use store::log::Log;
+use store::replay::{self, Lines};
+use store::walk::{HistoryError, Walk};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Replay {
-    /// The directory of a stopped member.
+    /// The directory of a stopped member, or a copy of it.
     #[arg(long)]
-    pub(crate) dir: PathBuf,
+    dir: PathBuf,
     /// The last revision to fold; by itself all that is known to be committed.
     #[arg(long)]
-    pub(crate) to: Option<u64>,
+    to: Option<u64>,
     /// Print each entry on the way.
     #[arg(long)]
-    pub(crate) entries: bool,
+    entries: bool,
 }
 
 pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
-    let result = replay(flags, &mut |line| operator::print(output, line, crate::log::show))?;
-    operator::print(output, &result, |result| {
-        let hash = result["hash"].as_str().unwrap_or_default();
-        format!(
-            "revision {} at index {}, {} objects, state hash {hash}\n",
-            result["revision"], result["index"], result["objects"]
-        )
-    });
-    Ok(())
-}
-
-/// Folds the log; `each` is told the entries, if they are asked for.
-///
-/// # Errors
-/// If there is no log, or it cannot be read.
-pub(crate) fn replay(flags: &Replay, each: &mut dyn FnMut(&Value)) -> Result<Value, Failure> {
     let place = flags.dir.join("log");
     let shown = place.display().to_string();
     if !place.is_dir() {
@@ -45,35 +35,67 @@ pub(crate) fn replay(flags: &Replay, each: &mut dyn FnMut(&Value)) -> Result<Val
             "give the directory of a stopped member, such as .rutter/members/m1",
         ));
     }
-    let stopped = |why: &dyn std::fmt::Display| Failure::new(format!("{shown}: {why}"), "stop the member first");
-    let disk = RealDisk::open(&place).map_err(|why| stopped(&why))?;
-    let log = replay::open(Arc::new(disk))
-        .map_err(|why| Failure::new(format!("{shown}: {why}"), "another member's log holds the same history"))?;
-    let committed = log.committed().map_or(0, |position| position.index);
-    let bad = |why: store::walk::HistoryError| {
-        Failure::new(format!("{shown}: {why}"), "another member's log holds the same history")
+    let disk = RealDisk::look(&place).map_err(|why| {
+        let next = match why {
+            DiskError::Locked(_) => "stop the member first, or replay a copy of its directory",
+            _ => "give a directory that you may read",
+        };
+        Failure::new(format!("{shown}: {why}"), next)
+    })?;
+    let bad = |why: HistoryError| {
+        let next = match why {
+            HistoryError::Before { .. } => "give --to that revision or a later one",
+            _ => "another member's log holds the same history",
+        };
+        Failure::new(format!("{shown}: {why}"), next)
     };
+    let log = replay::open(Arc::new(disk)).map_err(bad)?;
+    let begun = History::open(log.reader().clone()).and_then(|history| history.beginning()).map_err(bad)?;
+    let from = begun.state.view().revision();
+    if flags.to.is_some_and(|to| to < from.0) {
+        return Err(bad(HistoryError::Before { oldest: from }));
+    }
+    let committed = log.committed().map_or(0, |position| position.index);
     if flags.entries {
-        for line in replay::Lines::of(&log).map_err(bad)? {
-            let line = line.map_err(bad)?;
-            if flags.to.map_or(line.index > committed, |to| line.revisions.is_some_and(|(first, _)| first.0 > to)) {
-                break;
-            }
-            each(&control::operator::log_line(&line));
-        }
+        print_entries(&log, &begun, flags.to, committed, output).map_err(bad)?;
     }
     let reached = |state: &store::state::State| match flags.to {
         Some(to) => state.view().revision().0 >= to,
         None => state.view().index() >= committed,
     };
-    let replayed = replay::replay(&log, None, &mut |state| reached(state)).map_err(bad)?;
+    let replayed = replay::replay(&log, Some(begun), &mut |state| reached(state)).map_err(bad)?;
     let view = replayed.state.view();
-    Ok(json!({
+    let result = json!({
+        "from": from.0,
         "revision": view.revision().0,
         "index": view.index(),
         "time": view.time().rfc3339(),
         "hash": view.hash().to_string(),
+        "chain": replayed.chain.to_string(),
         "entries": replayed.entries,
         "objects": view.all().count(),
-    }))
+    });
+    operator::print(output, &result, |result| {
+        let begun = if from.0 > 0 { format!(", from the state kept at revision {from}") } else { String::new() };
+        format!(
+            "revision {} at index {}, {} objects, state hash {}{begun}\n",
+            result["revision"],
+            result["index"],
+            result["objects"],
+            view.hash()
+        )
+    });
+    Ok(())
+}
+
+/// The entries that are kept, up to revision `to` or to the last that is known to be committed.
+fn print_entries(log: &Log, begun: &Base, to: Option<u64>, committed: u64, output: Output) -> Result<(), HistoryError> {
+    for line in Lines::new(Walk::new(log.reader().clone(), begun.state.clone(), u64::MAX)) {
+        let line = line?;
+        if to.map_or(line.index > committed, |to| line.revisions.is_some_and(|(first, _)| first.0 > to)) {
+            break;
+        }
+        operator::print(output, &control::operator::log_line(&line), crate::log::show);
+    }
+    Ok(())
 }

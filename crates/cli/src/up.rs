@@ -5,6 +5,7 @@ pub(crate) mod process;
 
 use crate::client::Target;
 use crate::failure::{Failure, Output};
+use crate::keep::KeepFlags;
 use crate::{front, operator};
 use members::{POLL, Place, READY_WAIT, address};
 use process::{Process, Running};
@@ -29,6 +30,8 @@ pub(crate) struct Up {
     /// The port that the kubeconfig names; members listen on those that follow.
     #[arg(long, default_value_t = 6443, value_parser = clap::value_parser!(u16).range(1024..=65000))]
     pub(crate) api_port: u16,
+    #[command(flatten)]
+    pub(crate) keep: KeepFlags,
 }
 
 fn members_count(text: &str) -> Result<u16, String> {
@@ -65,7 +68,7 @@ pub(crate) async fn run(up: &Up, output: Output) -> Result<(), Failure> {
     })?;
 
     let mut running = Vec::new();
-    let place = Place { dir: dir.clone(), members: up.members, api_port: up.api_port };
+    let place = Place { dir: dir.clone(), members: up.members, api_port: up.api_port, keep: up.keep.clone() };
     let target = members::start(&place, &mut running, &say).await?;
     let kubeconfig = write_kubeconfig(&dir, &place.kubeconfig(), up.api_port)?;
     let members = (1..=up.members).map(|number| SocketAddr::from(([127, 0, 0, 1], up.api_port + number))).collect();

@@ -1,5 +1,5 @@
-//! Checkpoints: whole states, so that a member starts from the newest and folds only what follows, and Raft may let go of the log
-//! before it. The port, and its adapter of files beside the log, which keeps two and trusts none that it has not checked.
+//! Checkpoints: whole states, so that a member starts from the newest and folds only what follows. They can fail or be lost, and the
+//! member goes on: the log and the bases beside it are the truth. The port, and its adapter of files beside the log, which keeps two and trusts none that it has not checked.
 use crate::limits::CHECKPOINTS_KEPT;
 use crate::parcel::Parcel;
 use std::io::{self, BufReader, BufWriter, Read, Write};

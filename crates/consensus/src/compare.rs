@@ -59,7 +59,7 @@ async fn round(me: u64, room: &Room, raft: &Raft, peers: &Peers, index: u64, own
         }
         None => {
             let why = format!("the members have {hashes:?} and no majority agrees");
-            room.fall_ill(Health::Diverged { index, why });
+            room.fall_ill(Health::Disputed { index, why });
         }
     }
 }

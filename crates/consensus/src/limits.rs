@@ -55,6 +55,11 @@ pub(crate) const SNAPSHOT_CHUNK_BYTES: usize = 1024 * 1024;
 pub(crate) const SNAPSHOT_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 /// How long one chunk of a snapshot may take.
 pub(crate) const SNAPSHOT_CHUNK_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a member keeps the past by itself, and how many bytes of it.
+pub(crate) const KEEP_AGE: Duration = Duration::from_secs(30 * 24 * 3_600);
+pub(crate) const KEEP_BYTES: u64 = 32 * 1024 * 1024 * 1024;
+/// How often a member looks whether it keeps more than that.
+pub(crate) const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// State hashes remembered for comparison, one per entry.
 pub(crate) const HASHES_KEPT: usize = 4_096;
 /// How often the leader compares state hashes with the other members.

@@ -3,7 +3,7 @@
 use crate::checkpoint::Checkpoints;
 use crate::limits::RUN_ENTRIES_MAX;
 use crate::parcel::Parcel;
-use crate::rebuild::rebuild;
+use crate::rebuild::{keep, rebuild};
 use crate::room::{Health, Room};
 use crate::tuning::Tuning;
 use crate::types::{Entry, LogId, Payload, Snapshot, SnapshotMeta, StoredMembership, Types, term_of};
@@ -19,6 +19,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::apply::{apply, outcome, skip};
+use store::history::History;
 use store::log::frame::Chain;
 use store::state::State;
 
@@ -39,6 +40,7 @@ pub(crate) struct Machine {
 pub(crate) struct Shelf {
     checkpoints: Checkpoints,
     log: store::log::Log,
+    history: History,
     tuning: Tuning,
     newest: Arc<Mutex<Option<Parcel>>>,
     /// Somebody asked for a checkpoint now.
@@ -46,8 +48,8 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
-    pub(crate) fn new(checkpoints: Checkpoints, log: store::log::Log, tuning: Tuning) -> Self {
-        Self { checkpoints, log, tuning, newest: Arc::default(), asked: Arc::default() }
+    pub(crate) fn new(checkpoints: Checkpoints, log: store::log::Log, history: History, tuning: Tuning) -> Self {
+        Self { checkpoints, log, history, tuning, newest: Arc::default(), asked: Arc::default() }
     }
 
     /// The next time that Raft asks whether a checkpoint is due, it is.
@@ -55,7 +57,7 @@ impl Shelf {
         self.asked.store(true, Ordering::SeqCst);
     }
 
-    fn newest(&self) -> Option<Parcel> {
+    pub(crate) fn newest(&self) -> Option<Parcel> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -68,15 +70,36 @@ impl Shelf {
         self.newest().filter(|parcel| parcel.state.view().index() == index).map(|parcel| parcel.chain)
     }
 
-    async fn put(&self, parcel: Parcel) -> io::Result<()> {
-        // Saved first: what is the newest here may be purged from the log.
-        let saving = self.checkpoints.clone().save(parcel.clone());
+    /// Keeps a checkpoint of what the log holds. If that fails, the member goes on: a restart takes an older one, or the log.
+    async fn put(&self, parcel: Parcel) {
+        // Saved first: what is the newest here Raft lets go of, and then a restart is long without it.
+        let saving = self.checkpoints.clone().save(parcel.clone()).map(|saved| {
+            if let Err(why) = saved {
+                tracing::warn!(%why, "no checkpoint could be written: a restart will fold more of the log, nothing is lost");
+            }
+        });
+        if self.tuning.careless.trusts_unfinished_checkpoints {
+            rt::spawn("careless", saving);
+        } else {
+            saving.await;
+        }
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(parcel);
+    }
+
+    /// Keeps a state that the log does not lead to, beside the log: here alone can it be had after a restart.
+    async fn arrived(&self, parcel: Parcel) -> io::Result<()> {
+        let (history, log, base) = (self.history.clone(), self.log.clone(), parcel.clone());
+        let saving = async move {
+            let saved = rt::blocking("base", move || keep(&history, &base)).await;
+            rt::sleep(log.owed()).await;
+            saved.map_err(|_| io::Error::other("the state that arrived was not written to its end"))?
+        };
         if self.tuning.careless.trusts_unfinished_checkpoints {
             rt::spawn("careless", saving.map(drop));
         } else {
             saving.await?;
         }
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(parcel);
+        self.put(parcel).await;
         Ok(())
     }
 }
@@ -96,8 +119,10 @@ impl Machine {
     /// # Errors
     /// If the disk cannot be read.
     pub(crate) fn open(room: Arc<Room>, shelf: Shelf) -> io::Result<Self> {
-        let newest = shelf.checkpoints.newest()?;
-        let newest = rebuild(&shelf.log, newest.as_ref())?.or(newest);
+        let newest = shelf.checkpoints.newest();
+        let newest =
+            newest.inspect_err(|why| tracing::warn!(%why, "there is no checkpoint to begin from")).ok().flatten();
+        let newest = rebuild(&shelf.log, &shelf.history, newest.as_ref())?.or(newest);
         let mut machine =
             Self { room, state: State::default(), applied: None, membership: StoredMembership::default(), shelf };
         if let Some(parcel) = newest {
@@ -260,7 +285,9 @@ impl RaftStateMachine<Types> for Machine {
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, parcel: Parcel) -> Result<(), io::Error> {
         let parcel = Parcel { meta: meta.clone(), ..parcel };
-        self.shelf.put(parcel.clone()).await?;
+        self.shelf.arrived(parcel.clone()).await.inspect_err(|why| {
+            self.room.fall_ill(Health::Disk(format!("the state that arrived cannot be kept: {why}")));
+        })?;
         self.take(&parcel);
         // Entries were jumped over: who waited for what came of them is told what the state remembers.
         let known = self.room.desk.ids().into_iter();
@@ -284,7 +311,7 @@ impl RaftSnapshotBuilder<Types> for Builder {
     type SnapshotData = Parcel;
 
     async fn build_snapshot(&mut self) -> Result<Snapshot<Parcel>, io::Error> {
-        self.shelf.put(self.parcel.clone()).await?;
+        self.shelf.put(self.parcel.clone()).await;
         Ok(Snapshot { meta: self.parcel.meta.clone(), snapshot: self.parcel.clone() })
     }
 }

@@ -3,7 +3,7 @@ use crate::alone::Alone;
 use crate::change::{ChangeError, Standing};
 use crate::frame::Change;
 use crate::lines::LogLine;
-use crate::past::{Watch, lines, view_at, view_at_time};
+use crate::past::{Watch, lines, oldest, view_at, view_at_time};
 use crate::quorum::{Options, Quorum, Role, StartError, Status};
 use crate::read::Unavailable;
 use crate::room::{Health, Leadership, Room};
@@ -171,6 +171,12 @@ impl Member {
     /// If the log cannot be read.
     pub async fn view_at(&self, revision: Revision) -> Result<Option<Arc<View>>, Unavailable> {
         view_at(&self.room, revision).await
+    }
+
+    /// The first revision that is kept: what came before can neither be read nor watched from.
+    #[must_use]
+    pub fn oldest(&self) -> Revision {
+        oldest(&self.room)
     }
 
     /// The view as it was at a moment: the newest whose stamp is not after `time`.

@@ -14,7 +14,7 @@ const VERSION: u32 = 1;
 const NOTE_BYTES_MAX: u32 = 1024 * 1024;
 
 /// A snapshot as it is kept and handed about. Cloning it is cheap.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Parcel {
     pub(crate) meta: SnapshotMeta,
     pub(crate) state: State,

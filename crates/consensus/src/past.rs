@@ -7,6 +7,7 @@ use api::event::Event;
 use api::revision::{Millis, Revision};
 use std::sync::Arc;
 use store::history::History;
+use store::log::error::LogError;
 use store::replay::{Line, Lines};
 use store::view::View;
 use store::walk::{HistoryError, Walk};
@@ -24,7 +25,8 @@ async fn read<T: Send + 'static>(
     let history = history.clone();
     match rt::blocking("history", move || read(&history)).await {
         Ok(Ok(found)) => Ok(Some(found)),
-        Ok(Err(HistoryError::Before { .. })) => Ok(None),
+        // Retention may take it away between the look and the read.
+        Ok(Err(HistoryError::Before { .. } | HistoryError::Log(LogError::Gone { .. }))) => Ok(None),
         Ok(Err(why)) => Err(unreadable(why)),
         Err(_) => Err(unreadable("the reading was not finished")),
     }
@@ -48,6 +50,11 @@ pub(crate) async fn view_at_time(room: &Room, time: Millis) -> Result<Option<Arc
     }
     let Some(history) = room.history() else { return Ok(None) };
     Ok(read(history, move |history| history.view_at_time(time)).await?.map(Arc::new))
+}
+
+/// The first revision whose view can be had, and after which every event can.
+pub(crate) fn oldest(room: &Room) -> Revision {
+    room.history().map_or_else(|| room.published.view().revision(), History::oldest)
 }
 
 /// At most `most` entries as people read them: from the one that made `span.0`, or from the one after index `after` if that is
@@ -140,7 +147,7 @@ impl Watch {
             self.place = Place::Live(watcher);
             return Ok(Batch { events: Vec::new(), through: cursor });
         }
-        let behind = || Behind { oldest: self.room.published.view().revision() };
+        let behind = || Behind { oldest: oldest(&self.room) };
         let Some(history) = self.room.history() else { return Err(behind()) };
         let walk = walk.take();
         let found = read(history, move |history| {

@@ -4,14 +4,17 @@ use crate::checkpoint::{CheckpointStore, Checkpoints};
 use crate::compare;
 use crate::frame::Request;
 use crate::frame::{Answer, Change};
+use crate::keep::Keeper;
 use crate::limits::{
     APPEND_ENTRIES_MAX, ELECTION_MS, HEARTBEAT_MS, MEMBERSHIP_WAIT_MAX, RETRY_PAUSE, SNAPSHOT_CHUNK_WAIT_MAX,
 };
 use crate::lines::{LogLine, lines};
 use crate::log::Log;
 use crate::machine::{Machine, Raft, Shelf};
+use crate::mark;
 use crate::peers::Peers;
 use crate::read::{Reader, Unavailable};
+use crate::rebuild::failed;
 use crate::room::{Health, Leadership, Room};
 use crate::serve::Server;
 use crate::submit::Submitter;
@@ -26,6 +29,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use store::disk::Disk;
 use store::history::History;
+use store::log::error::LogError;
 use store::view::StateHash;
 
 /// What a member is started with.
@@ -48,6 +52,10 @@ pub struct Options {
 pub enum StartError {
     /// Its log cannot be opened.
     Log(String),
+    /// Something that was durable is lost: it must not go on from this log.
+    Lost(String),
+    /// Its state was found to differ from a majority's: it must not serve again.
+    Diverged(String),
     /// Raft refuses to start from it.
     Raft(String),
 }
@@ -56,6 +64,13 @@ impl std::fmt::Display for StartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Log(why) => write!(f, "the member's log cannot be opened: {why}"),
+            Self::Lost(why) => f.write_str(why),
+            Self::Diverged(why) => {
+                write!(
+                    f,
+                    "this member's state was found to differ from the other members' {why}: it must not serve again"
+                )
+            }
             Self::Raft(why) => write!(f, "the member cannot start from its log: {why}"),
         }
     }
@@ -126,15 +141,18 @@ pub(crate) fn config(tuning: &Tuning) -> Config {
 impl Quorum {
     pub(crate) async fn start(options: Options) -> Result<Self, StartError> {
         let Options { info, log, disk, checkpoints, transport, tuning } = options;
-        let damaged = |why: &dyn std::fmt::Display| StartError::Log(why.to_string());
-        let history = History::open(log.reader().clone()).map_err(|why| damaged(&why))?;
-        let room = Arc::new(Room::new(history, tuning.ring_events));
+        if let Some(why) = mark::found(&*disk).map_err(|why| StartError::Log(why.to_string()))? {
+            return Err(StartError::Diverged(why));
+        }
+        let history = History::open(log.reader().clone()).map_err(failed).map_err(start_error)?;
+        let room = Arc::new(Room::new(history.clone(), disk.clone(), tuning.ring_events));
         let broken = {
             let room = room.clone();
             move |why: &str| room.fall_ill(Health::Disk(why.to_owned()))
         };
-        let shelf = Shelf::new(Checkpoints::new(disk, checkpoints), log.clone(), tuning);
-        let machine = Machine::open(room.clone(), shelf.clone()).map_err(|why| damaged(&why))?;
+        let shelf = Shelf::new(Checkpoints::new(disk, checkpoints), log.clone(), history.clone(), tuning);
+        let machine = Machine::open(room.clone(), shelf.clone()).map_err(start_error)?;
+        let inner = log.clone();
         let log = Log::new(log, shelf.clone(), tuning.careless, broken);
         let config = config(&tuning).validate().map_err(|why| StartError::Raft(why.to_string()))?;
         let peers = Peers::new(transport, tuning.snapshot_part_bytes);
@@ -147,6 +165,16 @@ impl Quorum {
         rt::spawn("leadership", follow(info.id, room.clone(), raft.clone(), peers.clone()));
         rt::spawn("health", guard(room.clone(), raft.clone()));
         rt::spawn("compare", compare::run(info.id, room.clone(), raft.clone(), peers.clone()));
+        let keeper = Keeper {
+            room: room.clone(),
+            raft: raft.clone(),
+            log: inner,
+            history,
+            shelf: shelf.clone(),
+            keep: tuning.keep,
+            entries_behind: tuning.entries_behind,
+        };
+        rt::spawn("keep", keeper.run());
         let server = Server {
             room: room.clone(),
             raft: raft.clone(),
@@ -263,6 +291,13 @@ impl Quorum {
         // It may have stopped before.
         let _ = self.raft.shutdown().await;
     }
+}
+
+/// Whether something is lost decides what is to be done about it.
+fn start_error(why: std::io::Error) -> StartError {
+    let log = why.get_ref().and_then(|why| why.downcast_ref::<LogError>());
+    let lost = log.map_or(why.kind() == std::io::ErrorKind::NotFound, LogError::lost);
+    if lost { StartError::Lost(why.to_string()) } else { StartError::Log(why.to_string()) }
 }
 
 /// Keeps who leads up to date, and whom this member can call.

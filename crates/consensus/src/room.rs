@@ -2,11 +2,13 @@
 use crate::desk::Desk;
 use crate::gate::Gate;
 use crate::hashes::Hashes;
+use crate::mark;
 use crate::runtime::{WatchReceiver, WatchSender, watch_channel};
 use futures::future::{Either, select};
 use openraft_rt::{WatchReceiver as _, WatchSender as _};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use store::disk::Disk;
 use store::history::History;
 use store::publish::Published;
 use store::watch::Hub;
@@ -18,8 +20,10 @@ pub enum Health {
     Well,
     /// Its log can no longer be written or read.
     Disk(String),
-    /// Its state differs from that of the others at this log index.
+    /// Its state differs from that of a majority at this log index. It is marked and does not start again.
     Diverged { index: u64, why: String },
+    /// The members differ at this log index, and no majority tells who is right.
+    Disputed { index: u64, why: String },
     /// It was asked to stop, or Raft came to a fatal end.
     Stopped(String),
 }
@@ -50,6 +54,8 @@ pub(crate) struct Room {
     health: WatchSender<Health>,
     /// The past, for a member with a log.
     history: Option<History>,
+    /// Where the mark is set if its state differs.
+    disk: Option<Arc<dyn Disk>>,
 }
 
 impl Default for Room {
@@ -66,14 +72,15 @@ impl Default for Room {
             highest_member: AtomicU64::new(0),
             health: watch_channel(Health::default()).0,
             history: None,
+            disk: None,
         }
     }
 }
 
 impl Room {
     /// A room with a past, and so many recent events for watchers.
-    pub(crate) fn new(history: History, ring_events: usize) -> Self {
-        Self { history: Some(history), hub: Hub::keeping(ring_events), ..Self::default() }
+    pub(crate) fn new(history: History, disk: Arc<dyn Disk>, ring_events: usize) -> Self {
+        Self { history: Some(history), disk: Some(disk), hub: Hub::keeping(ring_events), ..Self::default() }
     }
 
     /// The room of a member that has no others, and so always leads.
@@ -96,6 +103,11 @@ impl Room {
 
     /// The first illness is the one that is told.
     pub(crate) fn fall_ill(&self, illness: Health) {
+        if let (Health::Diverged { index, why }, Some(disk)) = (&illness, &self.disk)
+            && let Err(error) = mark::set(&**disk, &format!("at log index {index}: {why}"))
+        {
+            tracing::error!(%error, "that this member differs could not be noted: do not start it again");
+        }
         self.health.send_if_modified(|health| {
             let first = *health == Health::Well;
             if first {
@@ -115,6 +127,9 @@ impl Room {
             Health::Diverged { index, why } => Some(format!(
                 "this member's state differs from the others' at log index {index} ({why}): let it join anew"
             )),
+            Health::Disputed { index, why } => {
+                Some(format!("the members' states differ at log index {index} and no majority agrees ({why})"))
+            }
             Health::Stopped(why) => Some(format!("this member has stopped: {why}")),
         }
     }

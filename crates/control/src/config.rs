@@ -1,4 +1,5 @@
 //! What a member is told when it starts.
+pub use consensus::Keep;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -16,6 +17,8 @@ pub struct Config {
     pub advertise_api: Option<String>,
     /// What members and nodes are told instead of `link`.
     pub advertise_link: Option<String>,
+    /// How much of the past is kept.
+    pub keep: Keep,
     pub begin: Begin,
 }
 

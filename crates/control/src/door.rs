@@ -109,6 +109,7 @@ impl Door {
             Health::Well => "well".to_owned(),
             Health::Disk(why) => format!("its disk fails: {why}"),
             Health::Diverged { index, why } => format!("its state differs at log index {index}: {why}"),
+            Health::Disputed { index, why } => format!("the members differ at log index {index}: {why}"),
             Health::Stopped(why) => format!("stopped: {why}"),
         };
         MemberStatus {

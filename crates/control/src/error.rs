@@ -21,6 +21,10 @@ pub enum ControlError {
     Link(link::error::LinkError),
     /// The log cannot be opened or has failed.
     Log(String),
+    /// What was durable is lost, or the state is wrong: this directory must not serve again.
+    Lost(String),
+    /// The members differ, and nobody knows who is right.
+    Disputed(String),
     /// The API cannot be served.
     Api(String),
     /// The cluster did not take this member in.
@@ -42,8 +46,7 @@ impl fmt::Display for ControlError {
                 )
             }
             Self::Link(error) => error.fmt(f),
-            Self::Log(why) => f.write_str(why),
-            Self::Api(why) => f.write_str(why),
+            Self::Log(why) | Self::Lost(why) | Self::Disputed(why) | Self::Api(why) => f.write_str(why),
             Self::NotTaken(why) => {
                 write!(f, "the cluster did not take this member in: {why}; see `rutter status`, then start it again")
             }
@@ -51,7 +54,33 @@ impl fmt::Display for ControlError {
     }
 }
 
+impl ControlError {
+    /// What is to be done about it, for the member `name`.
+    #[must_use]
+    pub fn next(&self, name: &str) -> String {
+        match self {
+            Self::Lost(_) => format!(
+                "put a new member in its place: `rutter member replace {name}` at another member says how; keep this directory for inquiry"
+            ),
+            Self::Disputed(_) => {
+                format!("start members that are down, then {name} again: a majority tells who is right")
+            }
+            // A member with a past goes on from it.
+            _ => "mend that, then start it again: it goes on from its directory".to_owned(),
+        }
+    }
+}
+
 impl std::error::Error for ControlError {}
+
+impl From<consensus::StartError> for ControlError {
+    fn from(error: consensus::StartError) -> Self {
+        match error {
+            consensus::StartError::Lost(_) | consensus::StartError::Diverged(_) => Self::Lost(error.to_string()),
+            other => Self::Log(other.to_string()),
+        }
+    }
+}
 
 impl From<link::error::LinkError> for ControlError {
     fn from(error: link::error::LinkError) -> Self {

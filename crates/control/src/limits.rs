@@ -43,5 +43,9 @@ pub const THROUGH_EVERY: Duration = Duration::from_secs(10);
 pub const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 /// Between two tries to be taken in, or to create what every cluster has.
 pub const ENTER_PAUSE: Duration = Duration::from_millis(300);
+/// Bytes that a segment of the log has at least, however little is to be kept.
+pub const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
+/// Segments into which what is kept is divided, at least.
+pub const KEPT_SEGMENTS_MIN: u64 = 8;
 /// How often a running member looks whether it is still well.
 pub const HEALTH_POLL: Duration = Duration::from_millis(500);

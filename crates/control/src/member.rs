@@ -7,7 +7,7 @@ use crate::door::Door;
 use crate::error::ControlError;
 use crate::founding::Founding;
 use crate::kubeconfig::kubeconfig;
-use crate::limits::{ENTER_MAX, ENTER_PAUSE, HEALTH_POLL, LEADING_POLL};
+use crate::limits::{ENTER_MAX, ENTER_PAUSE, HEALTH_POLL, KEPT_SEGMENTS_MIN, LEADING_POLL, SEGMENT_BYTES_MIN};
 use crate::nodes::Nodes;
 use crate::operator::Operator;
 use crate::peers::Peers;
@@ -58,7 +58,7 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
     let authority_pem = own.authority_pem.clone();
     let link = endpoint.local_address()?;
     let peers = Peers::new(endpoint.clone(), identity.id);
-    let (log, disk) = open_log(&directory, &cluster)?;
+    let (log, disk) = open_log(&directory, &cluster, config.keep.bytes)?;
     let listener = SocketAddr::new(config.api.ip(), config.api.port());
     let info = MemberInfo {
         id: identity.id,
@@ -67,10 +67,10 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
         api: config.advertise_api.clone().unwrap_or_else(|| listener.to_string()),
     };
     let transport = Arc::new(peers.clone());
-    let checkpoints = Checkpoints::open(&directory.state()).map_err(|why| ControlError::Log(why.to_string()))?;
-    let checkpoints: Option<Arc<dyn consensus::CheckpointStore>> = Some(Arc::new(checkpoints));
-    let options = Options { info: info.clone(), log, disk, checkpoints, transport, tuning: Tuning::default() };
-    let member = Member::start(options).await.map_err(|why| ControlError::Log(why.to_string()))?;
+    let checkpoints: Arc<dyn consensus::CheckpointStore> = Arc::new(Checkpoints::open(directory.state()));
+    let tuning = Tuning { keep: config.keep, ..Tuning::default() };
+    let options = Options { info: info.clone(), log, disk, checkpoints: Some(checkpoints), transport, tuning };
+    let member = Member::start(options).await?;
     let nodes = Nodes::new(member.clone(), &identity.name, Some(peers.clone()));
     let door =
         Door { member: member.clone(), nodes: nodes.clone(), authority: authority.clone(), cluster: cluster.clone() };
@@ -143,9 +143,13 @@ impl Running {
                 Health::Well => rt::sleep(HEALTH_POLL).await,
                 Health::Disk(why) => return ControlError::Log(format!("the log can no longer be written: {why}")),
                 Health::Diverged { index, why } => {
-                    return ControlError::Log(format!(
-                        "this member's state differs from the others' at log index {index} ({why}): keep its directory for \
-                         inquiry, remove the member, and let it join anew"
+                    return ControlError::Lost(format!(
+                        "this member's state differs from the other members' at log index {index} ({why})"
+                    ));
+                }
+                Health::Disputed { index, why } => {
+                    return ControlError::Disputed(format!(
+                        "the members' states differ at log index {index} and no majority agrees ({why})"
                     ));
                 }
                 Health::Stopped(why) => return ControlError::Log(format!("the member has stopped: {why}")),
@@ -225,13 +229,23 @@ async fn enter(
     Err(ControlError::NotTaken(last))
 }
 
-fn open_log(directory: &Directory, cluster: &str) -> Result<(Log, Arc<RealDisk>), ControlError> {
+fn open_log(
+    directory: &Directory,
+    cluster: &str,
+    keep_bytes: Option<u64>,
+) -> Result<(Log, Arc<RealDisk>), ControlError> {
     let disk = RealDisk::open(&directory.log()).map_err(|why| ControlError::Log(why.to_string()))?;
     let disk = Arc::new(disk);
     let mut id = [0; 16];
     id.copy_from_slice(&blake3::hash(cluster.as_bytes()).as_bytes()[..16]);
-    let options = store::log::Options { cluster: Some(u128::from_le_bytes(id)), ..store::log::Options::default() };
-    let log = Log::open(disk.clone(), options).map_err(|why| ControlError::Log(why.to_string()))?;
+    let mut options = store::log::Options { cluster: Some(u128::from_le_bytes(id)), ..store::log::Options::default() };
+    // Segments go whole, so that a small bound needs small ones.
+    let small = keep_bytes.map_or(u64::MAX, |bytes| bytes / KEPT_SEGMENTS_MIN);
+    options.segment_bytes = options.segment_bytes.min(small.max(SEGMENT_BYTES_MIN));
+    let log = Log::open(disk.clone(), options).map_err(|why| {
+        let text = format!("{}: {why}", directory.log().display());
+        if why.lost() { ControlError::Lost(text) } else { ControlError::Log(text) }
+    })?;
     Ok((log, disk))
 }
 

@@ -182,7 +182,11 @@ impl Operator {
         let most = usize::try_from(LOG_LINES_MAX).unwrap_or(usize::MAX);
         let lines = self.door.member.lines((Revision(from), Revision(to)), after, most).await;
         let lines = lines.map_err(|why| Status::unavailable(why.0))?;
-        let gone = || Status::new(410, "Expired", format!("revision {from} is older than what is retained"));
+        let first = self.door.member.oldest();
+        let gone = || {
+            let message = format!("revision {from} is no longer kept: the first revision that is kept is {first}");
+            Status::new(410, "Expired", message)
+        };
         let lines = lines.ok_or_else(gone)?.into_iter().map(|line| Bytes::from(format!("{}\n", log_line(&line))));
         Ok(Answer::Lines(stream::iter(lines).boxed()))
     }

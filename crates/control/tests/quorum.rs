@@ -17,6 +17,7 @@ fn config(name: &str, dir: &Path, begin: Begin) -> Config {
         link: "127.0.0.1:0".parse().expect("an address"),
         advertise_api: None,
         advertise_link: None,
+        keep: control::config::Keep::default(),
         begin,
     }
 }

@@ -91,20 +91,16 @@ pub enum DiskError {
 impl std::fmt::Display for DiskError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Full => {
-                f.write_str("the disk is full: free space or give the member a larger disk, then start it again")
+            Self::Full => f.write_str("the disk is full: free space or give the member a larger disk"),
+            Self::ReadOnly => {
+                f.write_str("the disk is read-only: look for disk errors in the kernel's log, and mount it for writing")
             }
-            Self::ReadOnly => f.write_str(
-                "the disk is read-only: look for disk errors in the kernel's log, remount it, then start again",
-            ),
-            Self::Missing(name) => {
-                write!(f, "file {name} is missing: restore the directory, or let the member join anew")
-            }
+            Self::Missing(name) => write!(f, "file {name} is missing"),
             Self::Exists(name) => {
                 write!(f, "file {name} is there already: the directory was changed by something else")
             }
             Self::Locked(who) => write!(f, "another process uses this directory ({who}): stop it first"),
-            Self::Damaged(what) => write!(f, "the disk gave up data ({what}): replace it and let the member join anew"),
+            Self::Damaged(what) => write!(f, "the disk could not give back what was written ({what})"),
             Self::Io(what) => write!(f, "the disk failed: {what}"),
         }
     }

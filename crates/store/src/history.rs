@@ -1,18 +1,16 @@
 //! The past: the view at any revision or moment in retention, and the events after any revision, by folding the log again from the
 //! nearest state that is kept. It keeps a bounded number of states, reads the log through its reader, and changes nothing in it.
-use crate::disk::{Disk, DiskError};
-use crate::limits::{READ_BYTES, ROOT_EVERY, ROOTS_BYTES_MAX, ROOTS_MAX, VISITED_MAX};
-use crate::log::frame::{Chain, Kind};
+use crate::bases::{self, Base, Place};
+use crate::limits::{ROOT_EVERY, ROOTS_BYTES_MAX, ROOTS_MAX, VISITED_MAX};
+use crate::log::frame::Kind;
 use crate::log::reader::Reader;
 use crate::log::{Log, Retention};
-use crate::snapshot;
 use crate::state::State;
 use crate::view::View;
 use crate::walk::{HistoryError, Walk};
 use api::event::Event;
 use api::revision::{Millis, Revision};
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The past of one log. Cloning it clones the handle.
@@ -31,8 +29,8 @@ struct Kept {
     applied: u64,
     /// States that were rebuilt for somebody, the last used first.
     visited: VecDeque<State>,
-    /// Log indexes of states on disk, ascending.
-    bases: Vec<u64>,
+    /// States on disk, ascending.
+    bases: Vec<Place>,
 }
 
 impl History {
@@ -41,7 +39,7 @@ impl History {
     /// # Errors
     /// If the directory cannot be read.
     pub fn open(reader: Reader) -> Result<Self, HistoryError> {
-        let bases = reader.disk.list()?.iter().filter_map(|name| base_index(name)).collect();
+        let bases = bases::list(&*reader.disk)?;
         Ok(Self { reader, kept: Arc::new(Mutex::new(Kept { bases, ..Kept::default() })) })
     }
 
@@ -87,15 +85,51 @@ impl History {
         if let Some(best) = best {
             return Ok(best);
         }
-        let mut oldest = None;
-        for index in bases.into_iter().rev().filter(|index| index + 1 >= start) {
-            let (state, _) = self.read_base(index)?;
+        for place in bases.into_iter().rev().filter(|place| place.index + 1 >= start) {
+            let Base { state, .. } = bases::read(&self.reader.disk, place)?;
             if fits(&state.view) {
                 return Ok(state);
             }
-            oldest = Some(index);
         }
-        if start == 0 { Ok(State::default()) } else { Err(HistoryError::Before { oldest: oldest.unwrap_or(start) }) }
+        if start == 0 { Ok(State::default()) } else { Err(HistoryError::Before { oldest: self.oldest() }) }
+    }
+
+    /// The first revision whose view can still be had.
+    #[must_use]
+    pub fn oldest(&self) -> Revision {
+        let start = self.reader.start();
+        if start == 0 {
+            return Revision(0);
+        }
+        let kept = self.kept();
+        let base = kept.bases.iter().find(|place| place.index + 1 >= start).map(|place| place.revision);
+        let root = kept.roots.front().map(|(state, _)| state.view.revision);
+        base.or(root).unwrap_or_default()
+    }
+
+    /// Where a replay of everything that is kept begins: the empty state, or the oldest on disk that the log goes on from.
+    ///
+    /// # Errors
+    /// `Before` if there is neither.
+    pub fn beginning(&self) -> Result<Base, HistoryError> {
+        let start = self.reader.start();
+        if start == 0 {
+            return Ok(Base::default());
+        }
+        let place = self.kept().bases.iter().copied().find(|place| place.index + 1 >= start);
+        let place = place.ok_or_else(|| HistoryError::Before { oldest: self.oldest() })?;
+        bases::read(&self.reader.disk, place)
+    }
+
+    /// The newest state on disk that stands no later than at `index` and that the log goes on from.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn base_before(&self, index: u64) -> Result<Option<Base>, HistoryError> {
+        let start = self.reader.start();
+        let fits = |place: &&Place| place.index <= index && place.index + 1 >= start;
+        let place = self.kept().bases.iter().rev().find(fits).copied();
+        place.map(|place| bases::read(&self.reader.disk, place)).transpose()
     }
 
     /// The view after the entry that made `revision`; `None` if no entry has made it yet.
@@ -164,37 +198,27 @@ impl History {
         kept.visited.truncate(VISITED_MAX);
     }
 
-    /// Writes `state` to disk as a place to replay from, so that the log before it may go while what follows can still be read.
-    /// Called in the background, where waiting is allowed.
+    /// Writes a state to disk as a place to replay from, so that the log before it may go while what follows can still be read.
+    /// Called where waiting is allowed.
     ///
     /// # Errors
     /// If the disk fails; nothing is then kept.
-    pub fn save_base(&self, state: &State) -> Result<(), HistoryError> {
-        const UNFINISHED: &str = "base.new";
-        let disk = &self.reader.disk;
-        match disk.remove(UNFINISHED) {
-            Ok(()) | Err(DiskError::Missing(_)) => {}
-            Err(why) => return Err(why.into()),
-        }
-        disk.create(UNFINISHED)?;
-        let chain = self.reader.chain_at(state.view.index)?.unwrap_or_default();
-        let mut out = DiskStream { disk: disk.clone(), name: UNFINISHED.to_owned(), offset: 0 };
-        let written = io::BufWriter::with_capacity(READ_BYTES, &mut out);
-        let written = write_all(state, chain, written);
-        written.map_err(|why| HistoryError::Snapshot(why.into()))?;
-        disk.sync(UNFINISHED)?;
-        disk.rename(UNFINISHED, &base_name(state.view.index))?;
+    pub fn save_base(&self, base: &Base) -> Result<(), HistoryError> {
+        let place = bases::save(&self.reader.disk, base)?;
         let mut kept = self.kept();
-        kept.bases.retain(|index| *index != state.view.index);
-        kept.bases.push(state.view.index);
+        kept.bases.retain(|other| *other != place);
+        kept.bases.push(place);
         kept.bases.sort_unstable();
         Ok(())
     }
 
-    fn read_base(&self, index: u64) -> Result<(State, Chain), HistoryError> {
-        let stream = DiskStream { disk: self.reader.disk.clone(), name: base_name(index), offset: 0 };
-        let mut stream = io::BufReader::with_capacity(READ_BYTES, stream);
-        snapshot::read(&mut stream).map_err(HistoryError::Snapshot)
+    /// Bytes of the newest state on disk; 0 if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be looked at.
+    pub fn base_bytes(&self) -> Result<u64, HistoryError> {
+        let newest = self.kept().bases.last().copied();
+        Ok(newest.map_or(Ok(0), |place| bases::bytes(&*self.reader.disk, place))?)
     }
 
     /// Takes away the oldest of the log as `Log::retire` does, but never what the newest base needs, and then the bases that
@@ -203,54 +227,15 @@ impl History {
     /// # Errors
     /// If the disk fails.
     pub fn retire(&self, log: &Log, retention: &Retention) -> Result<usize, HistoryError> {
-        let newest = self.kept().bases.last().map_or(0, |index| index + 1);
+        let newest = self.kept().bases.last().map_or(0, |place| place.index + 1);
         let gone = log.retire(&Retention { needed_from: retention.needed_from.min(newest), ..*retention })?;
         let start = self.reader.start();
-        let useless: Vec<u64> = self.kept().bases.iter().copied().filter(|index| index + 1 < start).collect();
-        for index in useless {
-            self.reader.disk.remove(&base_name(index))?;
-            self.kept().bases.retain(|base| *base != index);
+        let mut useless = self.kept().bases.clone();
+        useless.retain(|place| place.index + 1 < start);
+        for place in useless {
+            bases::remove(&*self.reader.disk, place)?;
+            self.kept().bases.retain(|base| *base != place);
         }
         Ok(gone)
-    }
-}
-
-fn write_all(state: &State, chain: Chain, mut out: impl Write) -> io::Result<()> {
-    snapshot::write(state, chain, &mut out)?;
-    out.flush()
-}
-
-fn base_name(index: u64) -> String {
-    format!("base-{index:020}.snap")
-}
-
-fn base_index(name: &str) -> Option<u64> {
-    name.strip_prefix("base-")?.strip_suffix(".snap")?.parse().ok()
-}
-
-/// A file on a `Disk` as a stream.
-struct DiskStream {
-    disk: Arc<dyn Disk>,
-    name: String,
-    offset: u64,
-}
-
-impl Write for DiskStream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.disk.append(&self.name, bytes).map_err(io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for DiskStream {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let read = self.disk.read_at(&self.name, self.offset, bytes.len()).map_err(io::Error::other)?;
-        bytes[..read.len()].copy_from_slice(&read);
-        self.offset += read.len() as u64;
-        Ok(read.len())
     }
 }

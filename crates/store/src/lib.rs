@@ -2,6 +2,7 @@
 //! touch of the world is the real disk and RocksDB behind the feature `disk`. It knows nothing of Raft, HTTP or who is asking.
 pub mod apply;
 mod at_rest;
+pub mod bases;
 #[cfg(feature = "disk")]
 pub mod checkpoint;
 pub mod disk;

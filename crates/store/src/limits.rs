@@ -22,6 +22,8 @@ pub const TOPICS_SWEPT: usize = 4;
 pub const SNAPSHOT_BLOCK_BYTES_MAX: usize = 2 * api::limits::ENTRY_BYTES_MAX;
 /// Entries between two views that are kept for time travel.
 pub const ROOT_EVERY: u64 = 16;
+/// Bytes of what consensus notes beside a base: its members.
+pub const BASE_NOTE_BYTES_MAX: u32 = 1024 * 1024;
 /// Views kept for time travel.
 pub const ROOTS_MAX: usize = 1_024;
 /// Bytes of replaced objects that kept views may hold alive, all together.

@@ -16,6 +16,7 @@ mod ledger;
 pub mod reader;
 mod recovery;
 mod segment;
+mod tear;
 
 /// How a log is kept.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,8 @@ pub struct Log {
     options: Options,
     /// Held while a flush goes on: there is one writer of files.
     writing: Arc<Mutex<()>>,
+    /// Held while segments are taken away, which never touches the last, and so holds up no flush.
+    retiring: Arc<Mutex<()>>,
 }
 
 impl Log {
@@ -64,7 +67,7 @@ impl Log {
     pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<Self, LogError> {
         let ledger = recovery::recover(&*disk, options.cluster, !options.read_only)?;
         let reader = Reader { disk, ledger: Arc::new(Mutex::new(ledger)) };
-        Ok(Self { reader, options, writing: Arc::default() })
+        Ok(Self { reader, options, writing: Arc::default(), retiring: Arc::default() })
     }
 
     /// A handle for reading only.
@@ -278,31 +281,52 @@ impl Log {
     /// # Errors
     /// If the disk fails; what was taken away until then is gone.
     pub fn retire(&self, retention: &Retention) -> Result<usize, LogError> {
-        let _writing = lock(&self.writing);
+        let _retiring = lock(&self.retiring);
         let mut gone = 0;
         loop {
             let name = {
                 let mut ledger = self.reader.ledger();
-                let [first, after @ ..] = &ledger.segments[..] else { return Ok(gone) };
-                let Some(second) = after.first() else { return Ok(gone) };
                 let purged = ledger.now.purged.map_or(0, |purged| purged.index + 1);
-                // Entries of the first segment end where any later one begins, or lower.
-                let end = second.opening.next;
-                let bytes: u64 = ledger.segments.iter().map(|segment| segment.bytes).sum();
-                let large = retention.bytes_max.is_some_and(|max| bytes > max);
-                let old = retention.since.is_some_and(|since| second.opening.time < since.0);
-                let void = after.iter().any(|segment| segment.opening.gap);
-                if end > purged.min(retention.needed_from) || !(large || old || void) {
+                let end = retention.end(&ledger.segments);
+                if end.is_none_or(|end| end > purged.min(retention.needed_from)) {
                     return Ok(gone);
                 }
-                let name = first.name.clone();
-                ledger.segments.remove(0);
+                let first = ledger.segments.remove(0);
                 ledger.start = ledger::Ledger::first_readable(&ledger.segments).max(ledger.start);
-                name
+                first.name
             };
             self.reader.disk.remove(&name)?;
             gone += 1;
         }
+    }
+
+    /// What `retention` would have go if nobody needed it: the index at which the log would then begin, and the bytes of it.
+    /// `None` if it is content.
+    #[must_use]
+    pub fn surplus(&self, retention: &Retention) -> Option<(u64, u64)> {
+        let ledger = self.reader.ledger();
+        let (mut found, mut bytes) = (None, 0);
+        for first in 0..ledger.segments.len() {
+            let end = retention.end(&ledger.segments[first..]).filter(|end| *end <= retention.needed_from);
+            let Some(end) = end else { break };
+            bytes += ledger.segments[first].bytes;
+            found = Some((end, bytes));
+        }
+        found
+    }
+}
+
+impl Retention {
+    /// If the first of `segments` is to go: where its entries end.
+    fn end(&self, segments: &[Segment]) -> Option<u64> {
+        let [_, after @ ..] = segments else { return None };
+        // Entries of the first segment end where any later one begins, or lower.
+        let second = &after.first()?.opening;
+        let bytes: u64 = segments.iter().map(|segment| segment.bytes).sum();
+        let large = self.bytes_max.is_some_and(|max| bytes > max);
+        let old = self.since.is_some_and(|since| second.time < since.0);
+        let void = after.iter().any(|segment| segment.opening.gap);
+        (large || old || void).then_some(second.next)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Sailing the voyage again: a log folded from a directory to a view, its hash chain verified, and its entries as lines to be read.
 //! It trusts nothing but the log's bytes, and decides nothing.
+use crate::bases::Base;
 use crate::disk::Disk;
+use crate::history::History;
 use crate::limits::DIFFERENCES_MAX;
 use crate::log::frame::{Chain, Kind};
 use crate::log::{Log, Options};
@@ -32,22 +34,18 @@ pub fn open(disk: Arc<dyn Disk>) -> Result<Log, HistoryError> {
     Ok(Log::open(disk, Options { read_only: true, ..Options::default() })?)
 }
 
-/// Folds the log from its start, or on from `state` and its chain, until `done` or the end, and verifies the hash chain at each entry.
+/// Folds the log from its start, or on from `from` (of `History::beginning`), until `done` or the end, and verifies the hash chain at each entry.
 ///
 /// Entries that the log does not know to be committed are folded too; pass `done` to stop earlier.
 ///
 /// # Errors
 /// `Before` if the log no longer has its start and no `from` is given; `Chain` if an entry was changed after it was written.
-pub fn replay(
-    log: &Log,
-    from: Option<(State, Chain)>,
-    done: &mut dyn FnMut(&State) -> bool,
-) -> Result<Replayed, HistoryError> {
+pub fn replay(log: &Log, from: Option<Base>, done: &mut dyn FnMut(&State) -> bool) -> Result<Replayed, HistoryError> {
     let reader = log.reader();
     let (state, mut chain) = match (from, reader.start()) {
-        (Some(from), _) => from,
+        (Some(from), _) => (from.state, from.chain),
         (None, 0) => (State::default(), Chain::default()),
-        (None, start) => return Err(HistoryError::Before { oldest: start }),
+        (None, _) => return Err(HistoryError::Before { oldest: History::open(reader.clone())?.oldest() }),
     };
     let mut walk = Walk::new(reader.clone(), state, u64::MAX);
     let mut entries = 0;
@@ -130,7 +128,7 @@ impl Lines {
     pub fn of(log: &Log) -> Result<Self, HistoryError> {
         match log.reader().start() {
             0 => Ok(Self::new(Walk::new(log.reader().clone(), State::default(), u64::MAX))),
-            start => Err(HistoryError::Before { oldest: start }),
+            _ => Err(HistoryError::Before { oldest: History::open(log.reader().clone())?.oldest() }),
         }
     }
 

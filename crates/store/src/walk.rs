@@ -16,9 +16,14 @@ use std::sync::Arc;
 /// Why the past cannot be read.
 #[derive(Debug)]
 pub enum HistoryError {
-    /// It is older than what is retained: the oldest view that can be had is the one after this log index.
+    /// It is older than what is retained: the oldest view that can be had is the one at this revision.
     Before {
-        oldest: u64,
+        oldest: Revision,
+    },
+    /// A state kept beside the log cannot be read.
+    Base {
+        name: String,
+        why: SnapshotError,
     },
     Log(LogError),
     /// The entry at `index` is whole, but no record that this binary reads.
@@ -37,8 +42,9 @@ impl std::fmt::Display for HistoryError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Before { oldest } => {
-                write!(f, "that is older than what is retained, which begins after log entry {oldest}")
+                write!(f, "that is older than what is retained: the first revision that is kept is {oldest}")
             }
+            Self::Base { name, why } => write!(f, "the state in {name}, from which the log goes on: {why}"),
             Self::Log(why) => why.fmt(f),
             Self::Record { index, why } => write!(f, "log entry {index}: {why}"),
             Self::Snapshot(why) => why.fmt(f),

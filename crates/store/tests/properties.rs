@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::apply::{Applied, apply};
+use store::bases::Base;
 use store::disk::memory::MemoryDisk;
 use store::history::History;
 use store::log::frame::{Chain, Frame};
@@ -163,7 +164,7 @@ proptest! {
         }
         if based {
             // From disk alone, as after a restart.
-            history.save_base(&state).expect("saves");
+            history.save_base(&Base { state: state.clone(), ..Base::default() }).expect("saves");
         }
         let fresh = History::open(log.reader().clone()).expect("opens");
         fresh.note(&state, &[]);
@@ -209,6 +210,32 @@ proptest! {
             let changes = line.commands.iter().map(|command| command.changes.len()).sum::<usize>();
             prop_assert_eq!(changes, applied.events.len());
         }
+    }
+
+    #[test]
+    fn folding_from_a_base_equals_folding_all(entries in voyage::entries(40), at in any::<prop::sample::Index>()) {
+        let (disk, log) = log_of(&entries, 2_048);
+        let all = replay(&log, None, &mut |_| false).expect("replays");
+        let at = at.index(entries.len()) as u64 + 1;
+        let head = replay(&log, None, &mut |state| state.view().index() >= at).expect("replays");
+        let history = History::open(log.reader().clone()).expect("opens");
+        let base = Base { state: head.state, chain: head.chain, note: b"members".to_vec() };
+        history.save_base(&base).expect("saves");
+        log.purge(log.reader().last().expect("entries"), None).expect("purges");
+        log.flush().expect("flushes");
+        let everything = Retention { needed_from: u64::MAX, bytes_max: Some(0), since: None };
+        let surplus = log.surplus(&Retention { needed_from: at + 1, ..everything });
+        let before = log.bytes();
+        let gone = history.retire(&log, &everything).expect("retires");
+        prop_assert_eq!(surplus.map_or(0, |(_, bytes)| bytes), before - log.bytes());
+        prop_assert_eq!(gone > 0, surplus.is_some());
+        let log = store::replay::open(Arc::new(disk)).expect("opens");
+        prop_assert_eq!(log.reader().start(), surplus.map_or(0, |(start, _)| start));
+        let begun = History::open(log.reader().clone()).expect("opens").beginning().expect("reads");
+        prop_assert_eq!(begun.note.is_empty(), gone == 0);
+        let again = replay(&log, Some(begun), &mut |_| false).expect("replays");
+        same(&all.state.view(), &again.state.view());
+        prop_assert_eq!(all.chain, again.chain);
     }
 
     #[test]
@@ -282,10 +309,10 @@ fn history_goes_no_further_back_than_it_can_and_says_so() {
     log.flush().expect("flushes");
     assert_eq!(history.retire(&log, &keep).expect("retires"), 0, "without a base, nothing may go");
     let (middle, _) = fold(&entries[..350]);
-    history.save_base(&middle).expect("saves");
+    history.save_base(&Base { state: middle, ..Base::default() }).expect("saves");
     assert!(history.retire(&log, &keep).expect("retires") > 0);
     assert_eq!(history.view_at(Revision(360)).expect("reads").expect("there").revision(), Revision(360));
     assert_eq!(history.view_at(last).expect("reads").expect("there").hash(), state.view().hash());
-    assert!(matches!(history.view_at(Revision(340)), Err(HistoryError::Before { oldest: 350 })));
-    assert!(matches!(history.walk_after(Revision(10)), Err(HistoryError::Before { oldest: 350 })));
+    assert!(matches!(history.view_at(Revision(340)), Err(HistoryError::Before { oldest: Revision(350) })));
+    assert!(matches!(history.walk_after(Revision(10)), Err(HistoryError::Before { oldest: Revision(350) })));
 }

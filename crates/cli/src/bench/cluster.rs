@@ -21,7 +21,7 @@ const READY_WAIT: Duration = Duration::from_secs(120);
 
 impl Cluster {
     pub(crate) async fn start(dir: &Path, members: u16, api_port: u16) -> Result<Self, Failure> {
-        let place = Place { dir: dir.to_owned(), members, api_port };
+        let place = Place { dir: dir.to_owned(), members, api_port, keep: crate::keep::KeepFlags::default() };
         std::fs::create_dir_all(dir)
             .map_err(|why| Failure::new(format!("{}: {why}", dir.display()), "run it where you may write"))?;
         let mut running = Vec::new();
@@ -61,16 +61,6 @@ impl Cluster {
         let killed = rt::now();
         running.kill().await;
         Ok(Some(killed))
-    }
-
-    /// kill -9 of one member that runs, by chance; when that was.
-    pub(crate) async fn kill_any(&mut self) -> Option<rt::Instant> {
-        let alive: Vec<&mut Running> = self.running.iter_mut().filter(|running| running.child.id().is_some()).collect();
-        let chosen = usize::try_from(rt::random() % alive.len().max(1) as u64).ok()?;
-        let running = alive.into_iter().nth(chosen)?;
-        let killed = rt::now();
-        running.kill().await;
-        Some(killed)
     }
 
     /// kill -9 of all, then starts all; from the first start until the first member is ready.

@@ -3,6 +3,7 @@
 use super::process::{Process, Running, last_line};
 use crate::client::Target;
 use crate::failure::Failure;
+use crate::keep::KeepFlags;
 use crate::{kubeconfig, operator};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) members: u16,
     /// The front's; member n has the n-th after it.
     pub(crate) api_port: u16,
+    /// How much of the past each keeps.
+    pub(crate) keep: KeepFlags,
 }
 
 pub(crate) fn address(port: u16) -> String {
@@ -52,6 +55,7 @@ impl Place {
         let words = ["control", "--name", &name, "--dir", &self.home(number).display().to_string(), "--with-parent"];
         let mut arguments: Vec<String> = words.map(str::to_owned).to_vec();
         arguments.extend(["--api".into(), address(port), "--link".into(), self.link(number)]);
+        arguments.extend(self.keep.arguments());
         match token {
             Some(token) => arguments.extend(["--join".into(), self.link(1), "--token".into(), token]),
             None if number == 1 => arguments.push("--found".into()),
@@ -153,7 +157,7 @@ mod tests {
     use std::path::Path;
 
     fn place(dir: &Path, members: u16) -> Place {
-        Place { dir: dir.to_owned(), members, api_port: 6443 }
+        Place { dir: dir.to_owned(), members, api_port: 6443, keep: KeepFlags::default() }
     }
 
     #[test]

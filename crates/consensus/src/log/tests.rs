@@ -19,7 +19,8 @@ impl StoreBuilder<Types, Log, Machine, ()> for Builder {
     async fn build(&self) -> Result<((), Log, Machine), StorageError<Types>> {
         let disk = Arc::new(MemoryDisk::default());
         let log = store::log::Log::open(disk.clone(), Options::default()).expect("a new log opens");
-        let shelf = Shelf::new(Checkpoints::new(disk, None), log.clone(), Tuning::default());
+        let history = store::history::History::open(log.reader().clone()).expect("opens");
+        let shelf = Shelf::new(Checkpoints::new(disk, None), log.clone(), history, Tuning::default());
         let machine = Machine::open(Arc::new(Room::default()), shelf.clone()).expect("a new machine opens");
         Ok(((), Log::new(log, shelf, Careless::default(), |why| panic!("{why}")), machine))
     }

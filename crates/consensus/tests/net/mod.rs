@@ -6,7 +6,7 @@ use api::key::Key;
 use api::object::Body;
 use api::revision::Revision;
 use bytes::Bytes;
-use consensus::{Member, MemberInfo, Options, Transport, TransportError, Tuning};
+use consensus::{CheckpointStore, Member, MemberInfo, Options, StartError, Transport, TransportError, Tuning};
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -58,41 +58,54 @@ impl Transport for Way {
     }
 }
 
+/// What differs from a member as it is by itself.
+#[derive(Clone, Default)]
+pub struct Setup {
+    pub tuning: Tuning,
+    pub log: LogOptions,
+    pub checkpoints: Option<Arc<dyn CheckpointStore>>,
+}
+
 impl Network {
     pub fn info(id: u64) -> MemberInfo {
         MemberInfo { id, name: format!("m{id}"), link: format!("m{id}:1"), api: format!("m{id}:2") }
     }
 
     pub async fn start(&self, id: u64, disk: MemoryDisk) -> Member {
+        self.try_start(id, disk, &Setup::default()).await.expect("starts")
+    }
+
+    pub async fn try_start(&self, id: u64, disk: MemoryDisk, setup: &Setup) -> Result<Member, StartError> {
         let transport = Arc::new(Way { from: id, network: self.clone() });
         let disk = Arc::new(disk);
-        let log = Log::open(disk.clone(), LogOptions::default()).expect("opens");
-        let member = Member::start(Options {
-            info: Self::info(id),
-            log,
-            disk,
-            checkpoints: None,
-            transport,
-            tuning: Tuning::default(),
-        })
-        .await
-        .expect("starts");
+        let log = Log::open(disk.clone(), setup.log).expect("opens");
+        let (checkpoints, tuning) = (setup.checkpoints.clone(), setup.tuning);
+        let member = Member::start(Options { info: Self::info(id), log, disk, checkpoints, transport, tuning }).await?;
         self.inner.lock().expect("no panic").members.insert(id, member.clone());
-        member
+        Ok(member)
     }
 
     /// Three voters.
     pub async fn three(&self) -> (Vec<Member>, Vec<MemoryDisk>) {
+        self.three_with(&[Setup::default(), Setup::default(), Setup::default()]).await
+    }
+
+    pub async fn three_with(&self, setups: &[Setup; 3]) -> (Vec<Member>, Vec<MemoryDisk>) {
         let disks: Vec<_> = (0..3).map(|_| MemoryDisk::default()).collect();
         let mut members = Vec::new();
-        for (id, disk) in (1..).zip(&disks) {
-            members.push(self.start(id, disk.clone()).await);
+        for ((id, disk), setup) in (1..).zip(&disks).zip(setups) {
+            members.push(self.try_start(id, disk.clone(), setup).await.expect("starts"));
         }
         members[0].found().await.expect("founds");
         for id in 2..=3 {
             members[0].add(Self::info(id)).await.expect("joins");
         }
         (members, disks)
+    }
+
+    /// The member that runs under this id.
+    pub fn member(&self, id: u64) -> Member {
+        self.inner.lock().expect("no panic").members[&id].clone()
     }
 
     pub async fn kill(&self, id: u64) {

@@ -16,8 +16,10 @@ pub struct RealDisk {
     path: PathBuf,
     directory: File,
     open: Mutex<BTreeMap<String, Arc<File>>>,
-    /// Dropping it lets the lock go.
-    _lock: File,
+    /// Dropping it lets the lock go. A directory that cannot be written may be without.
+    _lock: Option<File>,
+    /// Only looked at: no file is opened for writing.
+    looking: bool,
 }
 
 impl RealDisk {
@@ -38,17 +40,35 @@ impl RealDisk {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut who = String::new();
-                // Only for the message; the lock itself has spoken.
-                let _ = lock.read_to_string(&mut who);
-                return Err(DiskError::Locked(format!("{}, process {}", path.display(), who.trim())));
+                return Err(locked(path, &mut lock));
             }
             Err(TryLockError::Error(why)) => return Err(from(why)),
         }
         lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(from)?;
         let directory = File::open(path).map_err(from)?;
         directory.sync_all().map_err(from)?;
-        Ok(Self { path: path.to_owned(), directory, open: Mutex::default(), _lock: lock })
+        Ok(Self { path: path.to_owned(), directory, open: Mutex::default(), _lock: Some(lock), looking: false })
+    }
+
+    /// Opens a directory only to look at it, and changes nothing: it may be a copy, or one that cannot be written.
+    ///
+    /// # Errors
+    /// `Locked` if a process has it that may write.
+    pub fn look(path: &Path) -> Result<Self, DiskError> {
+        let directory = File::open(path).map_err(|why| error("the directory", &why))?;
+        let lock = match File::open(path.join(LOCK)) {
+            Ok(mut lock) => match lock.try_lock_shared() {
+                Err(TryLockError::WouldBlock) => return Err(locked(path, &mut lock)),
+                Ok(()) | Err(TryLockError::Error(_)) => Some(lock),
+            },
+            // A copy need not have it.
+            Err(_) => None,
+        };
+        Ok(Self { path: path.to_owned(), directory, open: Mutex::default(), _lock: lock, looking: true })
+    }
+
+    fn writable(&self) -> Result<(), DiskError> {
+        if self.looking { Err(DiskError::ReadOnly) } else { Ok(()) }
     }
 
     fn handles(&self) -> MutexGuard<'_, BTreeMap<String, Arc<File>>> {
@@ -61,7 +81,7 @@ impl RealDisk {
         if let Some(file) = handles.get(name) {
             return Ok(file.clone());
         }
-        let file = OpenOptions::new().read(true).append(true).open(self.path.join(name));
+        let file = OpenOptions::new().read(true).append(!self.looking).open(self.path.join(name));
         let file = match file {
             Err(why) if matches!(why.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) => {
                 File::open(self.path.join(name))
@@ -96,6 +116,7 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, name: &str) -> Result<(), DiskError> {
+        self.writable()?;
         let mut handles = self.handles();
         let file = OpenOptions::new().read(true).append(true).create_new(true).open(self.path.join(name));
         let file = file.map_err(|why| error(name, &why))?;
@@ -110,6 +131,7 @@ impl Disk for RealDisk {
     }
 
     fn append(&self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.writable()?;
         (&*self.file(name)?).write_all(bytes).map_err(|why| error(name, &why))
     }
 
@@ -135,11 +157,13 @@ impl Disk for RealDisk {
     }
 
     fn truncate(&self, name: &str, length: u64) -> Result<(), DiskError> {
+        self.writable()?;
         let file = self.file(name)?;
         file.set_len(length).and_then(|()| file.sync_all()).map_err(|why| error(name, &why))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        self.writable()?;
         let mut handles = self.handles();
         std::fs::rename(self.path.join(from), self.path.join(to)).map_err(|why| error(from, &why))?;
         handles.remove(to);
@@ -151,12 +175,19 @@ impl Disk for RealDisk {
     }
 
     fn remove(&self, name: &str) -> Result<(), DiskError> {
-        let mut handles = self.handles();
-        handles.remove(name);
+        self.writable()?;
+        // Not under the lock: a large file takes its time, and others append meanwhile.
         std::fs::remove_file(self.path.join(name)).map_err(|why| error(name, &why))?;
-        drop(handles);
+        self.handles().remove(name);
         self.sync_directory()
     }
+}
+
+fn locked(path: &Path, lock: &mut File) -> DiskError {
+    let mut who = String::new();
+    // Only for the message; the lock itself has spoken.
+    let _ = lock.read_to_string(&mut who);
+    DiskError::Locked(format!("{}, process {}", path.display(), who.trim()))
 }
 
 fn error(name: &str, why: &std::io::Error) -> DiskError {
@@ -183,6 +214,27 @@ mod tests {
     }
 
     #[test]
+    fn who_looks_changes_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = RealDisk::open(directory.path()).expect("opens");
+        disk.create("a").and_then(|()| disk.append("a", b"x")).expect("writes");
+        drop(disk);
+        for without_lock in [false, true] {
+            if without_lock {
+                std::fs::remove_file(directory.path().join(LOCK)).expect("removes");
+            }
+            let look = RealDisk::look(directory.path()).expect("opens");
+            let second = RealDisk::look(directory.path()).expect("two may look");
+            assert_eq!((look.list(), second.read_at("a", 0, 9)), (Ok(vec!["a".into()]), Ok(b"x".to_vec())));
+            assert_eq!(look.append("a", b"y"), Err(DiskError::ReadOnly));
+            assert_eq!(look.create("b").and(look.remove("a")), Err(DiskError::ReadOnly));
+            assert_eq!(look.truncate("a", 0).and(look.rename("a", "b")), Err(DiskError::ReadOnly));
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).expect("reads").count(), 1, "no lock was left either");
+        assert!(matches!(RealDisk::look(&directory.path().join("none")), Err(DiskError::Missing(_))));
+    }
+
+    #[test]
     fn directory_has_one_owner() {
         let directory = tempfile::tempdir().expect("a directory");
         let first = RealDisk::open(directory.path()).expect("opens");
@@ -191,6 +243,8 @@ mod tests {
             matches!(&second, Some(DiskError::Locked(who)) if who.contains(&std::process::id().to_string())),
             "{second:?}"
         );
+        let look = RealDisk::look(directory.path()).err();
+        assert!(matches!(look, Some(DiskError::Locked(_))), "{look:?}");
         drop(first);
         RealDisk::open(directory.path()).expect("opens once the first is gone");
     }

@@ -1,4 +1,4 @@
-//! What can go wrong with the log, in words that say what to do next.
+//! What can go wrong with the log, in words. What to do about damage depends on who reads the log: whoever opens it says so.
 use crate::disk::DiskError;
 
 /// Why the log cannot do what it is asked.
@@ -42,6 +42,20 @@ pub enum LogError {
     Failed(Box<LogError>),
 }
 
+impl LogError {
+    /// Something that was durable is not there any more: a member must not go on from this log, nor from an older copy of it.
+    #[must_use]
+    pub fn lost(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Hole { .. } | Self::Disk(DiskError::Damaged(_) | DiskError::Missing(_)) => {
+                true
+            }
+            Self::Failed(why) => why.lost(),
+            _ => false,
+        }
+    }
+}
+
 impl From<DiskError> for LogError {
     fn from(why: DiskError) -> Self {
         Self::Disk(why)
@@ -52,15 +66,10 @@ impl std::fmt::Display for LogError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Disk(why) => why.fmt(f),
-            Self::Damaged { segment, offset, what } => write!(
-                f,
-                "log segment {segment} is damaged at byte {offset}: {what}; take the directory away and let the member join anew, \
-                 or restore it from a copy"
-            ),
-            Self::Hole { before } => write!(
-                f,
-                "the log lacks the segment before {before}; restore it, or take the directory away and let the member join anew"
-            ),
+            Self::Damaged { segment, offset, what } => {
+                write!(f, "log segment {segment} is damaged at byte {offset}: {what}")
+            }
+            Self::Hole { before } => write!(f, "the log lacks the segment before {before}"),
             Self::Version { segment, found } => {
                 write!(
                     f,

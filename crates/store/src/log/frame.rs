@@ -133,6 +133,13 @@ impl Head {
         (HEAD + self.length as usize).next_multiple_of(ALIGN)
     }
 
+    /// Bytes of the frame that begins `bytes`, if what its head says can be; its checksum need not hold.
+    pub(crate) fn claimed(bytes: &[u8]) -> Option<usize> {
+        let raw = bytes.get(..HEAD)?;
+        let length = u32_at(raw, 0) as usize;
+        (Kind::of(raw[14]).is_some() && length <= FRAME_BYTES_MAX).then(|| (HEAD + length).next_multiple_of(ALIGN))
+    }
+
     pub(crate) fn frame(&self, payload: &[u8]) -> Frame {
         Frame {
             index: self.index,

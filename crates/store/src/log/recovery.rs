@@ -76,7 +76,7 @@ fn fresh(cluster: Option<u128>) -> Ledger {
 }
 
 fn drop_begun(disk: &dyn Disk, sequence: u64, bytes: &[u8], batch: u64, mend: bool) -> Result<(), LogError> {
-    if later_batch(bytes, 0, batch).is_some() {
+    if later_batch(bytes, 0, batch).is_some() || !Opening::unfinished(bytes) {
         return Err(LogError::Damaged { segment: name(sequence), offset: 0, what: "the opening is damaged".into() });
     }
     if mend {

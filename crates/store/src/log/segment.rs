@@ -1,10 +1,12 @@
 //! One segment file: its opening frame, and the scan that tells whole batches from a torn end and from damage. Pure: bytes in, findings out.
 //!
 //! A segment is 16 bytes (magic, format version, zeros), a `Segment` frame, then batches: frames closed by a `Footer`. A batch is one
-//! write and one flush, and the next is written only after it. So a bad frame is a torn end only if nothing of a later batch follows it.
+//! write and one flush, and the next is written only after it. So a bad frame is a torn end only if nothing of a later batch follows it,
+//! and if it looks as unfinished writes do (`tear`).
 use crate::limits::VOTE_BYTES_MAX;
 use crate::log::error::LogError;
 use crate::log::frame::{self, ALIGN, Bad, Chain, HEAD, Head, Kind, Position};
+use crate::log::tear::unfinished;
 
 const MAGIC: [u8; 8] = *b"RUTTERLG";
 const VERSION: u32 = 1;
@@ -98,6 +100,12 @@ impl Opening {
         Ok(Some((opening.ok_or_else(damaged)?, PREAMBLE + head.size())))
     }
 
+    /// Whether bytes without a whole opening can be what is left of a segment that was never begun.
+    pub(crate) fn unfinished(bytes: &[u8]) -> bool {
+        let magic = &bytes[..MAGIC.len().min(bytes.len())];
+        if MAGIC.starts_with(magic) { unfinished(bytes, 0, PREAMBLE) } else { bytes.iter().take(HEAD).all(|b| *b == 0) }
+    }
+
     fn parse(head: &Head, payload: &[u8]) -> Option<Self> {
         let (fixed, vote) = payload.split_at_checked(72)?;
         if head.kind != Kind::Segment || vote.len() > VOTE_BYTES_MAX {
@@ -144,7 +152,7 @@ pub(crate) struct End {
 /// Goes through the batches of `bytes` from `start` on and gives each frame of each whole batch, with its offset, to `visit`.
 ///
 /// # Errors
-/// `Damaged` if a bad frame is followed by one of a later batch: it was durable once.
+/// `Damaged` if a bad frame is followed by one of a later batch, or is all there: it was durable once.
 pub(crate) fn scan(
     segment: &str,
     bytes: &[u8],
@@ -166,6 +174,10 @@ pub(crate) fn scan(
             Err((offset, what)) => {
                 if let Some(later) = later_batch(bytes, offset, end.batch) {
                     let what = format!("{what}, and a later write follows at byte {later}");
+                    return Err(LogError::Damaged { segment: segment.to_owned(), offset: offset as u64, what });
+                }
+                if !unfinished(bytes, end.whole, offset) {
+                    let what = format!("{what}, and it is no unfinished write: its bytes are all there");
                     return Err(LogError::Damaged { segment: segment.to_owned(), offset: offset as u64, what });
                 }
                 end.torn = true;
