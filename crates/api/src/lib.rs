@@ -1,5 +1,6 @@
 //! What things are: objects, keys, commands, events, the record in the log, kinds and their schemas. It thinks: no clock, no random, no I/O.
 pub mod age;
+pub mod apply;
 pub mod base64;
 pub mod codec;
 pub mod command;

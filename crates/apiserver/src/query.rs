@@ -71,6 +71,8 @@ pub struct WriteOptions {
     pub validation: FieldValidation,
     pub manager: String,
     pub force: bool,
+    /// Server-side apply: who owns what is settled by it, not noted afterwards.
+    pub applies: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,7 +103,7 @@ pub fn write_options(kind: &str, query: &Parameters) -> Result<WriteOptions, Sta
     if manager.len() > 128 {
         return Err(invalid(kind, "fieldManager", "FieldValueTooLong", "Too long: may not be more than 128 bytes"));
     }
-    Ok(WriteOptions { dry_run, validation, manager, force: query.flag("force") })
+    Ok(WriteOptions { dry_run, validation, manager, force: query.flag("force"), applies: false })
 }
 
 fn dry_run<'a>(kind: &str, values: impl Iterator<Item = &'a str>) -> Result<bool, Status> {

@@ -3,6 +3,8 @@ use crate::call::Call;
 use crate::draft;
 use crate::negotiate::{Body, Patch};
 use crate::query::WriteOptions;
+use api::apply::Writer;
+use api::apply::place::Place;
 use api::codec::{json, protobuf, yaml};
 use api::kind::Kind;
 use api::schema;
@@ -84,13 +86,42 @@ pub fn patch(kind: &Kind, way: Patch, old: &Value, patch: &Value) -> Result<Valu
     }
 }
 
-/// Server-side apply, which this server does not have: it must not seem to have done it.
+/// Server-side apply: the object after the caller's manager applied `wanted` to `old`. Each endpoint applies what is its own: the
+/// status to `/status`, all the rest to the object itself.
 ///
 /// # Errors
-/// 415, by which kubectl and helm know that they must apply otherwise.
+/// 409 that names what others own, 400 for lists that cannot be merged.
 pub fn apply(call: &Call, old: Option<&Value>, wanted: &Value, options: &WriteOptions) -> Result<Value, Status> {
-    let _ = (call, old, wanted, options);
-    let known = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
-    let message = format!("the body of the request was in an unknown format - accepted media types include: {known}");
-    Err(Status::new(415, "UnsupportedMediaType", message))
+    let mut wanted = wanted.clone();
+    let status = call.target.subresource == "status";
+    if let Some(members) = wanted.as_object_mut() {
+        members.retain(|name, _| match name.as_str() {
+            "apiVersion" | "kind" | "metadata" => true,
+            "status" => status || call.kind.subresource("status").is_none(),
+            _ => !status,
+        });
+    }
+    api::apply::apply(Place::of(&call.kind), old, &wanted, writer(call, options, &call.kind.api_version(), &now()))
+}
+
+/// Notes in `new` who owns what, after any other write.
+///
+/// # Errors
+/// 400 for lists that cannot be compared.
+pub fn note(call: &Call, old: Option<&Value>, new: &mut Value, options: &WriteOptions) -> Result<(), Status> {
+    api::apply::note(Place::of(&call.kind), old, new, writer(call, options, &call.kind.api_version(), &now()))
+}
+
+fn now() -> String {
+    api::revision::Millis(rt::wall()).rfc3339().to_string()
+}
+
+fn writer<'a>(call: &'a Call, options: &'a WriteOptions, api_version: &'a str, time: &'a str) -> Writer<'a> {
+    Writer {
+        name: call.manager(&options.manager),
+        api_version,
+        subresource: &call.target.subresource,
+        time,
+        force: options.force,
+    }
 }

@@ -403,16 +403,39 @@ async fn anonymous_sees_health_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn server_side_apply_says_that_it_is_not_there() {
+async fn server_side_apply_creates_merges_conflicts_and_takes_away() {
     let server = alone().await;
     let apply = ["Content-Type: application/apply-patch+yaml"];
-    let body = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}}"#;
-    let path = "/api/v1/namespaces/default/configmaps/c?fieldManager=test";
-    for _ in 0..2 {
-        let refused = ask(&server, "PATCH", path, &apply, body).await;
-        assert_eq!((refused.code, refused.json()["reason"].as_str()), (415, Some("UnsupportedMediaType")));
-        post(&server, "/api/v1/namespaces/default/configmaps", &config_map("c", &json!({}))).await;
-    }
+    let config = |data: &Value| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": data}).to_string()
+    };
+    let path = |manager: &str| format!("/api/v1/namespaces/default/configmaps/c?fieldManager={manager}");
+    let made = ask(&server, "PATCH", &path("one"), &apply, config(&json!({"a": "1", "b": "1"}))).await;
+    assert_eq!((made.code, &made.json()["data"]), (201, &json!({"a": "1", "b": "1"})));
+    let entry = &made.json()["metadata"]["managedFields"][0];
+    assert_eq!((&entry["manager"], &entry["operation"]), (&json!("one"), &json!("Apply")));
+    assert_eq!(entry["fieldsV1"], json!({"f:data": {"f:a": {}, "f:b": {}}}));
+    let again = ask(&server, "PATCH", &path("one"), &apply, config(&json!({"a": "1", "b": "1"}))).await;
+    assert_eq!((again.code, again.json()), (200, made.json()), "nothing changes, no revision is taken");
+    let taken = ask(&server, "PATCH", &path("two"), &apply, config(&json!({"b": "2"}))).await;
+    assert_eq!((taken.code, taken.json()["reason"].as_str().map(str::to_owned)), (409, Some("Conflict".into())));
+    assert_eq!(taken.json()["details"]["causes"][0]["field"], ".data.b");
+    let forced =
+        ask(&server, "PATCH", &format!("{}&force=true", path("two")), &apply, config(&json!({"b": "2"}))).await;
+    assert_eq!((forced.code, &forced.json()["data"]), (200, &json!({"a": "1", "b": "2"})));
+    let less = ask(&server, "PATCH", &path("one"), &apply, config(&json!({}))).await;
+    assert_eq!((less.code, &less.json()["data"]), (200, &json!({"b": "2"})));
+    let merge = ["Content-Type: application/merge-patch+json", "User-Agent: kubectl/v1.35"];
+    let edited =
+        ask(&server, "PATCH", "/api/v1/namespaces/default/configmaps/c", &merge, r#"{"data": {"c": "3"}}"#).await;
+    let managers = edited.json()["metadata"]["managedFields"].clone();
+    let names: Vec<&str> =
+        managers.as_array().into_iter().flatten().filter_map(|entry| entry["manager"].as_str()).collect();
+    assert_eq!(names, ["two", "kubectl"], "{managers}");
+    let dry = ask(&server, "PATCH", &format!("{}&dryRun=All", path("two")), &apply, config(&json!({"b": "4"}))).await;
+    assert_eq!((dry.code, &dry.json()["data"]["b"]), (200, &json!("4")));
+    let now = ask(&server, "GET", "/api/v1/namespaces/default/configmaps/c", &[], "").await;
+    assert_eq!(now.json()["data"], json!({"b": "2", "c": "3"}));
 }
 
 #[tokio::test]

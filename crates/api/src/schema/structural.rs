@@ -24,6 +24,12 @@ impl Structural {
         Self { root: node::read(source, path, problems), source: source.clone() }
     }
 
+    /// The schema of the object itself.
+    #[must_use]
+    pub fn root(&self) -> &Node {
+        &self.root
+    }
+
     /// Takes out what the schema does not know; the paths of what is gone.
     pub fn prune(&self, value: &mut Value) -> Vec<String> {
         let mut gone = Vec::new();

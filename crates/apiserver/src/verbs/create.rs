@@ -8,6 +8,7 @@ use crate::permission;
 use crate::query::{WriteOptions, write_options};
 use crate::read;
 use crate::request::Response;
+use crate::rules;
 use crate::service;
 use crate::shape;
 use crate::submit::submit;
@@ -48,6 +49,9 @@ pub async fn created(call: &Call, options: &WriteOptions, mut value: Value) -> R
     let view = read::for_write(&call.room).await?;
     admission::place_open(call, &view, draft::text(&value, "name")).await?;
     let warnings = admission::new_object(call, &view, options, &mut value)?;
+    if !options.applies {
+        rules::note(call, None, &mut value, options)?;
+    }
     let mut attempt = 0;
     loop {
         if !prefix.is_empty() {

@@ -43,7 +43,8 @@ pub fn read(call: &Call) -> Result<(Patch, Value, WriteOptions), Status> {
         "application/apply-patch+yaml" => Patch::Apply,
         _ => return Err(unsupported()),
     };
-    let options = write_options("PatchOptions", &call.query)?;
+    let mut options = write_options("PatchOptions", &call.query)?;
+    options.applies = way == Patch::Apply;
     if way != Patch::Apply && call.query.has("force") {
         return Err(invalid(
             "PatchOptions",

@@ -77,7 +77,7 @@ pub async fn change(
         let current = view.get_key(&key).cloned().ok_or_else(|| call.not_found())?;
         let old = shape::value(call, &current);
         let (wanted, warnings) = make(&current, &old)?;
-        let new = merged(call, &view, &old, wanted)?;
+        let new = merged(call, &view, options, &old, wanted)?;
         if options.dry_run {
             return Ok(shape::answer(call, 200, &new)?.warn(&warnings));
         }
@@ -95,8 +95,9 @@ pub async fn change(
 }
 
 /// The object as it will be: what the client may change of it from `wanted`, the rest as it is.
-fn merged(call: &Call, view: &View, old: &Value, mut wanted: Value) -> Result<Value, Status> {
+fn merged(call: &Call, view: &View, options: &WriteOptions, old: &Value, mut wanted: Value) -> Result<Value, Status> {
     let kind = &call.kind;
+    let managers = wanted.get("metadata").and_then(|meta| meta.get("managedFields")).cloned();
     let subresource = call.target.subresource.as_str();
     let mut new = match subresource {
         "status" => draft::with_status(kind, old, &wanted),
@@ -112,6 +113,11 @@ fn merged(call: &Call, view: &View, old: &Value, mut wanted: Value) -> Result<Va
     }
     rules::default(kind, &mut new);
     draft::count_generation(kind, old, &mut new);
+    if !options.applies {
+        rules::note(call, Some(old), &mut new, options)?;
+    } else if let Some(managers) = managers {
+        new["metadata"]["managedFields"] = managers;
+    }
     rules::validate_update(kind, old, &new, subresource)?;
     Ok(new)
 }

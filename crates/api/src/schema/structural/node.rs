@@ -17,6 +17,8 @@ pub struct Node {
     pub nullable: bool,
     /// `x-kubernetes-preserve-unknown-fields`
     pub preserve: bool,
+    /// `x-kubernetes-map-type: atomic`
+    pub atomic: bool,
     /// `x-kubernetes-embedded-resource`
     pub embedded: bool,
     /// `x-kubernetes-int-or-string`
@@ -84,6 +86,7 @@ fn place(source: &Value, path: &str, problems: &mut Problems, structural: bool, 
     node.nullable = flag("nullable");
     node.preserve = flag("x-kubernetes-preserve-unknown-fields");
     node.embedded = flag("x-kubernetes-embedded-resource");
+    node.atomic = source["x-kubernetes-map-type"] == "atomic";
     node.int_or_string = flag("x-kubernetes-int-or-string");
     node.default = source.get("default").filter(|default| !default.is_null()).cloned();
     if structural && node.kind.is_empty() && !node.int_or_string && !node.preserve {

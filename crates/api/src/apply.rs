@@ -1,0 +1,112 @@
+//! Server-side apply (KEP-555): who owns which member of an object. Pure: objects, owners and a time in, the object out. It knows
+//! neither requests nor the store.
+//!
+//! An applier says all that it wants; what it no longer says goes, unless somebody else owns it; what another owns it may take only
+//! by force. The rules are those of `structured-merge-diff` v6, in whose words the members of this module are named.
+pub mod managers;
+mod order;
+pub mod place;
+pub mod set;
+mod walk;
+
+use crate::status::Status;
+pub use managers::Writer;
+use managers::{Manager, Managers};
+use place::Place;
+use serde_json::{Value, json};
+use set::{Difference, Set};
+
+/// Members that nobody owns: which object it is, and what the server writes.
+const UNOWNED: [&[&str]; 12] = [
+    &["apiVersion"],
+    &["kind"],
+    &["metadata"],
+    &["metadata", "name"],
+    &["metadata", "namespace"],
+    &["metadata", "creationTimestamp"],
+    &["metadata", "selfLink"],
+    &["metadata", "uid"],
+    &["metadata", "generation"],
+    &["metadata", "managedFields"],
+    &["metadata", "resourceVersion"],
+    &["metadata", "generateName"],
+];
+
+/// The object after `writer` applied `config` to `live`, its managers included. Without defaults: they are the caller's.
+///
+/// # Errors
+/// 409 that names every member which another owns, unless by force; 400 for lists that cannot be merged.
+pub fn apply(place: Place<'_>, live: Option<&Value>, config: &Value, writer: Writer<'_>) -> Result<Value, Status> {
+    let unset = json!({});
+    let live = live.unwrap_or(&unset);
+    let mut managers = Managers::of(live);
+    if managers.is_empty() && live.get("metadata").is_some() {
+        // What was there before anybody was noted belongs to nobody who applies.
+        let mut all = Set::default();
+        walk::fields(place, live, &mut all).map_err(bad)?;
+        strip(&mut all);
+        managers.put(&Manager::before_first_apply(writer.api_version, writer.time), all);
+    }
+    let mut wanted = Set::default();
+    walk::fields(place, config, &mut wanted).map_err(bad)?;
+    strip(&mut wanted);
+    let own = Manager::applier(writer);
+    let last = managers.get(&own).cloned();
+    managers.put(&own, wanted);
+    let mut new = walk::merge(place, live, config).map_err(bad)?;
+    if let Some(last) = last {
+        new = prune(place, new, &last, &managers).map_err(bad)?;
+    }
+    let difference = stripped(walk::compare(place, live, &new).map_err(bad)?);
+    managers.yield_to(&own, &difference, writer.force)?;
+    managers.write(live, &mut new);
+    Ok(new)
+}
+
+/// Notes in `new` who owns what after `writer` made `new` of `old` by another way than apply.
+///
+/// # Errors
+/// 400 for lists that cannot be compared.
+pub fn note(place: Place<'_>, old: Option<&Value>, new: &mut Value, writer: Writer<'_>) -> Result<(), Status> {
+    let unset = json!({});
+    let old = old.unwrap_or(&unset);
+    // A client that sends none leaves them as they are; one that sends an empty one clears them.
+    let sent = Managers::sent(new);
+    let mut managers = match (sent, old.get("metadata")) {
+        (Some(sent), _) => sent,
+        (None, _) => Managers::of(old),
+    };
+    let difference = stripped(walk::compare(place, old, new).map_err(bad)?);
+    managers.update(&Manager::updater(writer), &difference);
+    managers.write(old, new);
+    Ok(())
+}
+
+fn bad(why: String) -> Status {
+    Status::bad_request(format!("failed to create typed patch object: {why}"))
+}
+
+/// Takes away what the applier had said before and nobody says now.
+fn prune(place: Place<'_>, merged: Value, last: &Set, managers: &Managers) -> Result<Value, String> {
+    let mut managed = Set::default();
+    for set in managers.sets() {
+        managed = managed.union(set);
+    }
+    let mut there = Set::default();
+    walk::fields(place, &merged, &mut there)?;
+    let gone =
+        walk::named(place, &there).intersection(&walk::named(place, last)).difference(&walk::named(place, &managed));
+    walk::remove(place, merged, &gone)
+}
+
+fn stripped(mut difference: Difference) -> Difference {
+    [&mut difference.added, &mut difference.modified, &mut difference.removed].into_iter().for_each(strip);
+    difference
+}
+
+fn strip(set: &mut Set) {
+    UNOWNED.iter().for_each(|path| set.drop_path(path));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! Walks over objects along their schema: which places an object says, how two merge, where they differ, what is left when places
+//! are taken out. It knows no owners.
+use crate::apply::order::{self, From};
+use crate::apply::place::{Items, Place};
+use crate::apply::set::{Difference, Set, Step};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// A value as its place sees it.
+enum Form<'v> {
+    /// It has one owner.
+    Leaf,
+    Members(&'v Map<String, Value>),
+    /// Items with the steps by which they are told apart, the first of each.
+    Items(Vec<(Step, &'v Value)>),
+}
+
+fn form<'v>(place: Place<'_>, value: &'v Value) -> Result<Form<'v>, String> {
+    Ok(match value {
+        Value::Object(members) if !matches!(place, Place::Atomic) => Form::Members(members),
+        Value::Array(items) => {
+            let step = |item: &Value| match place.items() {
+                Items::Whole => Ok(None),
+                Items::Values => Ok(Some(Step::Value(item.to_string()))),
+                Items::Keys(keys) => place.key(&keys, item).map(|key| Some(Step::Key(key))),
+            };
+            let mut steps: Vec<(Step, &Value)> = Vec::with_capacity(items.len());
+            for item in items {
+                let Some(step) = step(item)? else { return Ok(Form::Leaf) };
+                if !steps.iter().any(|(other, _)| *other == step) {
+                    steps.push((step, item));
+                }
+            }
+            if matches!(place.items(), Items::Whole) { Form::Leaf } else { Form::Items(steps) }
+        }
+        _ => Form::Leaf,
+    })
+}
+
+/// Puts every place that `value` says into `set`.
+///
+/// # Errors
+/// If an item lacks its key.
+pub(super) fn fields(place: Place<'_>, value: &Value, set: &mut Set) -> Result<(), String> {
+    match form(place, value)? {
+        Form::Leaf => set.member = true,
+        Form::Members(members) => {
+            for (name, value) in members {
+                let (inner, named) = place.member(name);
+                let below = set.at(Step::Field(name.clone()));
+                fields(inner, value, below)?;
+                below.member |= !named || value.is_null() || value.as_object().is_some_and(Map::is_empty);
+            }
+        }
+        Form::Items(items) => {
+            for (step, item) in items {
+                let by_key = matches!(step, Step::Key(_));
+                let below = set.at(step);
+                below.member = true;
+                if by_key {
+                    fields(place.item(), item, below)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `live` with all that `config` says.
+///
+/// # Errors
+/// If an item lacks its key.
+pub(super) fn merge(place: Place<'_>, live: &Value, config: &Value) -> Result<Value, String> {
+    Ok(match (form(place, live)?, form(place, config)?) {
+        (Form::Members(live), Form::Members(config)) => {
+            let mut merged = live.clone();
+            for (name, value) in config {
+                let value = match live.get(name) {
+                    Some(live) => merge(place.member(name).0, live, value)?,
+                    None => value.clone(),
+                };
+                merged.insert(name.clone(), value);
+            }
+            Value::Object(merged)
+        }
+        (Form::Items(live), Form::Items(config)) => {
+            let names = |items: &[(Step, &Value)]| items.iter().map(|(step, _)| step.clone()).collect::<Vec<_>>();
+            let order = order::merged(&names(&live), &names(&config));
+            let items = order.into_iter().map(|from| match from {
+                From::Left(at) => Ok(live[at].1.clone()),
+                From::Right(at) => Ok(config[at].1.clone()),
+                From::Both(left, right) => merge(place.item(), live[left].1, config[right].1),
+            });
+            Value::Array(items.collect::<Result<_, String>>()?)
+        }
+        _ => config.clone(),
+    })
+}
+
+/// Where `new` differs from `old`.
+///
+/// # Errors
+/// If an item lacks its key.
+pub(super) fn compare(place: Place<'_>, old: &Value, new: &Value) -> Result<Difference, String> {
+    differ(place, Some(old), Some(new))
+}
+
+fn differ(place: Place<'_>, old: Option<&Value>, new: Option<&Value>) -> Result<Difference, String> {
+    let mut difference = Difference::default();
+    if old == new {
+        return Ok(difference);
+    }
+    let empty = |value: Option<&Value>| match value {
+        None => true,
+        Some(Value::Object(members)) => members.is_empty(),
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(_) => false,
+    };
+    match (formed(place, old)?, formed(place, new)?) {
+        _ if empty(old) && empty(new) => {}
+        (None | Some(Form::Members(_)), None | Some(Form::Members(_))) => {
+            let members = |value: Option<&Value>| value.and_then(Value::as_object).cloned().unwrap_or_default();
+            let (old, new) = (members(old), members(new));
+            let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
+            for name in names {
+                let below = differ(place.member(name).0, old.get(name), new.get(name))?;
+                difference.put(Step::Field(name.clone()), below);
+            }
+        }
+        (old @ (None | Some(Form::Items(_))), new @ (None | Some(Form::Items(_)))) => {
+            let (old, new) = (items(old), items(new));
+            let steps = old.keys().chain(new.keys().filter(|step| !old.contains_key(*step)));
+            for step in steps {
+                let inner = if matches!(step, Step::Key(_)) { place.item() } else { Place::Atomic };
+                let below = differ(inner, old.get(step).copied(), new.get(step).copied())?;
+                difference.put(step.clone(), below);
+            }
+        }
+        (Some(_), Some(_)) => difference.modified.member = true,
+        (None, _) | (_, None) => {}
+    }
+    difference.added.member |= old.is_none();
+    difference.removed.member |= new.is_none();
+    Ok(difference)
+}
+
+fn formed<'v>(place: Place<'_>, value: Option<&'v Value>) -> Result<Option<Form<'v>>, String> {
+    value.map(|value| form(place, value)).transpose()
+}
+
+fn items(form: Option<Form<'_>>) -> BTreeMap<Step, &Value> {
+    match form {
+        Some(Form::Items(items)) => items.into_iter().collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+/// `set` with every member that the schema names and below which something stands.
+pub(super) fn named(place: Place<'_>, set: &Set) -> Set {
+    let below = set.below.iter().map(|(step, below)| {
+        let (inner, by_name) = match step {
+            Step::Field(name) => place.member(name),
+            Step::Key(_) | Step::Value(_) => (place.item(), false),
+        };
+        let mut below = named(inner, below);
+        below.member |= by_name;
+        (step.clone(), below)
+    });
+    Set { member: set.member, below: below.collect() }
+}
+
+/// `value` without the places in `gone`; an object or list that is empty then goes as well.
+///
+/// # Errors
+/// If an item lacks its key.
+pub(super) fn remove(place: Place<'_>, value: Value, gone: &Set) -> Result<Value, String> {
+    Ok(remove_below(place, &value, gone)?.unwrap_or(value))
+}
+
+/// What is left; `None` if nothing is.
+fn remove_below(place: Place<'_>, value: &Value, gone: &Set) -> Result<Option<Value>, String> {
+    let left = |inner: Place<'_>, step: &Step, value: &Value| match gone.below.get(step) {
+        Some(below) if below.member => Ok(None),
+        Some(below) => remove_below(inner, value, below),
+        None => Ok(Some(value.clone())),
+    };
+    Ok(match form(place, value)? {
+        Form::Leaf => Some(value.clone()),
+        Form::Members(members) => {
+            let mut kept = Map::new();
+            for (name, value) in members {
+                if let Some(value) = left(place.member(name).0, &Step::Field(name.clone()), value)? {
+                    kept.insert(name.clone(), value);
+                }
+            }
+            (!kept.is_empty() || members.is_empty()).then_some(Value::Object(kept))
+        }
+        Form::Items(items) => {
+            let mut kept = Vec::new();
+            for (step, item) in &items {
+                kept.extend(left(place.item(), step, item)?);
+            }
+            (!kept.is_empty() || items.is_empty()).then_some(Value::Array(kept))
+        }
+    })
+}
