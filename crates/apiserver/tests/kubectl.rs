@@ -126,7 +126,7 @@ macro_rules! transcripts {
     };
 }
 
-transcripts!(first_steps, apply, changes, reading);
+transcripts!(first_steps, apply, owners, changes, reading);
 
 /// Streams need a node behind the server, so they are told here and not in a transcript.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
