@@ -1,6 +1,8 @@
 //! A real cluster for a test: `rutter up` with ports and a directory of its own, stock kubectl, and what else a user would run.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::disallowed_methods, reason = "a test of real processes waits in real time")]
+pub(crate) mod members;
+
 use serde_json::Value;
 use std::fs::File;
 use std::path::{Path, PathBuf};
