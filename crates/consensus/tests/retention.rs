@@ -168,6 +168,28 @@ async fn a_follower_that_was_away_is_waited_for_or_sent_a_snapshot() -> Test {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_old_goes_and_what_is_young_stays() -> Test {
+    let network = Network::default();
+    let mut setup = small(None);
+    setup.tuning.keep.age = Some(Duration::from_millis(300));
+    let (members, disks) = network.three_with(&[setup.clone(), setup.clone(), setup.clone()]).await;
+    let old = write(&members[0], 0..300).await;
+    rt::sleep(Duration::from_millis(500)).await;
+    // Time is what the log says: without entries nothing grows old.
+    let young = write(&members[0], 300..360).await;
+    let all_gone = || members.iter().all(|member| member.oldest() > old[250].0);
+    eventually("what is old goes", all_gone).await;
+    for (member, disk) in members.iter().zip(&disks) {
+        member.linearizable().await?;
+        assert!(member.oldest() <= young[0].0, "{} of {}", member.oldest(), young[0].0);
+        assert!(member.view_at(old[0].0).await?.is_none());
+        assert_eq!(member.view_at(young[1].0).await?.expect("it is kept").hash(), young[1].1);
+        assert_eq!(replayed(disk).1, young[59].1);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn by_itself_everything_stays() -> Test {
     let network = Network::default();
     let mut setup = small(None);

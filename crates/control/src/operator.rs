@@ -178,13 +178,14 @@ impl Operator {
     async fn log(&self, from: Option<u64>, to: Option<u64>, after: Option<u64>) -> Result<Answer, Status> {
         let now = self.door.member.view().revision().0;
         let to = to.unwrap_or(u64::MAX);
-        let from = from.unwrap_or_else(|| to.min(now).saturating_sub(LOG_LINES_MAX - 1));
+        // What made the first revision that is kept went with what was before it.
+        let first = self.door.member.oldest().next();
+        let from = from.unwrap_or_else(|| to.min(now).saturating_sub(LOG_LINES_MAX - 1).max(first.0));
         let most = usize::try_from(LOG_LINES_MAX).unwrap_or(usize::MAX);
         let lines = self.door.member.lines((Revision(from), Revision(to)), after, most).await;
         let lines = lines.map_err(|why| Status::unavailable(why.0))?;
-        let first = self.door.member.oldest();
         let gone = || {
-            let message = format!("revision {from} is no longer kept: the first revision that is kept is {first}");
+            let message = format!("what made revision {from} is no longer kept: the first that is kept made {first}");
             Status::new(410, "Expired", message)
         };
         let lines = lines.ok_or_else(gone)?.into_iter().map(|line| Bytes::from(format!("{}\n", log_line(&line))));
