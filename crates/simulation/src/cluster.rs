@@ -14,6 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::log::Log;
 
+/// How often the member that keeps little looks, and how far another may be behind and still be sent its log.
+const KEEP_EVERY: Duration = Duration::from_millis(300);
+const KEEP_ENTRIES_BEHIND: u64 = 5;
+
 /// The site. Cloning it clones the handle.
 #[derive(Clone)]
 pub struct Cluster {
@@ -123,7 +127,7 @@ impl Cluster {
             disk,
             checkpoints: None,
             transport,
-            tuning: consensus::Tuning::default(),
+            tuning: self.tuning(node),
         })
         .await
         {
@@ -144,6 +148,17 @@ impl Cluster {
         self.doors.open(node, member.clone());
         if let Some(running) = self.lock().running.get_mut(&node).filter(|running| running.life == life) {
             running.member = Some(member);
+        }
+    }
+
+    fn tuning(&self, node: Node) -> consensus::Tuning {
+        let itself = consensus::Tuning::default();
+        match self.scenario.keep_bytes {
+            Some(bytes) if node.0 == 1 => {
+                let keep = consensus::Keep { age: None, bytes: Some(bytes), every: KEEP_EVERY };
+                consensus::Tuning { keep, entries_behind: KEEP_ENTRIES_BEHIND, ..itself }
+            }
+            _ => itself,
         }
     }
 

@@ -2,7 +2,7 @@
 //! the calling thread, which should be fresh: what a thread keeps between runs is a leak.
 use crate::clock::Nanos;
 use crate::cluster::Cluster;
-use crate::evidence::{Calm, Evidence, Violation};
+use crate::evidence::{Calm, Evidence, MemberLog, Violation};
 use crate::history::{Asked, Told};
 use crate::invariants;
 use crate::records::{self, Wanted};
@@ -115,12 +115,15 @@ fn sometimes(scenario: &Scenario, evidence: &Evidence, lost: u64) -> BTreeMap<&'
     }
     let lives: BTreeSet<_> = evidence.history.sightings.iter().map(|sight| (sight.member, sight.life)).collect();
     let terms: BTreeSet<_> = evidence.logs.iter().flat_map(|log| &log.records).map(|record| record.term).collect();
+    let first = |log: &MemberLog| log.records.first().map_or(0, |record| record.index);
+    let begun_later = evidence.logs.iter().filter(|log| first(log) > 1).count();
     let retried = evidence.reference.commands.values().filter(|places| places.len() > 1).count();
     let reconnected: u32 = evidence.history.watches.iter().map(|watched| watched.connections.saturating_sub(1)).sum();
     let count =
         |calls: fn(&Told) -> bool| evidence.history.calls.iter().filter(|call| calls(&call.told)).count() as u64;
     counts.extend([
         ("restarts", (lives.len() as u64).saturating_sub(u64::from(scenario.members))),
+        ("logs that begin later", begun_later as u64),
         ("terms", terms.len() as u64),
         ("bytes lost with the power", lost),
         ("commands twice in the log", retried as u64),

@@ -29,6 +29,9 @@ pub struct Scenario {
     pub disk_mean: u64,
     /// Bytes after which a segment of the log is closed.
     pub segment_bytes: u64,
+    /// The first member keeps its log within about so many bytes; the others keep everything, and so can be compared with.
+    #[serde(default)]
+    pub keep_bytes: Option<u64>,
     pub workload: Workload,
     /// Milliseconds over which faults begin.
     pub span: u64,
@@ -66,6 +69,7 @@ impl Scenario {
             network_mean: *random.pick(&[100_000, 500_000, 2_000_000, 10_000_000]),
             disk_mean: *random.pick(&[50_000, 500_000, 5_000_000]),
             segment_bytes: *random.pick(&[4 << 10, 32 << 10, 1 << 20]),
+            keep_bytes: None,
             workload,
             span,
             plan: faults::draw(&mut Stream::new(seed, "plan"), members, span),

@@ -49,6 +49,20 @@ fn each_kind_of_fault_alone() {
     }
 }
 
+#[test]
+fn a_member_that_keeps_little_loses_nothing_under_storms() {
+    let mut began_later = 0;
+    for seed in 300..312 {
+        let mut scenario = Scenario::draw(seed);
+        (scenario.keep_bytes, scenario.segment_bytes) = (Some(8 << 10), 2 << 10);
+        let options = Options { seeds: 1, from_seed: seed, scenario: Some(scenario), ..Options::default() };
+        let report = run(&options, &|line| println!("{line}"));
+        assert!(report.passed(), "{}", told(&report));
+        began_later += report.sometimes.get("logs that begin later").copied().unwrap_or(0);
+    }
+    assert!(began_later > 6, "only {began_later} logs have lost their beginning");
+}
+
 /// The first seed in which a planted fault is seen.
 fn found(planted: Planted, seeds: u64) -> u64 {
     let options =

@@ -8,7 +8,14 @@ pub(super) fn check(evidence: &Evidence) -> Result<(), String> {
     }
     let Some(longest) = evidence.logs.iter().max_by_key(|log| log.records.len()) else { return Ok(()) };
     for log in &evidence.logs {
-        for (one, two) in log.records.iter().zip(&longest.records) {
+        // One that keeps little begins later.
+        let first = log
+            .records
+            .first()
+            .zip(longest.records.first())
+            .map_or(0, |(own, other)| own.index.saturating_sub(other.index));
+        let beside = longest.records.iter().skip(usize::try_from(first).unwrap_or(usize::MAX));
+        for (one, two) in log.records.iter().zip(beside) {
             if one != two {
                 let (a, b) = (log.member.0, longest.member.0);
                 return Err(format!("index {} differs: member {a} has {one:?}, member {b} has {two:?}", one.index));

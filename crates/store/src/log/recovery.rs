@@ -171,6 +171,9 @@ fn read_last(
     push(ledger, sequence, last)?;
     ledger.start = Ledger::first_readable(&ledger.segments);
     ledger.flushed = end.batch - 1;
+    // What was taken away had been purged, though the mark of that may not have reached the disk.
+    let first = ledger.segments.iter().rev().find(|segment| segment.opening.next == ledger.start);
+    now.purged = now.purged.max(first.and_then(|segment| segment.opening.last()));
     now.sequence = sequence;
     ledger.now = now;
     Ok(end)

@@ -168,6 +168,20 @@ fn retention_takes_the_oldest_segments_and_no_more_than_asked() {
 }
 
 #[test]
+fn what_was_taken_away_counts_as_purged_though_the_mark_was_lost() {
+    let disk = MemoryDisk::default();
+    let log = filled(&disk, 100);
+    log.purge(Position { index: 99, term: 1, leader: 1 }, None).expect("purges");
+    let half = Retention { needed_from: u64::MAX, bytes_max: Some(log.bytes() / 2), since: None };
+    assert!(log.retire(&half).expect("retires") > 0);
+    let start = log.reader().start();
+    // The process ends before the mark was flushed.
+    let log = open(&disk).expect("opens");
+    assert_eq!(log.purged(), Some(Position { index: start - 1, term: 1, leader: 1 }));
+    assert_eq!(all(&log).expect("reads"), entries(start..100, 1));
+}
+
+#[test]
 fn disorder_and_strangers_are_refused() {
     let disk = MemoryDisk::default();
     let log = filled(&disk, 30);
