@@ -134,6 +134,9 @@ pub(crate) fn config(tuning: &Tuning) -> Config {
         install_snapshot_timeout: u64::try_from(SNAPSHOT_CHUNK_WAIT_MAX.as_millis()).unwrap_or(u64::MAX),
         enable_leader_restore: Some(false),
         enable_pre_vote: Some(true),
+        // A follower whose disk lied and that has less than it said is given it again. To end the leader for it would help nobody:
+        // the next one does not know what was said.
+        allow_log_reversion: Some(true),
         ..Config::default()
     }
 }

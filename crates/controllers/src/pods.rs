@@ -1,11 +1,13 @@
 //! Pods as controllers see them: made from a template, and read for what decides whether they count, are ready, or go first.
 use crate::fields::{at, flag, list, number, set, text};
 use crate::limits::EVICTION_SECONDS;
+use api::kind::Kind;
+use api::kinds::builtin;
 use api::object::{Object, Uid};
 use api::revision::{Millis, Revision};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use store::view::View;
 
 /// What controllers read of a pod, without decoding the rest of it.
@@ -152,6 +154,15 @@ pub(crate) fn free_name(
     }
 }
 
+/// What the API server would fill in: an update of the pod then changes nothing that nobody asked for.
+fn default_pod(pod: &mut Value) {
+    static PODS: LazyLock<Option<&'static Kind>> =
+        LazyLock::new(|| builtin().iter().find(|kind| &*kind.resource == "pods"));
+    if let Some(pods) = *PODS {
+        api::schema::default(pods, pod);
+    }
+}
+
 /// A pod of `template` in `namespace`, as admission would let it in: service account, tolerations, priority, QoS class.
 pub(crate) fn from_template(
     view: &View,
@@ -176,6 +187,7 @@ pub(crate) fn from_template(
         set(&mut pod, &["spec", "serviceAccountName"], "default");
         set(&mut pod, &["spec", "serviceAccount"], "default");
     }
+    default_pod(&mut pod);
     prioritize(view, &mut pod);
     tolerate_short_losses(&mut pod);
     let class = quality(&pod);

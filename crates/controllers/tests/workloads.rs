@@ -43,6 +43,10 @@ fn a_deployment_is_created_scaled_and_deleted() {
     for pod in &pods {
         assert!(pod["metadata"]["labels"]["pod-template-hash"].is_string());
         assert_eq!(pod["metadata"]["ownerReferences"][0]["kind"], "ReplicaSet");
+        let pods = api::kinds::builtin().iter().find(|kind| &*kind.resource == "pods").expect("pods");
+        let mut defaulted = pod.clone();
+        api::schema::default(pods, &mut defaulted);
+        assert_eq!(&defaulted, pod, "it says all that the API server would fill in");
     }
     for replicas in [7, 0, 2] {
         cluster.update(DEPLOYMENTS, "default", "web", |value| value["spec"]["replicas"] = replicas.into());

@@ -1,14 +1,19 @@
 //! The program of the built-in image: a page on port 8080 that names its pod and its node. One thread a connection is not
 //! needed: it answers one after another, and is never the thing to be measured.
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, bind, setsockopt, socket,
+    sockopt,
+};
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Ipv6Addr, SocketAddrV6, TcpListener};
+use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 /// Serves until it is told to end. The port is `PORT` or 8080.
 #[must_use]
 pub fn main() -> i32 {
     let port: u16 = std::env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(8080);
-    let listener = match TcpListener::bind(("::", port)).or_else(|_| TcpListener::bind(("0.0.0.0", port))) {
+    let listener = match listen(port) {
         Ok(listener) => listener,
         Err(why) => {
             eprintln!("port {port}: {why}; set PORT to another one");
@@ -41,6 +46,31 @@ pub fn main() -> i32 {
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(page.as_bytes()));
     }
     0
+}
+
+/// On every address. Where pods have no network of their own, those of one Deployment share the port.
+fn listen(port: u16) -> std::io::Result<TcpListener> {
+    let any: [(AddressFamily, Box<dyn SockaddrLike>); 2] = [
+        (AddressFamily::Inet6, Box::new(SockaddrIn6::from(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)))),
+        (AddressFamily::Inet, Box::new(SockaddrIn::new(0, 0, 0, 0, port))),
+    ];
+    let mut last = std::io::Error::other("no address");
+    for (family, address) in any {
+        match listen_on(family, &*address) {
+            Ok(listener) => return Ok(listener),
+            Err(why) => last = why,
+        }
+    }
+    Err(last)
+}
+
+fn listen_on(family: AddressFamily, address: &dyn SockaddrLike) -> std::io::Result<TcpListener> {
+    let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    setsockopt(&socket, sockopt::ReusePort, &true)?;
+    bind(socket.as_raw_fd(), address)?;
+    nix::sys::socket::listen(&socket, Backlog::MAXCONN)?;
+    Ok(TcpListener::from(socket))
 }
 
 fn page(pod: &str, node: &str) -> String {

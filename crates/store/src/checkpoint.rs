@@ -97,11 +97,15 @@ impl Checkpoint {
     /// # Errors
     /// If the directory cannot be written.
     pub fn open_or_begin(path: &Path) -> Result<Self, CheckpointError> {
-        Self::open(path).or_else(|why| {
+        let opened = Self::open(path).or_else(|why| {
             tracing::warn!(%why, path = %path.display(), "the checkpoint is rebuilt from the log");
             DB::destroy(&Options::default(), path)?;
             Self::open(path)
-        })
+        });
+        if let Err(why) = crate::disk::real::restrict(path) {
+            tracing::warn!(%why, path = %path.display(), "the checkpoint can be read by others");
+        }
+        opened
     }
 
     /// The state saved last, the chain of the log entry it stands at, and the note; `None` if none was saved whole.

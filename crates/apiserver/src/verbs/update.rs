@@ -75,7 +75,9 @@ pub async fn change(
             view = read::newest(&call.room).await?;
         }
         let current = view.get_key(&key).cloned().ok_or_else(|| call.not_found())?;
-        let old = shape::value(call, &current);
+        // With the defaults that it was not written with: what it does not say is no change.
+        let mut old = shape::value(call, &current);
+        rules::default(&call.kind, &mut old);
         let (wanted, warnings) = make(&current, &old)?;
         let new = merged(call, &view, options, &old, wanted)?;
         if options.dry_run {

@@ -32,6 +32,8 @@ pub fn resolve(spec: &ContainerSpec, image: &Image, dir: &Path, binary: &Path) -
         true => {
             // The image is the binary; here it need not be copied into a root of its own.
             env.clear();
+            let own = binary.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+            env.push(("PATH".into(), format!("{own}:/usr/local/bin:/usr/bin:/bin")));
             if args[0] == "/rutter" {
                 args[0] = binary.to_string_lossy().into_owned();
             }

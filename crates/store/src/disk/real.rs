@@ -3,7 +3,7 @@ use crate::disk::{Disk, DiskError};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +30,8 @@ impl RealDisk {
     pub fn open(path: &Path) -> Result<Self, DiskError> {
         let from = |why| error("the directory", &why);
         std::fs::create_dir_all(path).map_err(from)?;
+        // Every Secret stands in the log.
+        restrict(path).map_err(from)?;
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -188,6 +190,14 @@ fn locked(path: &Path, lock: &mut File) -> DiskError {
     // Only for the message; the lock itself has spoken.
     let _ = lock.read_to_string(&mut who);
     DiskError::Locked(format!("{}, process {}", path.display(), who.trim()))
+}
+
+/// Closes a directory to all but its owner. On a file system that cannot be written it is as it is.
+pub fn restrict(path: &Path) -> std::io::Result<()> {
+    match std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)) {
+        Err(why) if matches!(why.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) => Ok(()),
+        other => other,
+    }
 }
 
 fn error(name: &str, why: &std::io::Error) -> DiskError {
