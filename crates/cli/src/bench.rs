@@ -13,12 +13,13 @@ mod watch;
 
 use crate::failure::{Failure, Output};
 use crate::operator;
+use crate::replay::{self, Replay};
 use cluster::Cluster;
 use measure::{rounds, summary};
 use reach::{Reached, reach};
 use scratch::Scratch;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
@@ -28,7 +29,7 @@ pub(crate) enum Bench {
     Api(Api),
     /// Watchers, changes, and how late the events come.
     Watch(Watch),
-    /// kill -9 of the leader, again and again, under writers and a watcher.
+    /// kill -9 of members, again and again, under writers and a watcher.
     Failover(Failover),
     /// Memory and disk for many objects, and the time to come back with them.
     State(State),
@@ -48,6 +49,9 @@ pub(crate) struct State {
 pub(crate) struct Failover {
     #[arg(long, default_value_t = 20)]
     kills: usize,
+    /// Who is killed.
+    #[arg(long, value_enum, default_value = "leader")]
+    victim: failover::Victim,
     #[arg(long, default_value_t = 16)]
     writers: usize,
     #[arg(long, default_value_t = 1024)]
@@ -113,11 +117,28 @@ pub(crate) async fn run(bench: &Bench, output: Output) -> Result<(), Failure> {
 
 async fn run_failover(bench: &Failover) -> Result<Value, Failure> {
     let dir = Scratch::make()?;
-    let mut cluster = Cluster::start(&dir.path().join("rutter"), 3, bench.api_port).await?;
-    let trial = failover::Trial { kills: bench.kills, writers: bench.writers, size: bench.size };
+    let home = dir.path().join("rutter");
+    let mut cluster = Cluster::start(&home, 3, bench.api_port).await?;
+    let trial = failover::Trial { kills: bench.kills, victim: bench.victim, writers: bench.writers, size: bench.size };
     let result = failover::run(&mut cluster, &trial).await;
     cluster.stop().await;
-    result
+    let mut result = result?;
+    result["replays_equal"] = replays_equal(&home)?.into();
+    Ok(result)
+}
+
+/// Whether each stopped member's log, folded again, gives one state: where two of them end at one revision, one hash.
+fn replays_equal(home: &Path) -> Result<bool, Failure> {
+    let replayed = |to: Option<u64>| {
+        let each = (1..=3).map(|number| {
+            let dir = home.join(format!("members/m{number}"));
+            replay::replay(&Replay { dir, to, entries: false }, &mut |_| ())
+        });
+        each.collect::<Result<Vec<Value>, Failure>>()
+    };
+    // A follower that was stopped first has not heard that the last entries are committed.
+    let shortest = replayed(None)?.iter().filter_map(|found| found["revision"].as_u64()).min();
+    Ok(replayed(shortest)?.windows(2).all(|pair| pair[0]["hash"] == pair[1]["hash"]))
 }
 
 async fn run_state(bench: &State) -> Result<Value, Failure> {

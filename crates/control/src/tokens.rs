@@ -27,7 +27,9 @@ fn key(id: &str) -> Key {
 /// If the log cannot be reached.
 pub(crate) async fn create(member: &Member, pin: Pin, role: Role, valid_ms: u64) -> Result<Token, Status> {
     let expires = Millis(rt::wall().saturating_add(valid_ms));
-    let token = Token::make(role, rt::unique(), rt::random(), expires, pin);
+    // A secret: every bit unpredictable.
+    let secret = (u128::from(rt::random()) << 64) | u128::from(rt::random());
+    let token = Token::make(role, secret, rt::random(), expires, pin);
     let body = api::kinds::body("secrets", &object(&token)).map_err(|why| Status::internal(why.to_string()))?;
     let writes = vec![Write { key: key(&token.id), condition: Condition::Absent, change: Change::Put(body) }];
     let read = member.view().revision();

@@ -63,6 +63,16 @@ impl Cluster {
         Ok(Some(killed))
     }
 
+    /// kill -9 of one member that runs, by chance; when that was.
+    pub(crate) async fn kill_any(&mut self) -> Option<rt::Instant> {
+        let alive: Vec<&mut Running> = self.running.iter_mut().filter(|running| running.child.id().is_some()).collect();
+        let chosen = usize::try_from(rt::random() % alive.len().max(1) as u64).ok()?;
+        let running = alive.into_iter().nth(chosen)?;
+        let killed = rt::now();
+        running.kill().await;
+        Some(killed)
+    }
+
     /// kill -9 of all, then starts all; from the first start until the first member is ready.
     pub(crate) async fn restart_all(&mut self) -> Result<Duration, Failure> {
         for running in &mut self.running {

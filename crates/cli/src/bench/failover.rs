@@ -1,20 +1,34 @@
-//! Kills the leader again and again under writers and a watcher, starts it again, and counts: writes lost, writes twice,
-//! events missed or out of order, the longest time in which nothing could be written.
+//! Kills members again and again under writers and a watcher, starts them again, and counts: writes lost, writes twice, events
+//! missed or out of order, the longest time in which nothing could be written.
+mod watcher;
+mod writer;
+
 use super::api;
 use super::cluster::Cluster;
-use crate::client::{Connection, Target};
+use crate::client::Target;
 use crate::failure::Failure;
-
-use http_body_util::BodyExt;
+use crate::operator;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use watcher::Seen;
+use writer::{Answered, Writer};
+
+/// Who is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Victim {
+    /// Whoever leads.
+    Leader,
+    /// Any member, by chance.
+    Any,
+}
 
 pub(crate) struct Trial {
     pub(crate) kills: usize,
+    pub(crate) victim: Victim,
     pub(crate) writers: usize,
     pub(crate) size: usize,
 }
@@ -26,10 +40,9 @@ const DOWN: Duration = Duration::from_millis(1_500);
 const RETRY: Duration = Duration::from_millis(20);
 /// A request that takes longer is asked again of the next member.
 const REQUEST_WAIT: Duration = Duration::from_secs(2);
+/// How long somebody to kill is looked for, and members are given to agree in the end.
+const PATIENCE: Duration = Duration::from_secs(30);
 const NAMESPACE: &str = "failover";
-
-/// What one writer did: when each name was acknowledged.
-type Acknowledged = Vec<(String, rt::Instant)>;
 
 pub(crate) async fn run(cluster: &mut Cluster, trial: &Trial) -> Result<Value, Failure> {
     api::make_namespace(&cluster.target, NAMESPACE).await?;
@@ -38,155 +51,108 @@ pub(crate) async fn run(cluster: &mut Cluster, trial: &Trial) -> Result<Value, F
     let mut writers = Vec::new();
     for number in 0..trial.writers {
         let (members, stop, size) = (members.clone(), stop.clone(), trial.size);
-        writers.push(rt::spawn("writer", async move { write(&members, number, size, &stop).await }));
+        let task = async move { Writer { members: &members, number, size, stop: &stop }.run().await };
+        writers.push(rt::spawn("writer", task));
     }
     let watcher = {
         let (members, stop) = (members.clone(), stop.clone());
-        rt::spawn("watcher", async move { watch(&members, &stop).await })
+        rt::spawn("watcher", async move { watcher::watch(&members, &stop).await })
     };
     let mut kills = Vec::new();
-    for turn in 1..=trial.kills {
+    while kills.len() < trial.kills {
         // Not always at the same moment of the election's clock.
         rt::sleep(BETWEEN_KILLS + Duration::from_millis(rt::random() % 700)).await;
-        if let Some(killed) = cluster.kill_leader().await? {
-            kills.push(killed);
-        }
-        eprintln!("kill {turn} of {}", trial.kills);
+        kills.push(kill(cluster, trial.victim).await?);
+        eprintln!("kill {} of {}", kills.len(), trial.kills);
         rt::sleep(DOWN).await;
         cluster.restart_ended()?;
     }
     rt::sleep(BETWEEN_KILLS).await;
     stop.store(true, Ordering::Relaxed);
-    let mut acknowledged = Acknowledged::new();
+    let mut answered = Vec::new();
     for writer in writers {
-        acknowledged.extend(writer.await.unwrap_or_default());
+        let lost = |_| Failure::new("a writer of the trial failed", "try again");
+        answered.push(writer.await.map_err(lost)?);
     }
     let seen = watcher.await.unwrap_or_default();
-    judge(&members, acknowledged, &seen, &kills).await
+    let mut found = judge(&members, answered, &seen, &kills).await?;
+    found["hashes_equal"] = agree(&members[0]).await?.into();
+    Ok(found)
 }
 
-async fn write(members: &[Target], number: usize, size: usize, stop: &AtomicBool) -> Acknowledged {
-    let mut done = Acknowledged::new();
-    let mut at = number % members.len();
-    let mut connection: Option<Connection> = None;
-    let mut turn = 0_u64;
-    while !stop.load(Ordering::Relaxed) {
-        let name = format!("f-{number}-{turn}");
-        match attempt(&mut connection, &members[at], &name, size).await {
-            // 409: an attempt whose answer was lost had happened.
-            Some(201 | 409) => {
-                done.push((name, rt::now()));
-                turn += 1;
-            }
-            _ => {
-                connection = None;
-                at = (at + 1) % members.len();
-                rt::sleep(RETRY).await;
-            }
+/// kill -9 of somebody; when that was.
+async fn kill(cluster: &mut Cluster, victim: Victim) -> Result<rt::Instant, Failure> {
+    let began = rt::now();
+    while rt::now().since(began) < PATIENCE {
+        let killed = match victim {
+            Victim::Leader => cluster.kill_leader().await?,
+            Victim::Any => cluster.kill_any().await,
+        };
+        if let Some(when) = killed {
+            return Ok(when);
         }
-    }
-    done
-}
-
-async fn attempt(connection: &mut Option<Connection>, member: &Target, name: &str, size: usize) -> Option<u16> {
-    if connection.is_none() {
-        *connection = rt::timeout(REQUEST_WAIT, member.connect()).await?.ok();
-    }
-    let path = api::collection(NAMESPACE);
-    let call = connection.as_mut()?.call(Method::POST, &path, Some(api::config_map(name, size)));
-    rt::timeout(REQUEST_WAIT, call).await?.ok().map(|(status, _)| status)
-}
-
-/// One watch from the namespace's beginning, resumed at the last revision after each break: (revision, type, name) as they came.
-async fn watch(members: &[Target], stop: &AtomicBool) -> Vec<(u64, String, String)> {
-    let mut seen = Vec::new();
-    let mut from = 0;
-    let mut at = 0;
-    let mut quiet = 0;
-    // After the stop, what is still on its way is waited for.
-    while quiet < QUIET_ROUNDS {
-        at = (at + 1) % members.len();
-        let before = seen.len();
-        if let Some(Ok(connection)) = rt::timeout(REQUEST_WAIT, members[at].connect()).await {
-            from = follow(connection, from, &mut seen, stop).await;
-        }
-        quiet = if stop.load(Ordering::Relaxed) && seen.len() == before { quiet + 1 } else { 0 };
         rt::sleep(RETRY).await;
     }
-    seen
+    Err(Failure::new("nobody leads", "see the members' logs"))
 }
 
-const QUIET_ROUNDS: u32 = 3;
-
-async fn follow(
-    mut connection: Connection,
-    from: u64,
-    seen: &mut Vec<(u64, String, String)>,
-    stop: &AtomicBool,
-) -> u64 {
-    // From 0 a watch would begin with the present; from 1 it begins with what happened.
-    let start = from.max(1);
-    let path = format!("{}?watch=true&resourceVersion={start}&timeoutSeconds=2", api::collection(NAMESPACE));
-    let Some(Ok(response)) = rt::timeout(REQUEST_WAIT, connection.open(Method::GET, &path, None)).await else {
-        return from;
-    };
-    let mut body = response.into_body();
-    let mut last = from;
-    let mut rest = Vec::new();
-    while let Some(Some(Ok(frame))) = rt::timeout(REQUEST_WAIT * 2, body.frame()).await {
-        rest.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let event: Value = serde_json::from_slice(&rest[..end]).unwrap_or_default();
-            rest.drain(..=end);
-            let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let Ok(revision) = text("/object/metadata/resourceVersion").parse::<u64>() else { continue };
-            last = last.max(revision);
-            seen.push((revision, text("/type"), text("/object/metadata/name")));
+/// Whether all members come to tell one state hash at one revision.
+async fn agree(member: &Target) -> Result<bool, Failure> {
+    let began = rt::now();
+    while rt::now().since(began) < PATIENCE {
+        if let Ok(status) = operator::status(member).await {
+            let hashes: Vec<_> = status.members.iter().map(|member| &member.hash).collect();
+            if hashes.iter().all(|hash| hash.is_some()) {
+                return Ok(hashes.windows(2).all(|pair| pair[0] == pair[1]));
+            }
         }
-        if stop.load(Ordering::Relaxed) && rest.is_empty() && seen.is_empty() {
-            break;
-        }
+        rt::sleep(RETRY * 10).await;
     }
-    last
+    Err(Failure::new("not all members tell their state", "see `rutter status` and the members' logs"))
 }
 
 async fn judge(
     members: &[Target],
-    mut acknowledged: Acknowledged,
-    seen: &[(u64, String, String)],
+    answered: Vec<Answered>,
+    seen: &[Seen],
     kills: &[rt::Instant],
 ) -> Result<Value, Failure> {
     let list = members[0].connect().await?.json(Method::GET, &api::collection(NAMESPACE), None).await?;
-    let items = list.get("items").and_then(Value::as_array);
-    let there: BTreeMap<String, u64> = items
-        .into_iter()
-        .flatten()
-        .filter_map(|item| {
-            let meta = item.get("metadata")?;
-            Some((meta.get("name")?.as_str()?.to_owned(), meta.get("resourceVersion")?.as_str()?.parse().ok()?))
-        })
-        .collect();
-    let lost = acknowledged.iter().filter(|(name, _)| !there.contains_key(name)).count();
+    let items = list.get("items").and_then(Value::as_array).into_iter().flatten();
+    let there: BTreeMap<&str, &Value> =
+        items.filter_map(|item| Some((item.pointer("/metadata/name")?.as_str()?, item))).collect();
+    let counters = answered.iter().map(|writer| &writer.counter);
+    let (mut lost, mut twice) = (0, 0);
+    for counter in counters {
+        let value = there.get(counter.name.as_str()).map_or(0, |object| writer::value(object));
+        lost += counter.acknowledged.saturating_sub(value);
+        twice += value.saturating_sub(counter.acknowledged + counter.unknown);
+    }
+    let made = answered.iter().flat_map(|writer| writer.made.iter().map(|(name, _)| name).chain(&writer.resolved));
+    lost += made.filter(|name| !there.contains_key(name.as_str())).count() as u64;
+    let impossible: Vec<&String> = answered.iter().flat_map(|writer| &writer.impossible).collect();
     let mut added: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, _, name) in seen.iter().filter(|(_, act, _)| act == "ADDED") {
         *added.entry(name).or_default() += 1;
     }
-    let in_order = seen.windows(2).all(|pair| pair[0].0 < pair[1].0);
-    let missed = there.keys().filter(|name| !added.contains_key(name.as_str())).count();
-    let twice = added.values().filter(|times| **times > 1).count();
-    acknowledged.sort_by_key(|(_, when)| *when);
-    let times: Vec<rt::Instant> = acknowledged.iter().map(|(_, when)| *when).collect();
+    let mut times: Vec<rt::Instant> =
+        answered.iter().flat_map(|writer| writer.made.iter().map(|(_, when)| *when)).collect();
+    times.sort_unstable();
     let mut gaps: Vec<u64> = kills.iter().map(|kill| gap_ms(&times, *kill)).collect();
     gaps.sort_unstable();
+    let raises: u64 = answered.iter().map(|writer| writer.counter.acknowledged).sum();
     Ok(json!({
         "kills": kills.len(),
-        "acknowledged": acknowledged.len(),
+        "acknowledged": times.len() as u64 + raises,
+        "resolved": answered.iter().map(|writer| writer.resolved.len()).sum::<usize>(),
         "present": there.len(),
         "lost": lost,
+        "twice": twice,
+        "impossible": impossible,
         "events": seen.len(),
-        "events_missed": missed,
-        "events_twice": twice,
-        "events_in_order": in_order,
+        "events_missed": there.keys().filter(|name| !added.contains_key(*name)).count(),
+        "events_twice": added.values().filter(|times| **times > 1).count(),
+        "events_in_order": seen.windows(2).all(|pair| pair[0].0 < pair[1].0),
         "gap_ms_median": gaps.get(gaps.len() / 2),
         "gap_ms_longest": gaps.last(),
     }))

@@ -92,6 +92,31 @@ impl Cluster {
         }
     }
 
+    /// kill -9 of every process of this cluster whose verb is one of `verbs`, at once; how many there were. Shims and containers,
+    /// which are to outlive them, have other verbs.
+    pub(crate) fn kill(&mut self, verbs: &[&str]) -> usize {
+        let home = self.home().display().to_string();
+        let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let of_this_cluster = processes.filter_map(|process| {
+            let pid: i32 = process.file_name().to_str()?.parse().ok()?;
+            let line = std::fs::read(process.path().join("cmdline")).ok()?;
+            let words: Vec<&str> =
+                line.split(|byte| *byte == 0).filter_map(|word| std::str::from_utf8(word).ok()).collect();
+            let ours = words.get(1).is_some_and(|verb| verbs.contains(verb))
+                && words.iter().any(|word| word.starts_with(&home));
+            ours.then_some(pid)
+        });
+        let pids: Vec<i32> = of_this_cluster.collect();
+        for pid in &pids {
+            // One may have ended by another's end.
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), nix::sys::signal::Signal::SIGKILL);
+        }
+        if verbs.contains(&"up") {
+            self.up.take().expect("it runs").wait().expect("it is waited for");
+        }
+        pids.len()
+    }
+
     pub(crate) fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }

@@ -61,7 +61,7 @@ impl Embedded {
         };
         for id in runtime.ids() {
             if let Ok(record) = runtime.sandbox(&id) {
-                runtime.follow(&id, &record.spec.uid);
+                runtime.follow(&id, &record.spec);
             }
         }
         Ok(runtime)
@@ -144,8 +144,9 @@ impl Embedded {
     }
 
     /// Passes on what the shim says has changed, until it is gone; its going is a change too.
-    fn follow(&self, id: &str, uid: &str) {
-        let (dir, uid, changed) = (self.place(id), uid.to_owned(), self.changed.clone());
+    fn follow(&self, id: &str, spec: &SandboxSpec) {
+        let (dir, uid, changed) = (self.place(id), spec.uid.clone(), self.changed.clone());
+        let (id, cgroup, engine) = (id.to_owned(), spec.cgroup.clone(), self.engine);
         rt::spawn("shim-events", async move {
             let listen = async {
                 let stream = protocol::connect(&dir)?;
@@ -160,6 +161,10 @@ impl Embedded {
                 }
             };
             let _ = listen.await;
+            if engine == Engine::Oci && !protocol::alive(&dir) {
+                // Its containers have nobody any more who could say how they end.
+                oci::reclaim_sandbox(&cgroup, &id);
+            }
             let _ = changed.send(uid);
         });
     }
@@ -168,7 +173,7 @@ impl Embedded {
         let id = format!("{}{:08x}", prefix(&spec.uid), rt::random() >> 32);
         let dir = self.place(&id);
         std::fs::create_dir_all(dir.join(CONTAINERS)).map_err(failed("making the sandbox's directory"))?;
-        let uid = spec.uid.clone();
+        let followed = spec.clone();
         let made = async {
             let address = match (self.engine, spec.host_network) {
                 (Engine::Oci, false) => Some(self.network.attach(&id, &spec).await.map_err(RuntimeError::Failed)?),
@@ -195,7 +200,7 @@ impl Embedded {
             let _ = std::fs::remove_dir_all(&dir);
             return Err(why);
         }
-        self.follow(&id, &uid);
+        self.follow(&id, &followed);
         Ok(id)
     }
 

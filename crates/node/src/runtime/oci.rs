@@ -311,27 +311,33 @@ pub(crate) fn pod_cgroup(cgroup: &str) -> Option<String> {
 
 /// Ends what is left in the cgroup of a pod whose keeper is gone, and takes it away.
 pub fn reclaim(cgroup: &str) {
-    let Some(path) = pod_cgroup(cgroup) else { return };
-    for dir in cgroup_dirs(&path) {
-        let inner: Vec<PathBuf> = std::fs::read_dir(&dir)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.is_dir())
-            .collect();
-        for place in inner.iter().chain([&dir]) {
-            for pid in std::fs::read_to_string(place.join("cgroup.procs"))
-                .unwrap_or_default()
-                .lines()
-                .filter_map(|line| line.parse().ok())
-            {
-                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
-            }
-            // Busy until the kernel has reaped them; the next reclaim finds it.
-            let _ = std::fs::remove_dir(place);
-        }
+    for dir in pod_cgroup(cgroup).iter().flat_map(|path| cgroup_dirs(path)) {
+        inner(&dir).iter().chain([&dir]).for_each(|place| empty(place));
     }
+}
+
+/// Ends the containers of a sandbox whose shim is gone: their ids begin with its own. What takes its place is left alone.
+pub fn reclaim_sandbox(cgroup: &str, sandbox: &str) {
+    for dir in pod_cgroup(cgroup).iter().flat_map(|path| cgroup_dirs(path)) {
+        let of_it = |place: &&PathBuf| {
+            place.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(sandbox))
+        };
+        inner(&dir).iter().filter(of_it).for_each(|place| empty(place));
+    }
+}
+
+fn inner(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.is_dir()).collect()
+}
+
+fn empty(place: &Path) {
+    let processes = std::fs::read_to_string(place.join("cgroup.procs")).unwrap_or_default();
+    for pid in processes.lines().filter_map(|line| line.parse().ok()) {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    }
+    // Busy until the kernel has reaped them; the next reclaim finds it.
+    let _ = std::fs::remove_dir(place);
 }
 
 #[cfg(test)]
