@@ -1,5 +1,6 @@
 //! Kills members again and again under writers and a watcher, starts them again, and counts: writes lost, writes twice, events
 //! missed or out of order, the longest time in which nothing could be written.
+mod pace;
 mod watcher;
 mod writer;
 
@@ -9,6 +10,7 @@ use crate::client::Target;
 use crate::failure::Failure;
 use crate::operator;
 use hyper::Method;
+use pace::{NAMESPACE, RETRY};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,12 +39,8 @@ pub(crate) struct Trial {
 const BETWEEN_KILLS: Duration = Duration::from_secs(3);
 /// How long a killed member stays away.
 const DOWN: Duration = Duration::from_millis(1_500);
-const RETRY: Duration = Duration::from_millis(20);
-/// A request that takes longer is asked again of the next member.
-const REQUEST_WAIT: Duration = Duration::from_secs(2);
 /// How long somebody to kill is looked for, and members are given to agree in the end.
 const PATIENCE: Duration = Duration::from_secs(30);
-const NAMESPACE: &str = "failover";
 
 pub(crate) async fn run(cluster: &mut Cluster, trial: &Trial) -> Result<Value, Failure> {
     api::make_namespace(&cluster.target, NAMESPACE).await?;

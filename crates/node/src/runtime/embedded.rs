@@ -161,6 +161,13 @@ impl Embedded {
                 }
             };
             let _ = listen.await;
+            // A process that is killed closes its files one after another: the lock may go last.
+            for _ in 0..SHIM_WAIT / 20 {
+                if !protocol::alive(&dir) {
+                    break;
+                }
+                rt::sleep(Duration::from_millis(20)).await;
+            }
             if engine == Engine::Oci && !protocol::alive(&dir) {
                 // Its containers have nobody any more who could say how they end.
                 oci::reclaim_sandbox(&cgroup, &id);

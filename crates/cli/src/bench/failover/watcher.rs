@@ -1,6 +1,6 @@
 //! The watcher of a failover trial: one watch, resumed at the last revision it saw, at whichever member answers.
-use super::{NAMESPACE, REQUEST_WAIT, RETRY};
 use crate::bench::api;
+use crate::bench::failover::pace::{NAMESPACE, REQUEST_WAIT, RETRY};
 use crate::client::{Connection, Target};
 use http_body_util::BodyExt;
 use hyper::Method;

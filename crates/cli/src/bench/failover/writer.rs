@@ -1,7 +1,7 @@
 //! A writer of a failover trial: new objects, and a counter of its own. What it was answered, it remembers; an answer that was lost
 //! stays unknown until a later one tells.
-use super::{NAMESPACE, REQUEST_WAIT, RETRY};
 use crate::bench::api;
+use crate::bench::failover::pace::{NAMESPACE, REQUEST_WAIT, RETRY};
 use crate::client::{Connection, Target};
 use bytes::Bytes;
 use hyper::Method;
