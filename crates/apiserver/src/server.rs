@@ -75,7 +75,11 @@ impl ApiServer {
         let query = Parameters::parse(request.uri.query())?;
         let route = route::parse(path).ok_or_else(|| Status::new(404, "NotFound", format!("no such path: {path}")))?;
         let target = match route {
-            Route::Resource(target) => target,
+            Route::Resource(target) => {
+                // Not even what need not be new: what an ill member holds may be wrong, or never be new again.
+                self.room.member().illness().map_or(Ok(()), |why| Err(Status::unavailable(why)))?;
+                target
+            }
             other => {
                 let asked = paths::Asked { request: &request, user: &user, path, query: &query, past };
                 return paths::answer(&self.room, other, asked).await;

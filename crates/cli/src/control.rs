@@ -1,5 +1,5 @@
 //! `rutter control`: one member, until it is told to stop or can no longer serve.
-use crate::failure::Failure;
+use crate::failure::{Failure, LOST, REMOVED};
 use crate::keep::KeepFlags;
 use control::config::{Begin, Config};
 use control::error::ControlError;
@@ -20,7 +20,7 @@ pub(crate) struct Control {
     /// Where members and nodes connect (UDP).
     #[arg(long, default_value = "127.0.0.1:6543")]
     link: SocketAddr,
-    /// Found a new cluster. A member with a past goes on from it, whatever this says.
+    /// Found a new cluster. The founder's directory goes on from its past; it founds nothing again.
     #[arg(long, conflicts_with_all = ["join", "token"])]
     found: bool,
     /// Link addresses of members of the cluster to join, tried in this order.
@@ -79,5 +79,10 @@ pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
 }
 
 fn failure(why: &ControlError, name: &str) -> Failure {
-    Failure::new(why, why.next(name))
+    let failure = Failure::new(why, why.next(name));
+    match why {
+        ControlError::Removed { .. } => failure.with_code(REMOVED),
+        ControlError::Lost(_) => failure.with_code(LOST),
+        _ => failure,
+    }
 }

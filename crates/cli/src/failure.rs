@@ -2,6 +2,15 @@
 use serde_json::json;
 use std::fmt;
 
+/// The exit code of a command that failed.
+const FAILED: u8 = 1;
+/// The exit code of a command line that cannot be read.
+pub(crate) const MISREAD: u8 = 2;
+/// The exit code of a member that the cluster has removed: starting it again is of no use.
+pub(crate) const REMOVED: u8 = 3;
+/// The exit code of a member whose directory has lost what was durable, or is wrong: a new one is to take its place.
+pub(crate) const LOST: u8 = 4;
+
 /// How results and failures are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Output {
@@ -15,11 +24,17 @@ pub(crate) enum Output {
 pub(crate) struct Failure {
     pub(crate) what: String,
     pub(crate) next: String,
+    /// What the process ends with.
+    pub(crate) code: u8,
 }
 
 impl Failure {
     pub(crate) fn new(what: impl fmt::Display, next: impl fmt::Display) -> Self {
-        Self { what: one_line(&what.to_string()), next: one_line(&next.to_string()) }
+        Self { what: one_line(&what.to_string()), next: one_line(&next.to_string()), code: FAILED }
+    }
+
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
     }
 
     /// Of a command line that cannot be read: what is wrong with it, without the summary of all flags.

@@ -17,7 +17,7 @@ mod up;
 mod verbs;
 
 use clap::Parser;
-use failure::{Failure, Output};
+use failure::{Failure, MISREAD, Output};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -94,7 +94,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print(door.output);
-            ExitCode::FAILURE
+            ExitCode::from(failure.code)
         }
     }
 }
@@ -123,9 +123,6 @@ fn misread(error: &clap::Error, arguments: &[String]) -> ExitCode {
     Failure::of_flags(error, verb.map(String::as_str)).print(output);
     ExitCode::from(MISREAD)
 }
-
-/// The exit code of a command line that cannot be read.
-const MISREAD: u8 = 2;
 
 /// As many open files as this user may have: a member with many watchers needs them, and so does a benchmark of watchers.
 fn many_files() {

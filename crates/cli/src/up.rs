@@ -1,7 +1,9 @@
 //! A whole cluster on this machine: starts members and nodes as processes of their own, keeps them up, writes a kubeconfig,
 //! says what to try next. It holds no state but the directory: the same command goes on from where it was.
+mod keep;
 pub(crate) mod members;
 pub(crate) mod process;
+pub(crate) mod replace;
 
 use crate::client::Target;
 use crate::failure::{Failure, Output};
@@ -79,7 +81,7 @@ pub(crate) async fn run(up: &Up, output: Output) -> Result<(), Failure> {
     }
     await_nodes(&target, up.nodes, &mut running, &say).await?;
     say("up", next_steps(&kubeconfig, up));
-    keep(running, &say).await
+    keep::keep(running, &place, &say).await
 }
 
 fn next_steps(kubeconfig: &Path, up: &Up) -> String {
@@ -176,29 +178,6 @@ async fn await_nodes(
         }
         rt::sleep(POLL).await;
     }
-    Ok(())
-}
-
-/// Starts again what ends, until told to stop; then stops all.
-async fn keep(mut running: Vec<Running>, say: &impl Fn(&str, String)) -> Result<(), Failure> {
-    let mut interrupt = std::pin::pin!(crate::stopped());
-    loop {
-        let tick = std::pin::pin!(rt::sleep(POLL));
-        if let futures::future::Either::Left(_) = futures::future::select(&mut interrupt, tick).await {
-            break;
-        }
-        for each in &mut running {
-            if let Some(ended) = each.keep() {
-                say("restart", ended);
-            }
-        }
-    }
-    say("stopping", "stopping".into());
-    // Nodes first: they report to members that still answer.
-    for each in running.iter_mut().rev() {
-        each.stop().await;
-    }
-    say("stopped", "stopped; the same command goes on from here".into());
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! The verbs that ask a running cluster: status, token, member. Each asks once and prints.
 use crate::client::Target;
 use crate::failure::{Failure, Output};
-use crate::{kubeconfig, operator};
+use crate::{kubeconfig, operator, up};
 use control::words::ClusterStatus;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How the cluster is found.
 #[derive(Debug, clap::Args)]
@@ -45,17 +46,25 @@ pub(crate) enum MemberVerb {
         reach: Reach,
         name: String,
     },
-    /// For a member whose disk is lost: takes it out of the quorum and says what to run so that a new one has its place.
+    /// Puts a new member in the place of one whose disk is lost or damaged, in one step of the quorum. A member of a running `rutter
+    /// up` is replaced at once; for another this says what to run on its machine.
     Replace {
         #[command(flatten)]
         reach: Reach,
         name: String,
+        /// Even if it is alive and well.
+        #[arg(long)]
+        force: bool,
     },
 }
 
 impl Reach {
+    fn path(&self) -> PathBuf {
+        kubeconfig::find(self.kubeconfig.as_deref(), Path::new(".rutter"))
+    }
+
     pub(crate) fn target(&self) -> Result<Target, Failure> {
-        Target::new(&kubeconfig::read(&kubeconfig::find(self.kubeconfig.as_deref(), Path::new(".rutter")))?)
+        Target::new(&kubeconfig::read(&self.path())?)
     }
 }
 
@@ -137,18 +146,49 @@ pub(crate) async fn member(verb: &MemberVerb, output: Output) -> Result<(), Fail
                 operator::ask(&reach.target()?, Method::POST, "member/remove", Some(&json!({"name": name}))).await?;
             operator::print(output, &removed, |_| format!("member {name} is removed; its directory may be deleted\n"));
         }
-        MemberVerb::Replace { reach, name } => {
-            let made =
-                operator::ask(&reach.target()?, Method::POST, "member/replace", Some(&json!({"name": name}))).await?;
-            operator::print(output, &made, |made| {
-                format!(
-                    "Member {name} has no vote any more. For a new one in its place, with an empty directory:\n\n{}",
-                    join_text(made, name)
-                )
-            });
-        }
+        MemberVerb::Replace { reach, name, force } => replace(reach, name, *force, output).await?,
     }
     Ok(())
+}
+
+/// How long a new member may take to have the vote of the old.
+const REPLACE_MAX: Duration = Duration::from_secs(90);
+
+async fn replace(reach: &Reach, name: &str, force: bool, output: Output) -> Result<(), Failure> {
+    let target = reach.target()?;
+    let body = json!({"name": name, "force": force});
+    let made = operator::ask(&target, Method::POST, "member/replace", Some(&body)).await?;
+    // `up` keeps the kubeconfig where it keeps everything.
+    let dir = reach.path().parent().map(Path::to_owned).filter(|dir| up::replace::runs(dir, name));
+    let Some(dir) = dir else {
+        operator::print(output, &made, |made| {
+            format!(
+                "Nothing is changed yet. On the machine of the new {name}, with an empty directory:\n\n{}\n\
+                 When it has caught up it takes the vote of the old {name}, which then stops.\n",
+                join_text(made, name)
+            )
+        });
+        return Ok(());
+    };
+    up::replace::ask(&dir, name, &text(&made, "token"))?;
+    let began = rt::now();
+    while rt::now().since(began) < REPLACE_MAX {
+        rt::sleep(up::members::POLL).await;
+        // While it changes hands, a member may not answer.
+        let Ok(members) = operator::ask(&target, Method::GET, "member", None).await else { continue };
+        let all = members["members"].as_array().cloned().unwrap_or_default();
+        let old = all.iter().any(|member| member["id"] == made["replacesId"]);
+        let new = all.iter().find(|member| member["name"] == *name && member["voter"] == true);
+        if let (false, Some(new)) = (old, new) {
+            let done = json!({"replaced": name, "id": new["id"], "was": made["replacesId"]});
+            operator::print(output, &done, |_| format!("a new {name} has the vote of the old one\n"));
+            return Ok(());
+        }
+    }
+    Err(Failure::new(
+        format!("the new {name} has no vote after {} s", REPLACE_MAX.as_secs()),
+        format!("see {}/{name}.log and `rutter status`", dir.display()),
+    ))
 }
 
 /// What to run so that a member joins.

@@ -2,8 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test of real processes waits in real time")]
 mod cluster;
 
-use cluster::{Cluster, any_kubectl, eventually, is_root, rutter, text};
-use serde_json::Value;
+use cluster::{Cluster, agreed, any_kubectl, eventually, is_root, rutter, text};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -63,7 +62,7 @@ fn the_tour_of_the_readme() {
     }
     assert_past_is_readable(&cluster);
     kill_the_leader_and_go_on(&cluster);
-    let live = eventually("all members agree", || agreed(&cluster.status()));
+    let live = eventually("all members agree", || agreed(&cluster.status(), 3));
     cluster.stop();
     for member in ["m1", "m2", "m3"] {
         let dir = cluster.home().join("members").join(member);
@@ -75,7 +74,7 @@ fn the_tour_of_the_readme() {
         );
     }
     cluster.up();
-    let again = eventually("all members agree", || agreed(&cluster.status()));
+    let again = eventually("all members agree", || agreed(&cluster.status(), 3));
     assert!(again.0 >= live.0);
     let names = cluster.kubectl(&["get", "configmaps", "-o", "name"]);
     assert!(names.contains("configmap/after-the-kill"), "{names}");
@@ -114,17 +113,6 @@ fn kill_the_leader_and_go_on(cluster: &Cluster) {
     eventually("the member comes back", || {
         cluster.members().iter().any(|(other, new, _)| *other == name && *new != pid && *new != 0).then_some(())
     });
-}
-
-/// (revision, hash) if all three members have the same hash at one revision.
-fn agreed(status: &Value) -> Option<(u64, String)> {
-    let members = status["members"].as_array()?;
-    let hashes: Vec<(u64, &str)> = members
-        .iter()
-        .map(|member| Some((member["hashRevision"].as_u64()?, member["hash"].as_str()?)))
-        .collect::<Option<_>>()?;
-    let first = hashes.first()?;
-    (hashes.len() == 3 && hashes.iter().all(|hash| hash == first)).then(|| (first.0, first.1.to_owned()))
 }
 
 /// A registry from the package manager, with the image of a static busybox.

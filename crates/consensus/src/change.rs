@@ -52,6 +52,11 @@ pub(crate) async fn change(raft: &Raft, room: &Room, wanted: Change) -> Result<u
     let work = async {
         match wanted {
             Change::Add(info) => add(raft, room, info).await,
+            // A leader does not vote itself out: what it has promised by then another keeps.
+            Change::Remove(id) | Change::Replace { gone: id, .. } if id == *raft.node_id() && others(raft) > 0 => {
+                hand_over(raft, None).await?;
+                Err(ChangeError::Unavailable("the leader hands over first".into()))
+            }
             Change::Remove(id) => remove(raft, id).await,
             Change::Replace { gone, new } => replace(raft, room, gone, new).await,
             Change::Yield(to) => hand_over(raft, to).await,
@@ -71,10 +76,17 @@ fn unknown(why: impl std::fmt::Display) -> ChangeError {
     ChangeError::Unknown(why.to_string())
 }
 
-/// Makes it a member without a vote, and waits until it has caught up.
-async fn welcome(raft: &Raft, room: &Room, info: &MemberInfo) -> Result<(), ChangeError> {
+/// Voters beside this member.
+fn others(raft: &Raft) -> usize {
+    let me = *raft.node_id();
+    current(raft).voter_ids().filter(|id| *id != me).count()
+}
+
+/// Makes it a member without a vote, and waits until it has caught up. It may have the name of `gone`, whose place it takes.
+async fn welcome(raft: &Raft, room: &Room, info: &MemberInfo, gone: Option<u64>) -> Result<(), ChangeError> {
     let membership = current(raft);
-    if let Some((_, other)) = membership.nodes().find(|(id, other)| **id != info.id && other.name == info.name) {
+    let namesake = |id: u64, other: &MemberInfo| id != info.id && Some(id) != gone && other.name == info.name;
+    if let Some((_, other)) = membership.nodes().find(|(id, other)| namesake(**id, other)) {
         let MemberInfo { id, name, .. } = other;
         return Err(ChangeError::Refused(format!("the name {name} is that of member {id}: remove that one first")));
     }
@@ -95,7 +107,7 @@ async fn welcome(raft: &Raft, room: &Room, info: &MemberInfo) -> Result<(), Chan
 }
 
 async fn add(raft: &Raft, room: &Room, info: MemberInfo) -> Result<u64, ChangeError> {
-    welcome(raft, room, &info).await?;
+    welcome(raft, room, &info, None).await?;
     let voters = ChangeMembers::AddVoterIds(BTreeSet::from([info.id]));
     raft.change_membership(voters, false).await.map_err(unknown)?;
     Ok(info.id)
@@ -120,11 +132,24 @@ async fn replace(raft: &Raft, room: &Room, gone: u64, new: MemberInfo) -> Result
     if gone == new.id {
         return Err(ChangeError::Refused("a member cannot take its own place".into()));
     }
-    welcome(raft, room, &new).await?;
+    // One that began to take this place, and was lost before it had a vote.
+    let membership = current(raft);
+    let voters: BTreeSet<u64> = membership.voter_ids().collect();
+    let began =
+        |id: u64, other: &MemberInfo| id != gone && id != new.id && other.name == new.name && !voters.contains(&id);
+    let lost: BTreeSet<u64> = membership.nodes().filter(|(id, other)| began(**id, other)).map(|(id, _)| *id).collect();
+    if !lost.is_empty() {
+        raft.change_membership(ChangeMembers::RemoveNodes(lost), false).await.map_err(unknown)?;
+    }
+    welcome(raft, room, &new, Some(gone)).await?;
     let mut voters: BTreeSet<u64> = current(raft).voter_ids().collect();
     voters.remove(&gone);
     voters.insert(new.id);
     raft.change_membership(ChangeMembers::ReplaceAllVoters(voters), false).await.map_err(unknown)?;
+    // It may have had no vote.
+    if current(raft).nodes().any(|(id, _)| *id == gone) {
+        raft.change_membership(ChangeMembers::RemoveNodes(BTreeSet::from([gone])), false).await.map_err(unknown)?;
+    }
     Ok(new.id)
 }
 
@@ -132,9 +157,11 @@ async fn hand_over(raft: &Raft, to: Option<u64>) -> Result<u64, ChangeError> {
     let membership = current(raft);
     let me = *raft.node_id();
     let mut others = membership.voter_ids().filter(|id| *id != me);
+    let reached = raft.metrics().borrow_watched().replication.clone().unwrap_or_default();
     let to = match to {
         Some(to) => others.find(|id| *id == to),
-        None => others.next(),
+        // The one that has come furthest: one that is down could not take it.
+        None => others.max_by_key(|id| reached.get(id).cloned().flatten().map(|matched| matched.index)),
     };
     let Some(to) = to else {
         return Err(ChangeError::Refused("there is no such other voter".into()));

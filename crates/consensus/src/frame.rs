@@ -114,6 +114,8 @@ pub(crate) enum Answer {
     },
     Refused(String),
     Noted,
+    /// Who asks was a member and is none any more.
+    Removed,
 }
 
 /// The bytes are no frame that this binary knows.
@@ -405,6 +407,7 @@ pub(crate) fn encode_answer(answer: &Answer) -> Bytes {
         Answer::Hash { hash } => Out::new(13, 17).flag(hash.is_some()).hash(hash.unwrap_or(0)).done(),
         Answer::Refused(why) => Out::new(14, 8 + why.len()).bytes(why.as_bytes()).done(),
         Answer::Noted => Out::new(15, 0).done(),
+        Answer::Removed => Out::new(16, 0).done(),
     }
 }
 
@@ -429,6 +432,7 @@ pub(crate) fn decode_answer(frame: Bytes) -> Result<Answer, Malformed> {
         }
         14 => Answer::Refused(input.text()?),
         15 => Answer::Noted,
+        16 => Answer::Removed,
         _ => return Err(Malformed("an answer of unknown kind")),
     };
     input.end(answer)

@@ -42,6 +42,7 @@ pub use past::Watch;
 pub use quorum::{Options, Role, StartError, Status};
 pub use read::Unavailable;
 pub use room::{Health, Leadership};
+pub use serve::not_here;
 pub use submit::SubmitError;
 pub use transport::{Nowhere, Transport, TransportError};
 pub use tuning::{Keep, Tuning};

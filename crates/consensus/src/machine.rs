@@ -134,7 +134,8 @@ impl Machine {
     }
 
     fn take(&mut self, parcel: &Parcel) {
-        self.room.note_members(parcel.highest_member);
+        let members = parcel.meta.last_membership.nodes().map(|(id, _)| *id).collect();
+        self.room.note_members(parcel.highest_member, members);
         self.state = parcel.state.clone();
         self.applied = parcel.meta.last_log_id;
         self.membership = parcel.meta.last_membership.clone();
@@ -169,7 +170,7 @@ impl Machine {
             Payload::Blank => skip(&mut self.state, id.index),
             Payload::Membership(membership) => {
                 skip(&mut self.state, id.index);
-                self.room.note_members(membership.nodes().map(|(id, _)| *id).max().unwrap_or(0));
+                self.room.note_members(0, membership.nodes().map(|(id, _)| *id).collect());
                 self.membership = StoredMembership::new(Some(id), membership.clone());
             }
             Payload::Normal(bytes) => {

@@ -81,7 +81,8 @@ impl Member {
         self.quorum()?.change(Change::Remove(id)).await.map(|_| ())
     }
 
-    /// Puts `new`, which must be running, in the place of `gone`, in one step.
+    /// Puts `new`, which must be running, in the place of `gone`, in one step, once it has caught up. It may have its name.
+    /// Asking again is harmless.
     ///
     /// # Errors
     /// `Refused` if the new one's id or name was given to another.
@@ -207,6 +208,18 @@ impl Member {
     #[must_use]
     pub fn leadership(&self) -> LeadershipWatch {
         LeadershipWatch { receiver: self.room.leaderships() }
+    }
+
+    /// Its id; 1 for one that stands alone.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.quorum().map_or(1, |quorum| quorum.id())
+    }
+
+    /// Why this member serves nothing, if it does not.
+    #[must_use]
+    pub fn illness(&self) -> Option<String> {
+        self.room.illness()
     }
 
     /// How it is.

@@ -3,6 +3,7 @@ use crate::frame::{Answer, Append, Ballot, Malformed, Request, decode_answer, en
 use crate::lane;
 use crate::limits::{APPEND_WAIT_MAX, APPENDS_IN_FLIGHT_MAX, SNAPSHOT_CHUNK_WAIT_MAX};
 use crate::parcel::Parcel;
+use crate::room::{Health, Room};
 use crate::transport::{Transport, TransportError};
 use crate::types::{MemberInfo, Membership, Snapshot, Types, Vote};
 use bytes::Bytes;
@@ -56,6 +57,7 @@ impl std::error::Error for PeerError {}
 #[derive(Clone)]
 pub(crate) struct Peers {
     transport: Arc<dyn Transport>,
+    room: Arc<Room>,
     known: Arc<Mutex<BTreeMap<u64, MemberInfo>>>,
     /// Bytes of a snapshot in one message.
     part_bytes: usize,
@@ -64,8 +66,8 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    pub(crate) fn new(transport: Arc<dyn Transport>, part_bytes: usize) -> Self {
-        Self { transport, known: Arc::default(), part_bytes, clients: Arc::default() }
+    pub(crate) fn new(transport: Arc<dyn Transport>, room: Arc<Room>, part_bytes: usize) -> Self {
+        Self { transport, room, known: Arc::default(), part_bytes, clients: Arc::default() }
     }
 
     /// Takes note of who is a member now.
@@ -81,13 +83,18 @@ impl Peers {
         request: &Request,
         limit: Duration,
     ) -> impl Future<Output = Result<Answer, PeerError>> + Send + 'static {
-        let call = self.transport.call(to, encode_request(request));
+        let (call, room) = (self.transport.call(to, encode_request(request)), self.room.clone());
         async move {
             let bytes = match rt::timeout(limit, call).await {
                 None => return Err(PeerError::TooSlow(limit)),
                 Some(answer) => answer.map_err(PeerError::Transport)?,
             };
-            decode_answer(bytes).map_err(PeerError::Malformed)
+            let answer = decode_answer(bytes).map_err(PeerError::Malformed)?;
+            if answer == Answer::Removed {
+                // A member that was away when it was removed learns it from whom it asks first.
+                room.fall_ill(Health::Removed);
+            }
+            Ok(answer)
         }
     }
 
@@ -130,6 +137,7 @@ impl Peer {
     async fn ask(&self, request: &Request, limit: Duration) -> Result<Answer, Failure> {
         match self.peers.ask(&self.info, request, limit).await {
             Ok(Answer::Refused(why)) => Err(RPCError::Unreachable(Unreachable::from_string(why))),
+            Ok(Answer::Removed) => Err(RPCError::Unreachable(Unreachable::from_string("this member was removed"))),
             Ok(answer) => Ok(answer),
             Err(why) if why.delivered() => Err(RPCError::Network(NetworkError::new(&why))),
             Err(why) => Err(RPCError::Unreachable(Unreachable::new(&why))),

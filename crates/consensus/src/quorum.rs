@@ -148,7 +148,7 @@ impl Quorum {
             return Err(StartError::Diverged(why));
         }
         let history = History::open(log.reader().clone()).map_err(failed).map_err(start_error)?;
-        let room = Arc::new(Room::new(history.clone(), disk.clone(), tuning.ring_events));
+        let room = Arc::new(Room::new(history.clone(), disk.clone(), tuning.ring_events).of(info.id));
         let broken = {
             let room = room.clone();
             move |why: &str| room.fall_ill(Health::Disk(why.to_owned()))
@@ -158,7 +158,7 @@ impl Quorum {
         let inner = log.clone();
         let log = Log::new(log, shelf.clone(), tuning.careless, broken);
         let config = config(&tuning).validate().map_err(|why| StartError::Raft(why.to_string()))?;
-        let peers = Peers::new(transport, tuning.snapshot_part_bytes);
+        let peers = Peers::new(transport, room.clone(), tuning.snapshot_part_bytes);
         let raft = Raft::new(info.id, Arc::new(config), peers.clone(), log.clone(), machine).await;
         let raft = raft.map_err(|why| StartError::Raft(why.to_string()))?;
         // Raft answers once it has told its metrics: from here on it is known who the members are.
@@ -203,6 +203,10 @@ impl Quorum {
         self.server.serve(from, frame).await
     }
 
+    pub(crate) fn id(&self) -> u64 {
+        self.info.id
+    }
+
     pub(crate) fn members(&self) -> Vec<Standing> {
         standings(&self.raft.metrics().borrow_watched().membership_config)
     }
@@ -218,13 +222,17 @@ impl Quorum {
             }
             let left = deadline.since(rt::now());
             let why = match lead.leader {
-                _ if lead.here => return change(&self.raft, &self.room, wanted).await,
+                _ if lead.here => match change(&self.raft, &self.room, wanted.clone()).await {
+                    Err(ChangeError::Unavailable(why)) => why,
+                    done => return done,
+                },
                 None => "there is no leader".to_owned(),
                 Some(leader) if leader == self.info.id => "the leader is not ready yet".to_owned(),
                 Some(leader) => match self.peers.ask_id(leader, &Request::Change(wanted.clone()), left).await {
                     Ok(Answer::Changed { id }) => return Ok(id),
                     Ok(Answer::Refused(why)) => return Err(ChangeError::Refused(why)),
                     Ok(Answer::NotTaken(why)) => why,
+                    Ok(Answer::Removed) => return Err(ChangeError::Unavailable("this member was removed".into())),
                     Ok(Answer::Doubt(why)) => return Err(ChangeError::Unknown(why)),
                     Ok(_) => return Err(ChangeError::Unknown("the leader answered something else".into())),
                     Err(why) if why.delivered() => return Err(ChangeError::Unknown(why.to_string())),

@@ -108,6 +108,7 @@ async fn round(me: u64, room: &Room, raft: &Raft, peers: &Peers) -> Result<u64, 
             match answer.ok_or("the leader was lost")? {
                 Ok(Answer::ReadIndex { index }) => Ok(index),
                 Ok(Answer::NotTaken(why) | Answer::Refused(why)) => Err(why),
+                Ok(Answer::Removed) => Err("this member was removed".into()),
                 Ok(_) => Err("the leader answered something else".into()),
                 Err(why) => Err(why.to_string()),
             }

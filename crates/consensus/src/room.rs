@@ -6,8 +6,8 @@ use crate::mark;
 use crate::runtime::{WatchReceiver, WatchSender, watch_channel};
 use futures::future::{Either, select};
 use openraft_rt::{WatchReceiver as _, WatchSender as _};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::disk::Disk;
 use store::history::History;
 use store::publish::Published;
@@ -24,6 +24,8 @@ pub enum Health {
     Diverged { index: u64, why: String },
     /// The members differ at this log index, and no majority tells who is right.
     Disputed { index: u64, why: String },
+    /// It is no member any more, and never will be again under its id.
+    Removed,
     /// It was asked to stop, or Raft came to a fatal end.
     Stopped(String),
 }
@@ -35,6 +37,15 @@ pub struct Leadership {
     pub leader: Option<u64>,
     /// This member leads, and its view holds everything that any leader before it acknowledged.
     pub here: bool,
+}
+
+/// Whose ids were given, as far as this member has applied the log.
+#[derive(Default)]
+struct Ids {
+    /// The highest that was ever given.
+    highest: u64,
+    /// Who is a member.
+    members: BTreeSet<u64>,
 }
 
 pub(crate) struct Room {
@@ -49,8 +60,9 @@ pub(crate) struct Room {
     pub(crate) desk: Desk,
     pub(crate) hashes: Mutex<Hashes>,
     pub(crate) leadership: WatchSender<Leadership>,
-    /// The highest member id that was ever given.
-    highest_member: AtomicU64,
+    /// This member's id; 0 if it stands alone.
+    me: u64,
+    ids: Mutex<Ids>,
     health: WatchSender<Health>,
     /// The past, for a member with a log.
     history: Option<History>,
@@ -69,7 +81,8 @@ impl Default for Room {
             desk: Desk::default(),
             hashes: Mutex::default(),
             leadership: watch_channel(Leadership::default()).0,
-            highest_member: AtomicU64::new(0),
+            me: 0,
+            ids: Mutex::default(),
             health: watch_channel(Health::default()).0,
             history: None,
             disk: None,
@@ -81,6 +94,11 @@ impl Room {
     /// A room with a past, and so many recent events for watchers.
     pub(crate) fn new(history: History, disk: Arc<dyn Disk>, ring_events: usize) -> Self {
         Self { history: Some(history), disk: Some(disk), hub: Hub::keeping(ring_events), ..Self::default() }
+    }
+
+    /// The room of member `me`.
+    pub(crate) fn of(self, me: u64) -> Self {
+        Self { me, ..self }
     }
 
     /// The room of a member that has no others, and so always leads.
@@ -130,17 +148,35 @@ impl Room {
             Health::Disputed { index, why } => {
                 Some(format!("the members' states differ at log index {index} and no majority agrees ({why})"))
             }
+            Health::Removed => Some("this member was removed from the cluster".into()),
             Health::Stopped(why) => Some(format!("this member has stopped: {why}")),
         }
     }
 
-    /// These ids are given.
-    pub(crate) fn note_members(&self, highest: u64) {
-        self.highest_member.fetch_max(highest, Ordering::SeqCst);
+    fn ids(&self) -> MutexGuard<'_, Ids> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These are the members from here on, and no id up to `highest` is free. A member that finds itself missing serves no longer.
+    pub(crate) fn note_members(&self, highest: u64, members: BTreeSet<u64>) {
+        {
+            let mut ids = self.ids();
+            ids.highest = ids.highest.max(highest).max(members.last().copied().unwrap_or(0));
+            ids.members = members;
+        }
+        if self.was_removed(self.me) {
+            self.fall_ill(Health::Removed);
+        }
     }
 
     pub(crate) fn highest_member(&self) -> u64 {
-        self.highest_member.load(Ordering::SeqCst)
+        self.ids().highest
+    }
+
+    /// Whether `id` was a member and is none any more. Ids are given once, so what is true here stays true.
+    pub(crate) fn was_removed(&self, id: u64) -> bool {
+        let ids = self.ids();
+        id > 0 && id <= ids.highest && !ids.members.is_empty() && !ids.members.contains(&id)
     }
 
     pub(crate) fn leadership(&self) -> Leadership {

@@ -34,12 +34,19 @@ fn refused(why: impl Display) -> Answer {
     Answer::Refused(why.to_string())
 }
 
+/// The answer to a frame that is for another member than the one that got it: two may have had one address, one after the other.
+#[must_use]
+pub fn not_here(to: u64) -> Bytes {
+    encode_answer(&Answer::Refused(format!("member {to} is not here, but another")))
+}
+
 impl Server {
     /// The answer to a frame of member `from`.
     pub(crate) async fn serve(&self, from: u64, frame: Bytes) -> Bytes {
         let answer = match decode_request(frame) {
             Ok(request) => match self.room.illness() {
                 Some(illness) => Answer::Refused(illness),
+                None if self.room.was_removed(from) => Answer::Removed,
                 None => self.answer(from, request).await,
             },
             Err(why) => {

@@ -345,6 +345,7 @@ impl Batcher {
             let verdict = match answer.unwrap_or_else(|| Ok(Answer::Doubt("the leader was lost".into()))) {
                 Ok(Answer::Forwarded { index }) => Verdict::Applied { index },
                 Ok(Answer::NotTaken(why)) => Verdict::NotTaken(why),
+                Ok(Answer::Removed) => Verdict::NotTaken("this member was removed".into()),
                 Ok(Answer::Doubt(why) | Answer::Refused(why)) => Verdict::Doubt(why),
                 Ok(_) => Verdict::Doubt("the leader answered something else".into()),
                 Err(why) if why.delivered() => Verdict::Doubt(why.to_string()),

@@ -171,6 +171,74 @@ async fn members_join_leave_and_are_replaced() -> Test {
     Ok(())
 }
 
+/// Waits until the member knows that it was removed.
+async fn removed(member: &Member) {
+    for _ in 0..1_000 {
+        if member.status().health == Health::Removed {
+            return;
+        }
+        rt::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never learns that it was removed: {:?}", member.status());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_removed_learns_it_and_serves_nothing_more() -> Test {
+    let network = Network::default();
+    let (members, disks) = network.three().await;
+    done(&members[0].submit(put(1, "a", "x", Condition::Absent)).await?);
+    // One that was away meanwhile learns it when it is back.
+    network.kill(3).await;
+    members[0].remove(3).await?;
+    let three = network.start(3, disks[2].clone()).await;
+    removed(&three).await;
+    assert!(three.illness().is_some_and(|why| why.contains("was removed")));
+    let refused = three.submit(put(2, "b", "x", Condition::Absent)).await;
+    assert!(matches!(refused, Err(SubmitError::Unavailable(_) | SubmitError::Unknown(_))), "{refused:?}");
+    assert!(three.linearizable().await.is_err());
+    // The leader of two leaves too, with the other's vote, and the other goes on alone.
+    let old = leader(&members[..2]).await;
+    members[1 - old].remove(old as u64 + 1).await?;
+    removed(&members[old]).await;
+    done(&members[1 - old].submit(put(3, "c", "x", Condition::Absent)).await?);
+    let view = members[1 - old].linearizable().await?;
+    assert!(name_is(&view, "a") && name_is(&view, "c") && !name_is(&view, "b"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_member_takes_place_and_name_of_a_lost_one() -> Test {
+    let network = Network::default();
+    let (members, _) = network.three().await;
+    done(&members[0].submit(put(1, "a", "x", Condition::Absent)).await?);
+    let lost = leader(&members).await;
+    let (lost_id, other) = (lost as u64 + 1, &members[(lost + 1) % 3]);
+    network.kill(lost_id).await;
+    let namesake = |id| consensus::MemberInfo { name: format!("m{lost_id}"), ..Network::info(id) };
+    assert!(other.add(namesake(4)).await.is_err(), "the name is taken, unless its member is to go");
+    // One that began to take the place and was lost as well is in nobody's way: it never had a vote.
+    let early = network.start_as(namesake(4), MemoryDisk::default()).await;
+    let began = rt::spawn("began", {
+        let (other, info) = (other.clone(), namesake(4));
+        async move { other.replace(lost_id, info).await }
+    });
+    while other.members().len() == 3 && !began.is_finished() {
+        rt::sleep(Duration::from_millis(1)).await;
+    }
+    drop(early);
+    let five = network.start_as(namesake(5), MemoryDisk::default()).await;
+    // Which of both was first does not matter.
+    let gone = if began.await.expect("ends").is_ok() { 4 } else { lost_id };
+    other.replace(gone, namesake(5)).await?;
+    other.replace(gone, namesake(5)).await?;
+    assert!(name_is(&*five.linearizable().await?, "a"));
+    let standings = five.members();
+    let named = standings.iter().filter(|standing| standing.info.name == format!("m{lost_id}"));
+    assert_eq!(named.map(|standing| (standing.info.id, standing.voter)).collect::<Vec<_>>(), [(5, true)]);
+    assert_eq!(standings.len(), 3);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leadership_is_handed_over_and_seen() -> Test {
     let network = Network::default();

@@ -18,6 +18,12 @@ pub struct MemberIdentity {
     pub founder: bool,
     /// Link addresses by which others can be found.
     pub members: Vec<String>,
+    /// The id of the member whose place it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<u64>,
+    /// The cluster has removed it: it never serves again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
 }
 
 pub struct Directory {
@@ -76,6 +82,9 @@ impl Directory {
                 identity.name, identity.cluster
             )));
         }
+        if identity.removed {
+            return Err(ControlError::Removed { name: identity.name, cluster: identity.cluster });
+        }
         let (certificate, key) = (self.read(AUTHORITY)?, self.read(AUTHORITY_KEY)?);
         let (Some(certificate), Some(key)) = (certificate, key) else {
             return Err(foreign("the authority's files are missing".into()));
@@ -95,6 +104,15 @@ impl Directory {
         self.write(AUTHORITY_KEY, authority.key_pem())?;
         let text = serde_json::to_string_pretty(identity).unwrap_or_default();
         self.write(IDENTITY, &text)
+    }
+
+    /// Notes that the cluster has removed this member.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn keep_removed(&self, identity: &MemberIdentity) -> Result<(), ControlError> {
+        let text = serde_json::to_string_pretty(&MemberIdentity { removed: true, ..identity.clone() });
+        self.write(IDENTITY, &text.unwrap_or_default())
     }
 
     /// Keeps the administrator's kubeconfig.
@@ -135,7 +153,15 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn identity() -> MemberIdentity {
-        MemberIdentity { cluster: "c1".into(), name: "m1".into(), id: 1, founder: true, members: vec![] }
+        MemberIdentity {
+            cluster: "c1".into(),
+            name: "m1".into(),
+            id: 1,
+            founder: true,
+            members: vec![],
+            replaces: None,
+            removed: false,
+        }
     }
 
     #[test]
@@ -147,6 +173,10 @@ mod tests {
         let authority = Authority::found("c1", Millis(rt::wall())).expect("founds");
         directory.keep(&identity(), &authority).expect("writes");
         assert_eq!(directory.identity("m1").expect("reads").map(|(identity, _)| identity), Some(identity()));
+        directory.keep_removed(&identity()).expect("writes");
+        let gone = ControlError::Removed { name: "m1".into(), cluster: "c1".into() };
+        assert_eq!(directory.identity("m1").map(|_| ()), Err(gone));
+        directory.keep(&identity(), &authority).expect("writes");
         let mode = std::fs::metadata(path.join(AUTHORITY_KEY)).expect("is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let refused = |name: &str| match directory.identity(name) {

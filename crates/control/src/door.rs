@@ -72,11 +72,15 @@ impl Door {
     /// One stream of another member.
     async fn stream(&self, mut sender: Sender, mut receiver: Receiver) -> Result<(), LinkError> {
         let Some(first) = receiver.frame().await? else { return Ok(()) };
-        if let [CONSENSUS, id @ ..] = &*first {
-            let id =
-                u64::from_be_bytes(id.try_into().map_err(|_| FrameError::Garbage("a member's id has 8 bytes".into()))?);
+        if let [CONSENSUS, ids @ ..] = &*first {
+            let ids: [u8; 16] =
+                ids.try_into().map_err(|_| FrameError::Garbage("two members' ids have 16 bytes".into()))?;
+            let ids = u128::from_be_bytes(ids);
+            let (from, to) = ((ids >> 64) as u64, ids as u64);
             let Some(request) = receiver.frame().await? else { return Ok(()) };
-            sender.frame(&self.member.serve(id, request).await).await?;
+            let answer =
+                if to == self.member.id() { self.member.serve(from, request).await } else { consensus::not_here(to) };
+            sender.frame(&answer).await?;
             return sender.finish().await;
         }
         let asked: AskMember = serde_json::from_slice(&first).map_err(|why| FrameError::Garbage(why.to_string()))?;
@@ -85,15 +89,23 @@ impl Door {
             AskMember::Status => Told::Status(Box::new(self.status())),
             AskMember::Nodes => Told::Nodes(self.node_sessions()),
             AskMember::State { index } => Told::State(self.state_at(index)),
-            AskMember::Enter { id, name, link, api } => self.enter(MemberInfo { id, name, link, api }).await,
+            AskMember::Enter { id, name, link, api, replaces } => {
+                self.enter(MemberInfo { id, name, link, api }, replaces).await
+            }
         };
         sender.json(&told).await?;
         sender.finish().await
     }
 
-    async fn enter(&self, info: MemberInfo) -> Told {
+    async fn enter(&self, info: MemberInfo, replaces: Option<u64>) -> Told {
         tracing::info!(name = info.name, id = info.id, link = info.link, "a member asks to be taken in");
-        match rt::timeout(ENTER_MAX, self.member.add(info)).await {
+        let entering = async {
+            match replaces {
+                Some(gone) => self.member.replace(gone, info).await,
+                None => self.member.add(info).await,
+            }
+        };
+        match rt::timeout(ENTER_MAX, entering).await {
             Some(Ok(())) => Told::Done,
             Some(Err(ChangeError::Refused(why))) => Told::Refused { why },
             Some(Err(why)) => Told::Later { why: why.to_string() },
@@ -110,6 +122,7 @@ impl Door {
             Health::Disk(why) => format!("its disk fails: {why}"),
             Health::Diverged { index, why } => format!("its state differs at log index {index}: {why}"),
             Health::Disputed { index, why } => format!("the members differ at log index {index}: {why}"),
+            Health::Removed => "it was removed".to_owned(),
             Health::Stopped(why) => format!("stopped: {why}"),
         };
         MemberStatus {
@@ -175,14 +188,11 @@ impl Door {
         token.check(tokens::kept(&view, &token.id).as_ref(), token.role, now)?;
         let standings = self.member.members();
         let name = request.name.clone();
+        let mut replaces = None;
         let (holder, authority_key, member_id) = match token.role {
             Role::Node => (Holder::Node { name }, None, None),
-            Role::Member if standings.iter().any(|standing| standing.info.name == name) => {
-                return Err(LinkError::Refused(format!(
-                    "this cluster has a member {name}: remove it first, or choose another name"
-                )));
-            }
             Role::Member => {
+                replaces = self.place(&name, tokens::replaces(&view, &token.id))?;
                 (Holder::Member { name }, Some(self.authority.key_pem().to_owned()), Some(self.member.free_id()))
             }
         };
@@ -195,6 +205,26 @@ impl Door {
             authority: self.authority.certificate_pem().to_owned(),
             authority_key,
             members: standings.into_iter().map(|standing| standing.info.link).collect(),
+            replaces,
         })
+    }
+
+    /// Whose place a new member `name` takes, whose token is for the place of `replaces`; `None` if it is one more.
+    fn place(&self, name: &str, replaces: Option<u64>) -> Result<Option<u64>, LinkError> {
+        let standings = self.member.members();
+        let named = |gone: u64| standings.iter().find(|standing| standing.info.id == gone).map(|gone| &*gone.info.name);
+        match replaces.map(named) {
+            Some(Some(gone)) if gone == name => Ok(replaces),
+            Some(Some(gone)) => {
+                Err(LinkError::Refused(format!("the token is for a new member {gone}, not for {name}: use that name")))
+            }
+            Some(None) => Err(LinkError::Refused(
+                "the member whose place the token gives has been replaced or removed: make a new token".into(),
+            )),
+            None if standings.iter().any(|standing| standing.info.name == name) => Err(LinkError::Refused(format!(
+                "this cluster has a member {name}: `rutter member replace {name}` puts a new one in its place, or choose another name"
+            ))),
+            None => Ok(None),
+        }
     }
 }

@@ -27,6 +27,11 @@ pub enum ControlError {
     Disputed(String),
     /// The API cannot be served.
     Api(String),
+    /// The cluster has removed this member.
+    Removed {
+        name: String,
+        cluster: String,
+    },
     /// The cluster did not take this member in.
     NotTaken(String),
 }
@@ -47,6 +52,7 @@ impl fmt::Display for ControlError {
             }
             Self::Link(error) => error.fmt(f),
             Self::Log(why) | Self::Lost(why) | Self::Disputed(why) | Self::Api(why) => f.write_str(why),
+            Self::Removed { name, cluster } => write!(f, "member {name} was removed from cluster {cluster}"),
             Self::NotTaken(why) => {
                 write!(f, "the cluster did not take this member in: {why}; see `rutter status`, then start it again")
             }
@@ -64,6 +70,9 @@ impl ControlError {
             ),
             Self::Disputed(_) => {
                 format!("start members that are down, then {name} again: a majority tells who is right")
+            }
+            Self::Removed { .. } => {
+                "its directory may be deleted; `rutter member add` says how a new one joins".to_owned()
             }
             // A member with a past goes on from it.
             _ => "mend that, then start it again: it goes on from its directory".to_owned(),

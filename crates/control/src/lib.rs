@@ -10,6 +10,7 @@ pub mod kubeconfig;
 pub mod limits;
 mod load;
 pub mod member;
+mod members;
 pub mod nodes;
 pub mod operator;
 pub mod peers;

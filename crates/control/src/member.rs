@@ -37,6 +37,8 @@ pub struct Running {
     stop: Stop,
     tasks: Vec<rt::JoinHandle<()>>,
     link: SocketAddr,
+    directory: Directory,
+    identity: MemberIdentity,
 }
 
 /// Starts a member: founds a cluster, joins one, or goes on from the directory.
@@ -47,7 +49,10 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
     link::peer::check_name(&config.name)?;
     let directory = Directory::open(&config.dir)?;
     let (identity, authority) = match directory.identity(&config.name)? {
-        Some(known) => known,
+        Some((identity, authority)) => {
+            check(config, &identity, &authority)?;
+            (identity, authority)
+        }
         None => begin(config, &directory).await?,
     };
     let now = Millis(rt::wall());
@@ -96,7 +101,7 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
     let founding = Founding { member: member.clone(), api, own, authority_pem };
     tasks.push(rt::spawn("found", founding.run(stop.clone())));
     tracing::info!(cluster = &*cluster, member = identity.name, api = %server.address(), %link, "member runs");
-    Ok(Running { member, cluster, endpoint, server, operator, stop, tasks, link })
+    Ok(Running { member, cluster, endpoint, server, operator, stop, tasks, link, directory, identity })
 }
 
 /// Every decider, in the order in which a new leader asks them.
@@ -152,6 +157,13 @@ impl Running {
                         "the members' states differ at log index {index} and no majority agrees ({why})"
                     ));
                 }
+                Health::Removed => {
+                    if let Err(why) = self.directory.keep_removed(&self.identity) {
+                        tracing::warn!(%why, "that this member was removed could not be noted");
+                    }
+                    let (name, cluster) = (self.identity.name.clone(), self.identity.cluster.clone());
+                    return ControlError::Removed { name, cluster };
+                }
                 Health::Stopped(why) => return ControlError::Log(format!("the member has stopped: {why}")),
             }
         }
@@ -174,6 +186,21 @@ impl Running {
     }
 }
 
+/// Whether the directory's member is the one that is meant: one with a past goes on from it, and neither founds nor joins again.
+fn check(config: &Config, identity: &MemberIdentity, authority: &Authority) -> Result<(), ControlError> {
+    let foreign = |why: String| Err(ControlError::Foreign { path: config.dir.clone(), why });
+    let (name, cluster) = (&identity.name, &identity.cluster);
+    match &config.begin {
+        Begin::Found if !identity.founder => {
+            foreign(format!("it holds member {name}, which joined cluster {cluster}: it cannot found another"))
+        }
+        Begin::Join { token, .. } if Token::parse(token)?.pin != authority.pin()? => {
+            foreign(format!("it holds member {name} of cluster {cluster}, and the token is of another cluster"))
+        }
+        Begin::Found | Begin::Join { .. } | Begin::Resume => Ok(()),
+    }
+}
+
 /// A member's first start: it founds a cluster, or is let into one.
 async fn begin(config: &Config, directory: &Directory) -> Result<(MemberIdentity, Authority), ControlError> {
     let now = Millis(rt::wall());
@@ -183,7 +210,8 @@ async fn begin(config: &Config, directory: &Directory) -> Result<(MemberIdentity
         Begin::Found => {
             let cluster = format!("rutter-{:08x}", rt::random() >> 32);
             let authority = Authority::found(&cluster, now)?;
-            (MemberIdentity { cluster, name, id: 1, founder: true, members: Vec::new() }, authority)
+            let members = Vec::new();
+            (MemberIdentity { cluster, name, id: 1, founder: true, members, replaces: None, removed: false }, authority)
         }
         Begin::Join { addresses, token } => {
             let token = Token::parse(token)?;
@@ -193,7 +221,8 @@ async fn begin(config: &Config, directory: &Directory) -> Result<(MemberIdentity
             };
             let authority = Authority::open(&joined.identity.authority_pem, &key)?;
             let members = if joined.members.is_empty() { addresses.clone() } else { joined.members };
-            (MemberIdentity { cluster: joined.cluster, name, id, founder: false, members }, authority)
+            let (cluster, replaces) = (joined.cluster, joined.replaces);
+            (MemberIdentity { cluster, name, id, founder: false, members, replaces, removed: false }, authority)
         }
     };
     directory.keep(&begun.0, &begun.1)?;
@@ -211,7 +240,7 @@ async fn enter(
         return Ok(());
     }
     let MemberInfo { id, name, link, api } = info.clone();
-    let question = AskMember::Enter { id, name, link, api };
+    let question = AskMember::Enter { id, name, link, api, replaces: identity.replaces };
     let began = rt::now();
     let mut last = "no other member's address is known".to_owned();
     while rt::now().since(began) < ENTER_MAX {

@@ -11,7 +11,7 @@ use api::revision::Revision;
 use api::status::Status;
 use apiserver::operator::{Answer, Operation};
 use bytes::Bytes;
-use consensus::{ChangeError, Standing};
+use consensus::Standing;
 use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, StreamExt, stream};
 use link::limits::TOKEN_MAX;
@@ -44,12 +44,12 @@ impl Operator {
         match (operation.verb.as_str(), operation.change) {
             ("status", false) => Ok(Answer::Value(value(&self.status().await))),
             ("token", false) => Ok(Answer::Value(json!({"tokens": tokens::list(&self.door.member.view())}))),
-            ("token", true) => self.token(&text("role"), number("validSeconds")).await.map(Answer::Value),
+            ("token", true) => self.token(&text("role"), number("validSeconds"), None).await.map(Answer::Value),
             ("member", false) => Ok(Answer::Value(json!({"members": self.members()}))),
             ("member/remove", true) => self.remove(&text("name")).await.map(Answer::Value),
             ("member/replace", true) => {
-                self.remove(&text("name")).await?;
-                self.token(Role::Member.text(), None).await.map(Answer::Value)
+                let force = operation.body["force"].as_bool().unwrap_or(false);
+                self.replace(&text("name"), force).await.map(Answer::Value)
             }
             ("member/lead", true) => self.hand_over(&text("name")).await.map(Answer::Value),
             ("log", false) => self.log(number("from"), number("to"), number("after")).await,
@@ -95,12 +95,13 @@ impl Operator {
         }
     }
 
-    async fn status_of(&self, standing: &Standing) -> Result<MemberStatus, String> {
+    pub(crate) async fn status_of(&self, standing: &Standing) -> Result<MemberStatus, String> {
         if standing.info.id == self.own_id() {
             return Ok(self.door.status());
         }
         match self.peers.ask(&standing.info.link, &AskMember::Status, ASK_MAX).await {
-            Ok(Told::Status(status)) => Ok(*status),
+            Ok(Told::Status(status)) if status.id == standing.info.id => Ok(*status),
+            Ok(Told::Status(status)) => Err(format!("member {} answers at its address", status.id)),
             Ok(_) => Err("it gave another answer".to_owned()),
             Err(why) => Err(why.to_string()),
         }
@@ -132,15 +133,13 @@ impl Operator {
         }
     }
 
-    fn members(&self) -> Vec<Value> {
-        let line = |standing: &Standing| {
-            let info = &standing.info;
-            json!({"id": info.id, "name": info.name, "link": info.link, "api": info.api, "voter": standing.voter})
-        };
-        self.door.member.members().iter().map(line).collect()
-    }
-
-    async fn token(&self, role: &str, valid_seconds: Option<u64>) -> Result<Value, Status> {
+    /// Makes a token; for a member that is to take the place of another, with that one's id.
+    pub(crate) async fn token(
+        &self,
+        role: &str,
+        valid_seconds: Option<u64>,
+        replaces: Option<u64>,
+    ) -> Result<Value, Status> {
         let role = Role::parse(role).ok_or_else(|| Status::bad_request("role: write node or member"))?;
         let valid_ms = valid_seconds.map_or(TOKEN_MS, |seconds| seconds.saturating_mul(1_000));
         if u128::from(valid_ms) > TOKEN_MAX.as_millis() || valid_ms == 0 {
@@ -148,29 +147,11 @@ impl Operator {
             return Err(Status::bad_request(format!("validSeconds: a token holds for 1 second to {days} days")));
         }
         let pin = self.door.authority.pin().map_err(|why| Status::internal(why.to_string()))?;
-        let token = tokens::create(&self.door.member, pin, role, valid_ms).await?;
+        let token = tokens::create(&self.door.member, pin, role, valid_ms, replaces).await?;
         let members: Vec<String> = self.door.member.members().into_iter().map(|standing| standing.info.link).collect();
         Ok(
             json!({"token": token.to_string(), "id": token.id, "role": role.text(), "expires": token.expires.rfc3339(), "members": members}),
         )
-    }
-
-    fn id(&self, name: &str) -> Result<u64, Status> {
-        let found = self.door.member.members().into_iter().find(|standing| standing.info.name == name);
-        found
-            .map(|standing| standing.info.id)
-            .ok_or_else(|| Status::new(404, "NotFound", format!("there is no member {name:?}")))
-    }
-
-    async fn remove(&self, name: &str) -> Result<Value, Status> {
-        self.door.member.remove(self.id(name)?).await.map_err(change)?;
-        Ok(json!({"removed": name}))
-    }
-
-    async fn hand_over(&self, name: &str) -> Result<Value, Status> {
-        let to = if name.is_empty() { None } else { Some(self.id(name)?) };
-        self.door.member.hand_over(to).await.map_err(change)?;
-        Ok(json!({"asked": name}))
     }
 
     /// Entries from revision `from` to `to`, both included (after log index `after`, if it is given), a line of JSON each, a page at
@@ -190,13 +171,6 @@ impl Operator {
         };
         let lines = lines.ok_or_else(gone)?.into_iter().map(|line| Bytes::from(format!("{}\n", log_line(&line))));
         Ok(Answer::Lines(stream::iter(lines).boxed()))
-    }
-}
-
-fn change(error: ChangeError) -> Status {
-    match error {
-        ChangeError::Refused(why) => Status::bad_request(why),
-        other => Status::unavailable(other.to_string()),
     }
 }
 

@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// The first frame of a stream between members: this byte and the caller's id (u64, big endian) for consensus, else JSON of `AskMember`.
+/// The first frame of a stream between members: this byte, the caller's id and the id of who is called (u64, big endian) for
+/// consensus, else JSON of `AskMember`. Ids, for an address may be another member's by now.
 pub(crate) const CONSENSUS: u8 = 0;
 
 /// Cloning it clones the handle.
@@ -145,10 +146,11 @@ impl Shared {
 
 impl Transport for Peers {
     fn call(&self, to: &MemberInfo, request: Bytes) -> BoxFuture<'static, Result<Bytes, TransportError>> {
-        let (peers, address) = (self.clone(), to.link.clone());
+        let (peers, address, to) = (self.clone(), to.link.clone(), to.id);
         async move {
-            let mut first = [CONSENSUS; 9];
-            first[1..].copy_from_slice(&peers.shared.id.to_be_bytes());
+            let mut first = [CONSENSUS; 17];
+            first[1..9].copy_from_slice(&peers.shared.id.to_be_bytes());
+            first[9..].copy_from_slice(&to.to_be_bytes());
             let unreachable = |why: LinkError| TransportError::Unreachable(why.to_string());
             let broken = |why: LinkError| TransportError::Broken(why.to_string());
             let (mut sender, mut receiver) = peers.stream(&address, &first).await.map_err(unreachable)?;

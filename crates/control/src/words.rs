@@ -10,7 +10,15 @@ pub enum AskMember {
     Status,
     /// I am running and have my log: take me in, first without a vote. Answered by `Told::Done` when I have one.
     #[serde(rename_all = "camelCase")]
-    Enter { id: u64, name: String, link: String, api: String },
+    Enter {
+        id: u64,
+        name: String,
+        link: String,
+        api: String,
+        /// The member whose place I take.
+        #[serde(default)]
+        replaces: Option<u64>,
+    },
     /// A stream to a node that has its session with you. What the node answers is passed on as it is.
     NodeStream { node: String, stream: NodeStream },
     /// Which nodes have a session with you? Answered by `Told::Nodes`.

@@ -87,7 +87,10 @@ async fn three_members_from_nothing_and_without_their_leader() {
     let begin = Begin::Join { addresses: vec![second.link().to_string()], token: token(&first, "member").await };
     let taken = start(&Config { dir: dir.path().join("other"), ..config("m3", dir.path(), begin) }).await;
     let taken = taken.map(|_| ()).expect_err("the name is taken").to_string();
-    assert_eq!(taken, "this cluster has a member m3: remove it first, or choose another name");
+    assert_eq!(
+        taken,
+        "this cluster has a member m3: `rutter member replace m3` puts a new one in its place, or choose another name"
+    );
     // Without the leader the others agree on another and go on.
     first.stop().await;
     within("another leads", async || second.member().leading().or(third.member().leading())).await;
@@ -99,6 +102,69 @@ async fn three_members_from_nothing_and_without_their_leader() {
     assert!(session.is_ok());
     second.stop().await;
     third.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_is_replaced_by_one_of_its_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = start(&config("m1", dir.path(), Begin::Found)).await.expect("founds");
+    within("the first leads", async || first.member().leading()).await;
+    let second = join("m2", dir.path(), &first).await;
+    let third = join("m3", dir.path(), &first).await;
+    let asked = async |force: bool, name: &str| {
+        let body = json!({"name": name, "force": force});
+        let operation = Operation { verb: "member/replace".into(), change: true, query: Vec::new(), body };
+        match second.operator().call(operation).await {
+            Ok(Answer::Value(value)) => Ok(value["token"].as_str().expect("a token").to_owned()),
+            Ok(Answer::Lines(_)) => panic!("lines"),
+            Err(status) => Err(status.message),
+        }
+    };
+    assert!(asked(true, "m7").await.expect_err("unknown").contains("m1, m2, m3"));
+    assert!(asked(false, "m3").await.expect_err("alive").contains("--force"));
+    let place = asked(true, "m3").await.expect("a token");
+    let with = |token: &str| Begin::Join { addresses: vec![second.link().to_string()], token: token.to_owned() };
+    let other = start(&config("m4", dir.path(), with(&place))).await.map(|_| ()).expect_err("of another name");
+    assert!(other.to_string().contains("for a new member m3, not for m4"), "{other}");
+    let fresh = Config { dir: dir.path().join("fresh"), ..config("m3", dir.path(), with(&place)) };
+    let new = start(&fresh).await.expect("takes the place");
+    assert_eq!(new.member().id(), 4);
+    assert_eq!(second.member().members().len(), 3, "the old one went as the new one came");
+    // The old one is told, and its directory is of no more use; what it holds it does not serve.
+    let why = within("the old one ends", async || rt::timeout(Duration::from_secs(1), third.failed()).await).await;
+    assert!(matches!(&why, ControlError::Removed { name, .. } if name == "m3"), "{why}");
+    let service = apiserver::server::ApiServer::new(apiserver::room::Parts {
+        member: third.member().clone(),
+        nodes: None,
+        operator: None,
+    });
+    let request = apiserver::request::Request {
+        method: Default::default(),
+        uri: "/api/v1/namespaces?resourceVersion=0".parse().expect("a path"),
+        headers: Default::default(),
+        body: Default::default(),
+        user: Some(apiserver::identity::User::new("admin", &["system:masters"])),
+    };
+    assert_eq!(service.handle(request).await.code, 503, "not even what need not be new");
+    third.stop().await;
+    let again = start(&config("m3", dir.path(), Begin::Resume)).await.map(|_| ()).expect_err("it was removed");
+    assert!(again.to_string().starts_with("member m3 was removed from cluster rutter-"), "{again}");
+    // The token has done its work.
+    let late = Config { dir: dir.path().join("late"), ..config("m3", dir.path(), with(&place)) };
+    let late = start(&late).await.map(|_| ()).expect_err("the place is taken").to_string();
+    assert!(late.contains("replaced or removed"), "{late}");
+    // A directory belongs to its member and its cluster: it neither founds nor joins another.
+    second.stop().await;
+    let told = async |begin| start(&config("m2", dir.path(), begin)).await.map(|_| ()).expect_err("no").to_string();
+    assert!(told(Begin::Found).await.contains("which joined cluster rutter-"));
+    let elsewhere = Token::make(Role::Member, 1, 2, api::revision::Millis(rt::wall() + 1_000), [3; 32]).to_string();
+    assert!(told(with_at(&first, &elsewhere)).await.contains("the token is of another cluster"));
+    first.stop().await;
+    new.stop().await;
+}
+
+fn with_at(at: &Running, token: &str) -> Begin {
+    Begin::Join { addresses: vec![at.link().to_string()], token: token.to_owned() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

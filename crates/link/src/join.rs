@@ -35,6 +35,9 @@ pub enum Answer {
         authority_key: Option<String>,
         /// Link addresses of all members (`host:port`).
         members: Vec<String>,
+        /// The number of the member whose place the new one takes.
+        #[serde(default)]
+        replaces: Option<u64>,
     },
     /// One line.
     Refused { why: String },
@@ -51,6 +54,8 @@ pub struct Joined {
     pub member_id: Option<u64>,
     /// Link addresses of all members.
     pub members: Vec<String>,
+    /// The number of the member whose place is taken.
+    pub replaces: Option<u64>,
 }
 
 /// Asks the members at `addresses`, one after another, to let us in as `name`.
@@ -62,7 +67,7 @@ pub async fn join(addresses: &[String], token: &Token, role: Role, name: &str) -
     if token.role != role {
         let (is, wanted) = (token.role.text(), role.text());
         return Err(LinkError::Token(format!(
-            "it is for a {is}, not for a {wanted}; make one with `rutter token create`"
+            "it is for a {is}, not for a {wanted}; make one with `rutter token --role {wanted}`"
         )));
     }
     let endpoint = Endpoint::join(token.pin)?;
@@ -96,13 +101,13 @@ pub async fn ask(session: &Session, token: &Token, name: &str) -> Result<Joined,
     let answer = rt::timeout(CONNECT_MAX * 2, session.call(&request)).await.ok_or_else(late)??;
     match serde_json::from_slice(&answer).map_err(garbage)? {
         Answer::Refused { why } => Err(LinkError::Refused(why)),
-        Answer::Welcome { member_id, cluster, certificate, authority, authority_key, members } => {
+        Answer::Welcome { member_id, cluster, certificate, authority, authority_key, members, replaces } => {
             if pin(&authority)? != token.pin {
                 return Err(LinkError::Stranger("its authority is not the one that the token names".into()));
             }
             let identity =
                 Identity { authority_pem: authority, certificate_pem: certificate, key_pem: key.private_pem };
-            Ok(Joined { cluster, identity, authority_key, member_id, members })
+            Ok(Joined { cluster, identity, authority_key, member_id, members, replaces })
         }
     }
 }

@@ -83,8 +83,7 @@ impl Token {
     /// # Errors
     /// One line that says which part is wrong.
     pub fn parse(text: &str) -> Result<Self, LinkError> {
-        let bad =
-            |why: &str| LinkError::Token(format!("{why}; copy the whole line that `rutter token create` printed"));
+        let bad = |why: &str| LinkError::Token(format!("{why}; copy the whole line that `rutter token` printed"));
         let parts: Vec<&str> = text.trim().split('.').collect();
         let ["rutter", role, id, secret, expires, pin] = parts[..] else {
             return Err(bad("it is not of the form rutter.ROLE.ID.SECRET.EXPIRY.PIN"));
@@ -111,7 +110,7 @@ impl Token {
     /// # Errors
     /// One line: unknown, expired, or for another role.
     pub fn check(&self, kept: Option<&Kept>, role: Role, now: Millis) -> Result<(), LinkError> {
-        let bad = |why: String| LinkError::Token(format!("{why}; make a new one with `rutter token create`"));
+        let bad = |why: String| LinkError::Token(format!("{why}; make a new one with `rutter token`"));
         let known = kept.and_then(|kept| Some((kept, blake3::Hash::from_hex(&kept.hash).ok()?)));
         let Some((kept, hash)) = known else { return Err(bad(format!("this cluster knows no token {}", self.id))) };
         // blake3::Hash compares in constant time. The hash covers role and expiry, so that neither can be altered.

@@ -40,6 +40,11 @@ impl Running {
         Some(format!("{} ended ({status}); {}", self.process.name, last_line(&self.process.log)))
     }
 
+    /// The exit code it ended with, if it did by itself.
+    pub(crate) fn code(&mut self) -> Option<u8> {
+        u8::try_from(self.child.try_wait().ok().flatten()?.code()?).ok()
+    }
+
     /// A failure if it has ended.
     pub(crate) fn check(&mut self) -> Result<(), Failure> {
         match self.ended() {

@@ -203,6 +203,17 @@ fn logs(home: &Path) -> String {
     .collect()
 }
 
+/// (revision, hash) if so many members, and all that there are, have the same hash at one revision.
+pub(crate) fn agreed(status: &Value, many: usize) -> Option<(u64, String)> {
+    let members = status["members"].as_array()?;
+    let hashes: Vec<(u64, &str)> = members
+        .iter()
+        .map(|member| Some((member["hashRevision"].as_u64()?, member["hash"].as_str()?)))
+        .collect::<Option<_>>()?;
+    let first = hashes.first()?;
+    (hashes.len() == many && hashes.iter().all(|hash| hash == first)).then(|| (first.0, first.1.to_owned()))
+}
+
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

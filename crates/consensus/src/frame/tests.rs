@@ -50,6 +50,7 @@ fn answers() -> Vec<Answer> {
         Answer::Hash { hash: Some(5) },
         Answer::Refused("no".into()),
         Answer::Noted,
+        Answer::Removed,
     ]
 }
 

@@ -76,11 +76,20 @@ impl Network {
     }
 
     pub async fn try_start(&self, id: u64, disk: MemoryDisk, setup: &Setup) -> Result<Member, StartError> {
+        self.try_start_as(Self::info(id), disk, setup).await
+    }
+
+    pub async fn start_as(&self, info: MemberInfo, disk: MemoryDisk) -> Member {
+        self.try_start_as(info, disk, &Setup::default()).await.expect("starts")
+    }
+
+    async fn try_start_as(&self, info: MemberInfo, disk: MemoryDisk, setup: &Setup) -> Result<Member, StartError> {
+        let id = info.id;
         let transport = Arc::new(Way { from: id, network: self.clone() });
         let disk = Arc::new(disk);
         let log = Log::open(disk.clone(), setup.log).expect("opens");
         let (checkpoints, tuning) = (setup.checkpoints.clone(), setup.tuning);
-        let member = Member::start(Options { info: Self::info(id), log, disk, checkpoints, transport, tuning }).await?;
+        let member = Member::start(Options { info, log, disk, checkpoints, transport, tuning }).await?;
         self.inner.lock().expect("no panic").members.insert(id, member.clone());
         Ok(member)
     }
