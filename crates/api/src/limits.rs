@@ -10,8 +10,12 @@ pub const COMMAND_WRITES_MAX: usize = 4_096;
 pub const ENTRY_COMMANDS_MAX: usize = 4_096;
 /// Bytes of one entry of the log.
 pub const ENTRY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// How many finished commands are remembered, so that a retry returns the first outcome.
+/// How many finished commands are remembered at least, so that a retry returns the first outcome.
 pub const OUTCOMES_KEPT: usize = 65_536;
+/// Beyond those, one is remembered for this long by the stamps of the log, milliseconds,
+pub const OUTCOMES_KEPT_MS: u64 = 5 * 60 * 1_000;
+/// but never more than so many.
+pub const OUTCOMES_MAX: usize = 1_048_576;
 /// Nesting of a JSON body, as in Kubernetes' decoder.
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Operations in one JSON patch, as in Kubernetes' `maxJSONPatchOperations`.

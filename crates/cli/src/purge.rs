@@ -15,7 +15,7 @@ pub(crate) struct Purge {
 pub(crate) async fn run(flags: &Purge, output: Output) -> Result<(), Failure> {
     let mut ended = Vec::new();
     if flags.dir.is_dir() {
-        let _lock = up::lock(&flags.dir)?;
+        let _lock = up::lock::lock(&flags.dir)?;
         let binary = std::env::current_exe()
             .map_err(|why| Failure::new(format!("this binary cannot be found: {why}"), "start it by its full path"))?;
         for node in nodes(&flags.dir) {

@@ -1,7 +1,9 @@
 //! A whole cluster on this machine: starts members and nodes as processes of their own, keeps them up, writes a kubeconfig,
 //! says what to try next. It holds no state but the directory: the same command goes on from where it was.
 mod keep;
+pub(crate) mod lock;
 pub(crate) mod members;
+pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod replace;
 
@@ -9,7 +11,9 @@ use crate::client::Target;
 use crate::failure::{Failure, Output};
 use crate::keep::KeepFlags;
 use crate::{front, operator};
-use members::{POLL, Place, READY_WAIT, address};
+use lock::lock;
+use members::READY_WAIT;
+use place::{POLL, Place, address};
 use process::{Process, Running};
 use serde_json::json;
 use std::net::SocketAddr;
@@ -103,21 +107,6 @@ fn absolute(dir: &Path) -> Result<PathBuf, Failure> {
     };
     std::fs::create_dir_all(dir).map_err(bad)?;
     dir.canonicalize().map_err(bad)
-}
-
-/// One `up` a directory.
-pub(crate) fn lock(dir: &Path) -> Result<nix::fcntl::Flock<std::fs::File>, Failure> {
-    let path = dir.join("up.lock");
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
-    let file = file.map_err(|why| {
-        Failure::new(format!("{}: {why}", path.display()), "choose a directory you may write to with --dir")
-    })?;
-    nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock).map_err(|_| {
-        Failure::new(
-            format!("{} is in use by another `rutter up`", dir.display()),
-            "stop that one, or choose another --dir",
-        )
-    })
 }
 
 fn node(place: &Place, up: &Up, number: u16, token: &str) -> Process {

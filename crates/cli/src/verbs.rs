@@ -173,7 +173,7 @@ async fn replace(reach: &Reach, name: &str, force: bool, output: Output) -> Resu
     up::replace::ask(&dir, name, &text(&made, "token"))?;
     let began = rt::now();
     while rt::now().since(began) < REPLACE_MAX {
-        rt::sleep(up::members::POLL).await;
+        rt::sleep(up::place::POLL).await;
         // While it changes hands, a member may not answer.
         let Ok(members) = operator::ask(&target, Method::GET, "member", None).await else { continue };
         let all = members["members"].as_array().cloned().unwrap_or_default();

@@ -82,10 +82,10 @@ fn others(raft: &Raft) -> usize {
     current(raft).voter_ids().filter(|id| *id != me).count()
 }
 
-/// Makes it a member without a vote, and waits until it has caught up. It may have the name of `gone`, whose place it takes.
-async fn welcome(raft: &Raft, room: &Room, info: &MemberInfo, gone: Option<u64>) -> Result<(), ChangeError> {
+/// Makes it a member without a vote, and waits until it has caught up. It may have the name of those who are `going`.
+async fn welcome(raft: &Raft, room: &Room, info: &MemberInfo, going: &BTreeSet<u64>) -> Result<(), ChangeError> {
     let membership = current(raft);
-    let namesake = |id: u64, other: &MemberInfo| id != info.id && Some(id) != gone && other.name == info.name;
+    let namesake = |id: u64, other: &MemberInfo| id != info.id && !going.contains(&id) && other.name == info.name;
     if let Some((_, other)) = membership.nodes().find(|(id, other)| namesake(**id, other)) {
         let MemberInfo { id, name, .. } = other;
         return Err(ChangeError::Refused(format!("the name {name} is that of member {id}: remove that one first")));
@@ -102,12 +102,30 @@ async fn welcome(raft: &Raft, room: &Room, info: &MemberInfo, gone: Option<u64>)
         }
         None => {}
     }
-    raft.add_learner(info.id, info.clone(), true).await.map_err(unknown)?;
-    Ok(())
+    raft.add_learner(info.id, info.clone(), false).await.map_err(unknown)?;
+    caught_up(raft, info.id).await
+}
+
+/// Waits until the member holds what the leader holds now: a vote without the log would count for nothing.
+async fn caught_up(raft: &Raft, id: u64) -> Result<(), ChangeError> {
+    let mut metrics = raft.metrics();
+    let wanted = metrics.borrow_and_update().last_log_index;
+    loop {
+        {
+            let now = metrics.borrow_and_update();
+            let Some(reached) = &now.replication else {
+                return Err(ChangeError::Unavailable("the leader was lost".into()));
+            };
+            if reached.get(&id).cloned().flatten().map(|matched| matched.index) >= wanted {
+                return Ok(());
+            }
+        }
+        metrics.changed().await.map_err(|_| unknown("this member stops"))?;
+    }
 }
 
 async fn add(raft: &Raft, room: &Room, info: MemberInfo) -> Result<u64, ChangeError> {
-    welcome(raft, room, &info, None).await?;
+    welcome(raft, room, &info, &BTreeSet::new()).await?;
     let voters = ChangeMembers::AddVoterIds(BTreeSet::from([info.id]));
     raft.change_membership(voters, false).await.map_err(unknown)?;
     Ok(info.id)
@@ -132,24 +150,20 @@ async fn replace(raft: &Raft, room: &Room, gone: u64, new: MemberInfo) -> Result
     if gone == new.id {
         return Err(ChangeError::Refused("a member cannot take its own place".into()));
     }
-    // One that began to take this place, and was lost before it had a vote.
     let membership = current(raft);
-    let voters: BTreeSet<u64> = membership.voter_ids().collect();
-    let began =
-        |id: u64, other: &MemberInfo| id != gone && id != new.id && other.name == new.name && !voters.contains(&id);
-    let lost: BTreeSet<u64> = membership.nodes().filter(|(id, other)| began(**id, other)).map(|(id, _)| *id).collect();
-    if !lost.is_empty() {
-        raft.change_membership(ChangeMembers::RemoveNodes(lost), false).await.map_err(unknown)?;
+    let mut voters: BTreeSet<u64> = membership.voter_ids().collect();
+    // Beside it, one that began to take this place and was lost before it had a vote.
+    let goes = |id: u64, other: &MemberInfo| id == gone || other.name == new.name && !voters.contains(&id);
+    let going = membership.nodes().filter(|(id, other)| **id != new.id && goes(**id, other)).map(|(id, _)| *id);
+    let going: BTreeSet<u64> = going.collect();
+    let without_vote: BTreeSet<u64> = going.difference(&voters).copied().collect();
+    if !without_vote.is_empty() {
+        raft.change_membership(ChangeMembers::RemoveNodes(without_vote), false).await.map_err(unknown)?;
     }
-    welcome(raft, room, &new, Some(gone)).await?;
-    let mut voters: BTreeSet<u64> = current(raft).voter_ids().collect();
+    welcome(raft, room, &new, &going).await?;
     voters.remove(&gone);
     voters.insert(new.id);
     raft.change_membership(ChangeMembers::ReplaceAllVoters(voters), false).await.map_err(unknown)?;
-    // It may have had no vote.
-    if current(raft).nodes().any(|(id, _)| *id == gone) {
-        raft.change_membership(ChangeMembers::RemoveNodes(BTreeSet::from([gone])), false).await.map_err(unknown)?;
-    }
     Ok(new.id)
 }
 

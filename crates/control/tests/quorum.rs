@@ -117,7 +117,7 @@ async fn a_member_is_replaced_by_one_of_its_name() {
         match second.operator().call(operation).await {
             Ok(Answer::Value(value)) => Ok(value["token"].as_str().expect("a token").to_owned()),
             Ok(Answer::Lines(_)) => panic!("lines"),
-            Err(status) => Err(status.message),
+            Err(status) => Err(status.message.clone()),
         }
     };
     assert!(asked(true, "m7").await.expect_err("unknown").contains("m1, m2, m3"));

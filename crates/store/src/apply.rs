@@ -62,7 +62,7 @@ fn command_once(
         Outcome::Done { first, last, .. } => Kept::Done { first: *first, last: *last },
         Outcome::Refused { write, refusal } => Kept::Refused { write: *write, refusal: refusal.clone() },
     };
-    state.outcomes.keep(command.id, kept);
+    state.outcomes.keep(command.id, kept, state.view.time);
     outcome
 }
 

@@ -17,7 +17,7 @@ use rocksdb::{BlockBasedOptions, Cache, DB, Direction, IteratorMode, Options, Wr
 use std::path::Path;
 use std::sync::Arc;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const SUMMARY: &[u8] = b"m";
 
 /// Why a checkpoint cannot be used. It can always be deleted: the log is the truth.
@@ -144,8 +144,8 @@ impl Checkpoint {
                 break;
             }
             let mut parts = Parts(&value);
-            let id = CommandId(parts.u128()?);
-            state.outcomes.keep(id, at_rest::kept(&mut parts)?);
+            let (id, time) = (CommandId(parts.u128()?), Millis(parts.u64()?));
+            state.outcomes.restore(id, at_rest::kept(&mut parts)?, time);
         }
         state.outcomes.gone = gone;
         state.view.restored(index, revision, time);
@@ -187,9 +187,11 @@ impl Checkpoint {
             writer.batch.delete(outcome_key(number));
         }
         for number in old_end.max(new.gone)..new_end {
-            let id = usize::try_from(number - new.gone).ok().and_then(|at| new.order.get(at));
-            let Some((id, kept)) = id.and_then(|id| Some((id, new.by_id.get(id)?))) else { continue };
+            let entry = usize::try_from(number - new.gone).ok().and_then(|at| new.order.get(at));
+            let Some((id, time)) = entry else { continue };
+            let Some(kept) = new.by_id.get(id) else { continue };
             let mut value = id.0.to_le_bytes().to_vec();
+            value.extend_from_slice(&time.0.to_le_bytes());
             at_rest::put_kept(&mut value, kept);
             writer.batch.put(outcome_key(number), value);
             writer.relieve()?;

@@ -14,7 +14,9 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 const MAGIC: [u8; 8] = *b"RUTTERSN";
-const VERSION: u32 = 1;
+/// Version 1 had no times of outcomes: they count as new.
+const VERSION: u32 = 2;
+const FIRST_VERSION: u32 = 1;
 /// Bytes after which a block is closed.
 const BLOCK_BYTES: usize = 256 * 1024;
 
@@ -36,7 +38,9 @@ impl std::fmt::Display for SnapshotError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Io(why) => write!(f, "the snapshot cannot be read: {why}; ask for it again"),
-            Self::Version => f.write_str("this is no snapshot that this binary reads (version 1): use a later Rutter"),
+            Self::Version => {
+                f.write_str("this is no snapshot that this binary reads (versions 1 and 2): use a later Rutter")
+            }
             Self::Damaged(what) => write!(f, "the snapshot is damaged ({what}): ask for it again"),
             Self::Hash { wanted, found } => {
                 write!(f, "the snapshot's state has hash {found} where {wanted} was written: ask another member for it")
@@ -88,8 +92,9 @@ pub fn write(state: &State, chain: Chain, out: &mut dyn Write) -> io::Result<()>
         flush_block(out, &mut block, BLOCK_BYTES)?;
     }
     flush_block(out, &mut block, 1)?;
-    for id in &state.outcomes.order {
+    for (id, time) in &state.outcomes.order {
         block.extend_from_slice(&id.0.to_le_bytes());
+        block.extend_from_slice(&time.0.to_le_bytes());
         let kept = state.outcomes.by_id.get(id).expect("each id in order has its outcome");
         at_rest::put_kept(&mut block, kept);
         flush_block(out, &mut block, BLOCK_BYTES)?;
@@ -119,7 +124,8 @@ fn write_block(out: &mut dyn Write, block: &[u8]) -> io::Result<()> {
 pub fn read(input: &mut dyn Read) -> Result<(State, Chain), SnapshotError> {
     let mut lead = [0; 16];
     input.read_exact(&mut lead)?;
-    if lead[..8] != MAGIC || lead[8..12] != VERSION.to_le_bytes() || lead[12..] != [0; 4] {
+    let timed = lead[8..12] == VERSION.to_le_bytes();
+    if lead[..8] != MAGIC || !timed && lead[8..12] != FIRST_VERSION.to_le_bytes() || lead[12..] != [0; 4] {
         return Err(SnapshotError::Version);
     }
     let summary = read_block(input)?;
@@ -141,7 +147,8 @@ pub fn read(input: &mut dyn Read) -> Result<(State, Chain), SnapshotError> {
     }
     read_items(input, outcomes, &mut |parts| {
         let id = CommandId(parts.u128()?);
-        state.outcomes.keep(id, at_rest::kept(parts)?);
+        let kept_at = if timed { Millis(parts.u64()?) } else { time };
+        state.outcomes.restore(id, at_rest::kept(parts)?, kept_at);
         Ok(())
     })?;
     state.outcomes.gone = gone;
@@ -188,4 +195,29 @@ fn read_block(input: &mut dyn Read) -> Result<Vec<u8>, SnapshotError> {
         return Err(SnapshotError::Damaged("a checksum does not match"));
     }
     Ok(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Kept;
+
+    /// As version 1 wrote it: outcomes without their times.
+    #[test]
+    fn the_first_version_is_still_read() {
+        let mut state = State::default();
+        state.view.restored(5, Revision(3), Millis(70));
+        state.outcomes.restore(CommandId(9), Kept::Done { first: Revision(1), last: Revision(3) }, Millis(70));
+        let mut bytes = Vec::new();
+        write(&state, Chain([3; 16]), &mut bytes).expect("writes");
+        let same = |(read, _): (State, Chain)| assert_eq!(read.outcomes, state.outcomes);
+        same(read(&mut &bytes[..]).expect("reads"));
+        // The last block holds the one outcome: its id, then its time, which is taken out.
+        let item = bytes.len() - (16 + 8 + 1 + 4 + 8 + 8 + 4);
+        let mut old = bytes[..item - 8].to_vec();
+        old[8..12].copy_from_slice(&FIRST_VERSION.to_le_bytes());
+        let outcome = [&bytes[item..item + 16], &bytes[item + 24..]].concat();
+        write_block(&mut old, &outcome).expect("writes");
+        same(read(&mut &old[..]).expect("reads"));
+    }
 }

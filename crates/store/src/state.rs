@@ -2,9 +2,9 @@
 use crate::view::{INDEXED_FIELDS, Kind, View, place};
 use api::command::{CommandId, Refusal};
 use api::key::Key;
-use api::limits::OUTCOMES_KEPT;
+use api::limits::{OUTCOMES_KEPT, OUTCOMES_KEPT_MS, OUTCOMES_MAX};
 use api::object::Object;
-use api::revision::Revision;
+use api::revision::{Millis, Revision};
 use std::sync::Arc;
 
 /// The state after some entry. Equal entries give equal states, on every machine and for ever.
@@ -14,12 +14,13 @@ pub struct State {
     pub(crate) outcomes: Outcomes,
 }
 
-/// The last `OUTCOMES_KEPT` outcomes by command id: a retry is answered, not done again. Cloned in O(1), as the view is.
+/// The last outcomes by command id: a retry is answered, not done again. Cloned in O(1), as the view is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcomes {
     /// How many came before the oldest in `order`.
     pub(crate) gone: u64,
-    pub(crate) order: imbl::Vector<CommandId>,
+    /// The oldest first, each with the state's time when it came.
+    pub(crate) order: imbl::Vector<(CommandId, Millis)>,
     pub(crate) by_id: imbl::OrdMap<CommandId, Kept>,
 }
 
@@ -29,16 +30,30 @@ pub(crate) enum Kept {
     Refused { write: u32, refusal: Refusal },
 }
 
+/// Old outcomes that are dropped as one new comes: more than one, so that what a burst has left goes, and few, so that nobody waits.
+const DROPPED_AT_ONCE: usize = 2;
+
 impl Outcomes {
-    pub(crate) fn keep(&mut self, id: CommandId, kept: Kept) {
-        if self.by_id.insert(id, kept).is_none() {
-            self.order.push_back(id);
+    /// Keeps one of the time `now`, and drops the oldest that need not be kept any more.
+    pub(crate) fn keep(&mut self, id: CommandId, kept: Kept, now: Millis) {
+        self.restore(id, kept, now);
+        for _ in 0..DROPPED_AT_ONCE {
+            let many = self.order.len();
+            let old = self.order.front().is_some_and(|(_, time)| now.0.saturating_sub(time.0) > OUTCOMES_KEPT_MS);
+            if !(many > OUTCOMES_MAX || many > OUTCOMES_KEPT && old) {
+                return;
+            }
+            if let Some((oldest, _)) = self.order.pop_front() {
+                self.by_id.remove(&oldest);
+                self.gone += 1;
+            }
         }
-        if self.order.len() > OUTCOMES_KEPT
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.by_id.remove(&oldest);
-            self.gone += 1;
+    }
+
+    /// Puts back one that was kept.
+    pub(crate) fn restore(&mut self, id: CommandId, kept: Kept, time: Millis) {
+        if self.by_id.insert(id, kept).is_none() {
+            self.order.push_back((id, time));
         }
     }
 }
@@ -122,4 +137,38 @@ impl State {
 
 fn indexed(object: &Object) -> impl Iterator<Item = (&'static str, &str)> {
     INDEXED_FIELDS.into_iter().filter_map(|path| object.facet.field(path).map(|value| (path, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(outcomes: &mut Outcomes, ids: std::ops::Range<usize>, now: u64) {
+        for id in ids {
+            let done = Kept::Done { first: Revision(id as u64), last: Revision(id as u64) };
+            outcomes.keep(CommandId(id as u128), done, Millis(now));
+        }
+    }
+
+    fn knows(outcomes: &Outcomes, id: usize) -> bool {
+        outcomes.by_id.contains_key(&CommandId(id as u128))
+    }
+
+    #[test]
+    fn an_outcome_is_kept_by_age_and_by_count_and_never_beyond_a_bound() {
+        let mut outcomes = Outcomes::default();
+        let (few, age) = (OUTCOMES_KEPT, OUTCOMES_KEPT_MS);
+        fill(&mut outcomes, 0..few, 0);
+        fill(&mut outcomes, few..few + 10, 10 * age);
+        assert!(!knows(&outcomes, 9) && knows(&outcomes, 10), "few, however old, then the oldest go");
+        fill(&mut outcomes, few + 10..3 * few, 10 * age);
+        assert!(outcomes.order.len() >= 2 * few, "many, while they are young");
+        fill(&mut outcomes, 3 * few..3 * few + 10, 11 * age);
+        assert!(knows(&outcomes, few), "at its age it is still there");
+        fill(&mut outcomes, 3 * few + 10..6 * few, 11 * age + 1);
+        assert!(!knows(&outcomes, few) && !knows(&outcomes, 2 * few), "what a burst left has gone");
+        fill(&mut outcomes, 6 * few..6 * few + OUTCOMES_MAX, 11 * age + 1);
+        assert_eq!((outcomes.order.len(), outcomes.by_id.len()), (OUTCOMES_MAX, OUTCOMES_MAX));
+        assert_eq!(outcomes.gone as usize + outcomes.order.len(), 6 * few + OUTCOMES_MAX);
+    }
 }

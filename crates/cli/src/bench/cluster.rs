@@ -2,7 +2,8 @@
 use crate::client::Target;
 use crate::failure::Failure;
 use crate::operator;
-use crate::up::members::{Place, await_ready, start, targets};
+use crate::up::members::{await_ready, start};
+use crate::up::place::{Place, targets};
 use crate::up::process::Running;
 use std::path::Path;
 use std::time::Duration;

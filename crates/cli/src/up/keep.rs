@@ -1,6 +1,6 @@
 //! What `rutter up` does while it runs: starts again what ends, puts a new member in the place of one whose directory is lost or that is
 //! to be replaced, until told to stop. It never founds a cluster.
-use super::members::{Holding, POLL, Place};
+use super::place::{Holding, POLL, Place};
 use super::process::Running;
 use super::replace;
 use crate::failure::{Failure, LOST, REMOVED};

@@ -1,106 +1,15 @@
-//! The members of a cluster on this machine: who was there before, who is new, when they answer. It keeps nothing but what stands
-//! in the directory.
-use super::process::{Process, Running, last_line};
+//! The members of a cluster on this machine as `up` starts them: those that were there, those that are new, those that take the place of
+//! one that is lost; and when they answer. It keeps nothing but what stands in the directory.
+use super::place::{Begin, POLL, Place};
+use super::process::{Running, last_line};
 use super::replace;
 use crate::client::Target;
 use crate::failure::{Failure, LOST, REMOVED};
-use crate::keep::KeepFlags;
 use crate::{kubeconfig, operator};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a member or a cluster may take to answer before `up` gives up.
 pub(crate) const READY_WAIT: Duration = Duration::from_secs(60);
-pub(crate) const POLL: Duration = Duration::from_millis(100);
-/// Link ports lie this far above the API ports.
-const LINK_OFFSET: u16 = 100;
-/// More members than this are of no use, and are not looked for.
-const MEMBERS_MAX: u16 = 5;
-
-/// Where a cluster's members are and how many.
-pub(crate) struct Place {
-    pub(crate) dir: PathBuf,
-    pub(crate) members: u16,
-    /// The front's; member n has the n-th after it.
-    pub(crate) api_port: u16,
-    /// How much of the past each keeps.
-    pub(crate) keep: KeepFlags,
-}
-
-pub(crate) fn address(port: u16) -> String {
-    format!("127.0.0.1:{port}")
-}
-
-impl Place {
-    /// The administrator's way in, as the first member that is there writes it.
-    pub(crate) fn kubeconfig(&self) -> PathBuf {
-        let of = |number: u16| self.home(number).join("admin.kubeconfig");
-        self.joined().into_iter().map(of).find(|path| path.exists()).unwrap_or_else(|| of(1))
-    }
-
-    /// The number of the member of this name; `None` for a node.
-    pub(crate) fn number(&self, name: &str) -> Option<u16> {
-        name.strip_prefix('m')?.parse().ok()
-    }
-
-    pub(crate) fn link(&self, number: u16) -> String {
-        address(self.api_port + number + LINK_OFFSET)
-    }
-
-    pub(crate) fn home(&self, number: u16) -> PathBuf {
-        self.dir.join(format!("members/m{number}"))
-    }
-
-    /// What the directory of a member holds.
-    pub(crate) fn holding(&self, number: u16) -> Holding {
-        let text = std::fs::read_to_string(self.home(number).join("identity.json"));
-        let Ok(text) = text else { return Holding::Nothing };
-        let identity: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        if identity["removed"] == true { Holding::Removed } else { Holding::Member }
-    }
-
-    /// The members that are of a cluster already.
-    fn joined(&self) -> Vec<u16> {
-        (1..=MEMBERS_MAX).filter(|number| self.holding(*number) == Holding::Member).collect()
-    }
-
-    pub(crate) fn process(&self, number: u16, begin: &Begin) -> Process {
-        let name = format!("m{number}");
-        let port = self.api_port + number;
-        let words = ["control", "--name", &name, "--dir", &self.home(number).display().to_string(), "--with-parent"];
-        let mut arguments: Vec<String> = words.map(str::to_owned).to_vec();
-        arguments.extend(["--api".into(), address(port), "--link".into(), self.link(number)]);
-        arguments.extend(self.keep.arguments());
-        match begin {
-            Begin::Found => arguments.push("--found".into()),
-            Begin::GoOn => {}
-            Begin::Join(token) => {
-                let others = (1..=self.members).filter(|other| *other != number).map(|other| self.link(other));
-                let others: Vec<String> = others.collect();
-                arguments.extend(["--join".into(), others.join(","), "--token".into(), token.clone()]);
-            }
-        }
-        Process { log: self.dir.join(format!("{name}.log")), name, arguments }
-    }
-}
-
-/// What a member's directory holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holding {
-    Nothing,
-    Member,
-    /// One that the cluster has removed.
-    Removed,
-}
-
-/// How a member begins.
-pub(crate) enum Begin {
-    Found,
-    /// Its directory says all.
-    GoOn,
-    /// With this token.
-    Join(String),
-}
 
 /// Starts all members: those of before together, for only a majority of them can answer; then one after another each that is new or
 /// takes the place of one whose directory is lost.
@@ -195,19 +104,10 @@ pub(crate) async fn await_ready(running: &mut [Running], place: &Place, number: 
     }
 }
 
-/// Every member's own address, as the administrator.
-pub(crate) fn targets(place: &Place) -> Result<Vec<Target>, Failure> {
-    let mut config = kubeconfig::read(&place.kubeconfig())?;
-    let each = (1..=place.members).map(|number| {
-        config.server = format!("https://{}", address(place.api_port + number));
-        Target::new(&config)
-    });
-    each.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keep::KeepFlags;
     use std::path::Path;
 
     fn place(dir: &Path, members: u16) -> Place {

@@ -1,6 +1,7 @@
 //! A new member in the place of one whose directory is lost or wrong: the token, the old directory put aside, the new process. How
 //! `rutter member replace` asks a running `rutter up` for it, too. The cluster itself decides whether it may be.
-use super::members::{Begin, Holding, Place, targets};
+use super::lock::lock;
+use super::place::{Begin, Holding, Place, targets};
 use super::process::Running;
 use crate::failure::Failure;
 use crate::operator;
@@ -82,7 +83,7 @@ pub(crate) fn asked(place: &Place, number: u16) -> Option<String> {
 pub(crate) fn runs(dir: &Path, name: &str) -> bool {
     let number = name.strip_prefix('m').and_then(|number| number.parse::<u16>().ok());
     let its_own = number.is_some_and(|number| dir.join(format!("m{number}.log")).exists());
-    its_own && dir.join("up.lock").exists() && super::lock(dir).is_err()
+    its_own && dir.join("up.lock").exists() && lock(dir).is_err()
 }
 
 /// Asks the `rutter up` that runs in `dir` to replace the member `name`.
