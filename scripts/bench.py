@@ -138,7 +138,7 @@ def machine():
 
 def main():
     text = "# Benchmarks\n\n`make bench` wrote this page on " + time.strftime("%Y-%m-%d") + ": " + machine() + ".\n\n"
-    text += "Servers, load and disk share these cores, and shared machines lie about rates: the steady figure is the servers' CPU time per operation, summed over all server processes. Rounds of Rutter and its peer alternate within one run, and who goes first changes; figures are medians of rounds, with the least and the most in brackets; ratios above 1 are in Rutter's favour.\n\n"
+    text += "Servers, load and disk share these cores, and shared machines lie about rates: the steady figure is the servers' CPU time per operation, summed over all server processes. Rounds of Rutter and its peer alternate within one run, and who goes first changes; figures are medians of rounds, with the least and the most in brackets; ratios are the peer's figure by Rutter's (throughput: Rutter's by the peer's), so above 1 is in Rutter's favour. [profile.md](profile.md) says what bounds what is missed.\n\n"
     text += "## Through the log: three members, fsync on, 1 KiB, without HTTP\n\nEach write is a new key, asked of the leader. Rutter's load runs inside the leader's process (so its own cost is counted as Rutter's); etcd's comes over gRPC.\n\n"
     text += table(["clients", "system", *COLUMNS], log_rows())
     text += "## Over HTTPS: three members, the leader asked\n\n"
