@@ -118,6 +118,20 @@ fn members_are_lost_replaced_and_removed() {
     eventually("three members", || (ids(&cluster, 3).len() == 3).then_some(()));
     there(&cluster, &["one", "two", "three"]);
     assert_eq!(cluster.status()["cluster"], name, "it is the same cluster");
+
+    // A log that is gone, though who the member is still stands beside it: no second cluster, and no vote of one who forgot.
+    cluster.stop();
+    let log = cluster.home().join("members/m2/log");
+    for segment in std::fs::read_dir(&log).expect("a log").flatten().filter(|entry| entry.path().is_file()) {
+        std::fs::remove_file(segment.path()).expect("it was there");
+    }
+    let home = cluster.home().display().to_string();
+    let alone =
+        format!("control --name m2 --dir {home}/members/m2 --api 127.0.0.1:17975 --link 127.0.0.1:18075");
+    refused(&cluster, &alone, 4, "the log of this member is gone");
+    cluster.up();
+    eventually("three members", || (ids(&cluster, 3).len() == 3).then_some(()));
+    there(&cluster, &["one", "two", "three"]);
     cluster.stop();
     let (mut revisions, members) = (Vec::new(), cluster.home().join("members"));
     for member in ["m1", "m2", "m3"] {

@@ -24,6 +24,9 @@ pub struct MemberIdentity {
     /// The cluster has removed it: it never serves again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
+    /// It has been a member: from then on it has a log.
+    #[serde(default)]
+    pub entered: bool,
 }
 
 pub struct Directory {
@@ -161,6 +164,7 @@ mod tests {
             members: vec![],
             replaces: None,
             removed: false,
+            entered: false,
         }
     }
 

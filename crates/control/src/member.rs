@@ -48,7 +48,7 @@ pub struct Running {
 pub async fn start(config: &Config) -> Result<Running, ControlError> {
     link::peer::check_name(&config.name)?;
     let directory = Directory::open(&config.dir)?;
-    let (identity, authority) = match directory.identity(&config.name)? {
+    let (mut identity, authority) = match directory.identity(&config.name)? {
         Some((identity, authority)) => {
             check(config, &identity, &authority)?;
             (identity, authority)
@@ -64,6 +64,11 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
     let link = endpoint.local_address()?;
     let peers = Peers::new(endpoint.clone(), identity.id);
     let (log, disk) = open_log(&directory, &cluster, config.keep.bytes)?;
+    if identity.entered && log.reader().last().is_none() && log.purged().is_none() {
+        // What it acknowledged is gone: it must neither vote nor, if it was the first, found another cluster of this name.
+        let place = directory.log().display().to_string();
+        return Err(ControlError::Lost(format!("{place}: the log of this member is gone")));
+    }
     let listener = SocketAddr::new(config.api.ip(), config.api.port());
     let info = MemberInfo {
         id: identity.id,
@@ -85,6 +90,10 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
         member.found().await.map_err(|why| ControlError::Log(why.to_string()))?;
     } else {
         enter(&member, &peers, &identity, &info).await?;
+    }
+    if !identity.entered {
+        identity.entered = true;
+        directory.keep(&identity, &authority)?;
     }
     let operator = Operator { door, peers };
     let parts = Parts {
@@ -211,7 +220,19 @@ async fn begin(config: &Config, directory: &Directory) -> Result<(MemberIdentity
             let cluster = format!("rutter-{:08x}", rt::random() >> 32);
             let authority = Authority::found(&cluster, now)?;
             let members = Vec::new();
-            (MemberIdentity { cluster, name, id: 1, founder: true, members, replaces: None, removed: false }, authority)
+            (
+                MemberIdentity {
+                    cluster,
+                    name,
+                    id: 1,
+                    founder: true,
+                    members,
+                    replaces: None,
+                    removed: false,
+                    entered: false,
+                },
+                authority,
+            )
         }
         Begin::Join { addresses, token } => {
             let token = Token::parse(token)?;
@@ -222,7 +243,10 @@ async fn begin(config: &Config, directory: &Directory) -> Result<(MemberIdentity
             let authority = Authority::open(&joined.identity.authority_pem, &key)?;
             let members = if joined.members.is_empty() { addresses.clone() } else { joined.members };
             let (cluster, replaces) = (joined.cluster, joined.replaces);
-            (MemberIdentity { cluster, name, id, founder: false, members, replaces, removed: false }, authority)
+            (
+                MemberIdentity { cluster, name, id, founder: false, members, replaces, removed: false, entered: false },
+                authority,
+            )
         }
     };
     directory.keep(&begun.0, &begun.1)?;
