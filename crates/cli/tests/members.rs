@@ -126,8 +126,7 @@ fn members_are_lost_replaced_and_removed() {
         std::fs::remove_file(segment.path()).expect("it was there");
     }
     let home = cluster.home().display().to_string();
-    let alone =
-        format!("control --name m2 --dir {home}/members/m2 --api 127.0.0.1:17975 --link 127.0.0.1:18075");
+    let alone = format!("control --name m2 --dir {home}/members/m2 --api 127.0.0.1:17975 --link 127.0.0.1:18075");
     refused(&cluster, &alone, 4, "the log of this member is gone");
     cluster.up();
     eventually("three members", || (ids(&cluster, 3).len() == 3).then_some(()));
