@@ -38,7 +38,13 @@ impl Members {
 
     /// A new member, let in by `by`.
     pub(crate) fn join(&mut self, name: &str, by: &str) {
-        let token = self.rutter(by, &["token", "--role", "member"])["token"].as_str().expect("a token").to_owned();
+        let made = self.rutter(by, &["token", "--role", "member"]);
+        self.join_with(name, by, &made);
+    }
+
+    /// A new member with the token of this answer, let in by `by`.
+    pub(crate) fn join_with(&mut self, name: &str, by: &str, made: &Value) {
+        let token = made["token"].as_str().expect("a token").to_owned();
         self.begin(name, &["--join", &self.address(by, 100), "--token", &token]);
     }
 
@@ -110,11 +116,11 @@ impl Members {
         Some(status.code().unwrap_or(-1))
     }
 
-    /// Waits until it has ended by itself, which is to be a failure, told in one line; that line.
-    pub(crate) fn last_words(&mut self, name: &str) -> String {
+    /// Waits until it has ended by itself with this exit code, told in one line; that line.
+    pub(crate) fn last_words(&mut self, name: &str, wanted: i32) -> String {
         let code = eventually(&format!("{name} ends"), || self.ended(name));
         let said = self.said(name);
-        assert_eq!(code, 1, "{said}");
+        assert_eq!(code, wanted, "{said}");
         let mut words = said.lines().filter(|line| line.starts_with("rutter: "));
         let (line, more) = (words.next().expect("it says why").to_owned(), words.next());
         assert_eq!(more, None, "one line");
