@@ -47,7 +47,17 @@ pub async fn for_write(room: &Room) -> Result<Arc<View>, Status> {
 pub async fn past(room: &Room, moment: &Moment) -> Result<Arc<View>, Status> {
     let now = Millis(rt::wall());
     let time = match *moment {
-        Moment::Revision(revision) => return view(room, Freshness::Exactly(Revision(revision))).await,
+        Moment::Revision(revision) => {
+            // One that this member has not seen may have come elsewhere; one that has not come anywhere is not waited for.
+            if room.member().view().revision().0 < revision {
+                let newest = newest(room).await?.revision();
+                if newest.0 < revision {
+                    let message = format!("revision {revision} has not come yet: the newest is {newest}");
+                    return Err(Status::bad_request(message));
+                }
+            }
+            return view(room, Freshness::Exactly(Revision(revision))).await;
+        }
         Moment::At(time) => Millis(time),
         Moment::Ago(ago) => Millis(now.0.saturating_sub(ago)),
     };

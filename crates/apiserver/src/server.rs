@@ -61,6 +61,7 @@ impl ApiServer {
             ))
         })?;
         let user = who(&request, path)?;
+        let route = route::parse(path).ok_or_else(|| Status::new(404, "NotFound", format!("no such path: {path}")))?;
         let past = match &moment {
             Some(_) if !matches!(request.method, Method::GET | Method::HEAD) => {
                 return Err(Status::new(
@@ -69,11 +70,12 @@ impl ApiServer {
                     "the past cannot be changed: under /asof/ there is only reading",
                 ));
             }
-            Some(moment) if !permission::anonymous(path) => Some(read::past(&self.room, moment).await?),
+            Some(moment) if matches!(route, Route::Resource(_)) => Some(read::past(&self.room, moment).await?),
+            // What may be asked is answered even where there is nothing to be read, so that clients come to ask and are told why.
+            Some(moment) if !permission::anonymous(path) => read::past(&self.room, moment).await.ok(),
             _ => None,
         };
         let query = Parameters::parse(request.uri.query())?;
-        let route = route::parse(path).ok_or_else(|| Status::new(404, "NotFound", format!("no such path: {path}")))?;
         let target = match route {
             Route::Resource(target) => {
                 // Not even what need not be new: what an ill member holds may be wrong, or never be new again.

@@ -167,6 +167,7 @@ async fn refusals_are_those_of_kubernetes() {
         ),
         ("GET", "/api/v1/namespaces/default/nodes".into(), String::new(), 404, "NotFound", ""),
         ("GET", "/asof/yesterday/api/v1/pods".into(), String::new(), 400, "BadRequest", "no moment"),
+        ("GET", "/asof/999999/api/v1/pods".into(), String::new(), 400, "BadRequest", "has not come yet"),
         ("POST", "/asof/-1m/api/v1/namespaces".into(), "{}".into(), 405, "MethodNotAllowed", ""),
     ];
     for (method, path, body, code, reason, message) in table {
