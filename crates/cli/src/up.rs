@@ -89,15 +89,23 @@ pub(crate) async fn run(up: &Up, output: Output) -> Result<(), Failure> {
 }
 
 fn next_steps(kubeconfig: &Path, up: &Up) -> String {
+    let plain = up.runtime.as_deref().map_or(!nix::unistd::geteuid().is_root(), |runtime| runtime == "process");
+    let how = if plain && up.nodes > 0 {
+        "Pods are plain processes of this machine (run it as root for containers): no isolation, one network, no Services.\n"
+    } else {
+        ""
+    };
     format!(
         "The cluster is up: {} members, {} nodes. In another terminal:\n\n  \
          export KUBECONFIG={}\n  kubectl get nodes\n  \
          kubectl create deployment hello --image=rutter.dev/hello --port=8080\n  \
          kubectl expose deployment hello --port=80 --target-port=8080\n  rutter status\n\n\
-         Ctrl-C stops it; the same command goes on from where it was.",
+         {how}Ctrl-C stops it, and lets its pods run on; the same command goes on from where it was. \
+         `rutter purge --dir {}` takes all of it away.",
         up.members,
         up.nodes,
-        kubeconfig.display()
+        kubeconfig.display(),
+        up.dir.display()
     )
 }
 

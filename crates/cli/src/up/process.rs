@@ -2,6 +2,7 @@
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
@@ -100,11 +101,14 @@ impl Running {
     }
 }
 
+/// The path of this binary as it was at the start: where it has been replaced meanwhile, children are of the new one.
+static BINARY: LazyLock<std::io::Result<PathBuf>> = LazyLock::new(std::env::current_exe);
+
 fn spawn(process: &Process) -> Result<Child, Failure> {
     let bad = |why: std::io::Error| {
         Failure::new(format!("{} cannot be started: {why}", process.name), "see that the directory can be written to")
     };
-    let binary = std::env::current_exe().map_err(bad)?;
+    let binary = BINARY.as_ref().map_err(|why| bad(std::io::Error::new(why.kind(), why.to_string())))?;
     let log = std::fs::OpenOptions::new().create(true).append(true).open(&process.log).map_err(bad)?;
     let mut command = Command::new(binary);
     command.args(&process.arguments).stdin(Stdio::null()).stdout(log.try_clone().map_err(bad)?).stderr(log);
