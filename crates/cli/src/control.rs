@@ -44,6 +44,7 @@ pub(crate) struct Control {
 
 pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
     crate::follow_parent(flags.with_parent);
+    reachable(flags)?;
     let begin = match (&flags.token, flags.found) {
         (_, true) => Begin::Found,
         (Some(token), _) if !flags.join.is_empty() => {
@@ -76,6 +77,22 @@ pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
         None => Ok(()),
         Some(why) => Err(failure(&why, &flags.name)),
     }
+}
+
+/// What the others are told must be an address: one that is wrong shows only when nobody gets an answer.
+fn reachable(flags: &Control) -> Result<(), Failure> {
+    for (flag, told) in [("--advertise-link", &flags.advertise_link), ("--advertise-api", &flags.advertise_api)] {
+        let Some(told) = told else { continue };
+        let port = told.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse().ok());
+        if port.is_none_or(|port: u16| port == 0) {
+            return Err(Failure::new(format!("{flag} {told}: that is no address"), "say HOST:PORT"));
+        }
+    }
+    if flags.link.ip().is_unspecified() && flags.advertise_link.is_none() {
+        let what = format!("--link {}: no other machine can reach this member by that address", flags.link);
+        return Err(Failure::new(what, "say with --advertise-link HOST:PORT where it can be reached"));
+    }
+    Ok(())
 }
 
 fn failure(why: &ControlError, name: &str) -> Failure {

@@ -55,7 +55,7 @@ enum Verb {
     Simulate(simulate::Simulate),
     /// Makes a token with which a member or a node may join.
     Token(verbs::Token),
-    /// Adds, removes or lists members.
+    /// Adds, removes, replaces or lists members.
     #[command(subcommand)]
     Member(verbs::MemberVerb),
     /// Ends what the nodes of a directory left on this machine: pods, networks, mounts.

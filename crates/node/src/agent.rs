@@ -25,6 +25,7 @@ use crate::service::userspace::Userspace;
 use crate::shim::protocol::Engine;
 use crate::volume::Volumes;
 use identity::Kept;
+use link::authority::pin;
 use link::error::LinkError;
 use link::join::join;
 use link::message::{FromNode, ToNode};
@@ -90,6 +91,8 @@ pub struct Config {
 
 /// A worker that is ready to connect.
 pub struct Agent {
+    /// Held as long as the agent lives: two in one directory would undo each other's work.
+    _lock: std::fs::File,
     kept: Kept,
     endpoint: Endpoint,
     /// What runs the pods: shown to people.
@@ -107,6 +110,7 @@ impl Agent {
     pub async fn open(config: &Config) -> Result<Self, String> {
         std::fs::create_dir_all(&config.dir).map_err(|why| format!("{}: {why}", config.dir.display()))?;
         let dir = config.dir.canonicalize().map_err(|why| format!("{}: {why}", config.dir.display()))?;
+        let lock = lock(&dir)?;
         let kept = enter(config, &dir).await?;
         let endpoint = Endpoint::dial(&kept.identity()).map_err(|why| why.to_string())?;
         let towards = match kept.members.first() {
@@ -127,7 +131,7 @@ impl Agent {
         for lack in &about.lacks {
             tracing::warn!("{lack}");
         }
-        Ok(Self { kept, endpoint, runtime: about.name, tools: Arc::new(tools), services, machine })
+        Ok(Self { _lock: lock, kept, endpoint, runtime: about.name, tools: Arc::new(tools), services, machine })
     }
 
     #[must_use]
@@ -219,6 +223,17 @@ impl Agent {
     }
 }
 
+/// One agent a directory.
+fn lock(dir: &Path) -> Result<std::fs::File, String> {
+    let path = dir.join("agent.lock");
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+    let file = opened.map_err(|why| format!("{}: {why}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(format!("{} is in use by another agent: stop that one, or choose another --dir", dir.display())),
+    }
+}
+
 /// Who we are: as kept, or gained with the token.
 async fn enter(config: &Config, dir: &Path) -> Result<Kept, String> {
     if let Some(mut kept) = Kept::read(dir)? {
@@ -229,6 +244,16 @@ async fn enter(config: &Config, dir: &Path) -> Result<Kept, String> {
                 kept.node,
                 config.name
             ));
+        }
+        if let Some(token) = &config.token {
+            let token = Token::parse(token).map_err(|why| why.to_string())?;
+            if token.pin != pin(&kept.authority).map_err(|why| why.to_string())? {
+                return Err(format!(
+                    "{} is the directory of a node of cluster {}, and the token is of another; choose another --dir",
+                    dir.display(),
+                    kept.cluster
+                ));
+            }
         }
         for address in &config.join {
             if !kept.members.contains(address) {

@@ -70,7 +70,7 @@ impl Members {
         Ok(())
     }
 
-    fn begin(&mut self, name: &str, begin: &[&str]) {
+    pub(crate) fn begin(&mut self, name: &str, begin: &[&str]) {
         self.start_with(name, begin);
         self.await_ready(name);
     }
