@@ -163,6 +163,14 @@ impl Cluster {
         self.rutter(&["status", "--kubeconfig", &self.kubeconfig().display().to_string()])
     }
 
+    /// What `rutter status --output json` prints, if it gets an answer.
+    pub(crate) fn try_status(&self) -> Option<Vec<u8>> {
+        let mut command = Command::new(rutter());
+        command.args(["status", "--output", "json", "--kubeconfig"]).arg(self.kubeconfig());
+        let output = command.output().expect("rutter runs");
+        output.status.success().then_some(output.stdout)
+    }
+
     /// (name, pid, leads) of each member.
     pub(crate) fn members(&self) -> Vec<(String, i32, bool)> {
         let status = self.status();
