@@ -36,9 +36,9 @@ pub(crate) struct Trial {
 }
 
 /// Between a kill and the next: long enough for the killed member to be back.
-const BETWEEN_KILLS: Duration = Duration::from_secs(3);
+const BETWEEN_KILLS: Duration = Duration::from_secs(2);
 /// How long a killed member stays away.
-const DOWN: Duration = Duration::from_millis(1_500);
+const DOWN: Duration = Duration::from_millis(800);
 /// How long somebody to kill is looked for, and members are given to agree in the end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
