@@ -342,11 +342,19 @@ fn the_circle_finder_finds_a_circle() {
 
 #[test]
 fn the_project_speaks_only_of_itself() {
+    let here = root().canonicalize().expect("the clone is there");
+    let mut words = vec!["TODO".to_owned(), "FIXME".to_owned()];
+    // Where this clone lies is no business of its texts. A clone in a directory like `/src` says nothing by its name.
+    words.extend((here.components().count() > 2).then(|| format!("{}/", here.display())));
     let mut texts = all_sources();
     texts.extend(["README.md", "ARCHITECTURE.md", "Makefile"].map(|name| root().join(name)));
-    for path in texts.into_iter().filter(|path| path.exists() && !path.ends_with("house.rs")) {
+    for directory in ["docs", "scripts", ".ci"] {
+        let entries = fs::read_dir(root().join(directory)).expect("a directory of the house");
+        texts.extend(entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()));
+    }
+    for path in texts.into_iter().filter(|path| !path.ends_with("house.rs")) {
         for (number, line) in read(&path).lines().enumerate() {
-            for word in ["/work/", "TODO", "FIXME"] {
+            for word in &words {
                 assert!(!line.contains(word), "{}:{}: says {word}", path.display(), number + 1);
             }
         }
