@@ -1,70 +1,34 @@
 //! The TLS of an HTTPS probe. As a kubelet's it checks no certificate: the pod is known by its address, and nothing secret is sent.
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
-use std::sync::Arc;
+use link::anyone::Anyone;
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
+use std::sync::{Arc, LazyLock};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-#[derive(Debug)]
-struct Anyone(CryptoProvider);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
+/// One for all probes: it is made of nothing that differs between them.
+static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().expect("the provider has the default versions");
+    let builder = builder.dangerous().with_custom_certificate_verifier(Anyone::verifier());
+    Arc::new(builder.with_no_client_auth())
+});
 
 /// TLS with whoever is at the other end of `stream`, asked for as `host`.
 ///
 /// # Errors
 /// In words.
 pub(super) async fn shake(host: &str, stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
-    let provider = ring::default_provider();
-    let config = ClientConfig::builder_with_provider(Arc::new(provider.clone()))
-        .with_safe_default_protocol_versions()
-        .map_err(|why| why.to_string())?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-        .with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).map_err(|why| why.to_string())?;
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|why| why.to_string())
+    TlsConnector::from(CONFIG.clone()).connect(name, stream).await.map_err(|why| why.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustls::pki_types::CertificateDer;
     use tokio_rustls::TlsAcceptor;
 
     #[tokio::test]
