@@ -1,9 +1,11 @@
-//! Checkpoints: whole states, so that a member starts from the newest and folds only what follows. They can fail or be lost, and the
-//! member goes on: the log and the bases beside it are the truth. The port, and its adapter of files beside the log, which keeps two and trusts none that it has not checked.
+//! Checkpoints: whole states, so that a member starts from the newest and folds only what follows. The port, and its adapter of
+//! files beside the log, which keeps two and trusts none that it has not checked. They can fail or be lost, and the member goes on:
+//! the log and the bases beside it are the truth.
 use crate::limits::CHECKPOINTS_KEPT;
 use crate::parcel::Parcel;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::sync::Arc;
+use store::disk::stream::Stream;
 use store::disk::{Disk, DiskError};
 use store::log::frame::Chain;
 use store::state::State;
@@ -72,8 +74,8 @@ impl Checkpoints {
             let parcel = Parcel::of(kept.state, kept.chain, &kept.note);
             return Ok(parcel.inspect_err(|why| tracing::warn!(%why, "the checkpoint cannot be used")).ok());
         }
-        for index in self.all().map_err(io::Error::other)?.into_iter().rev() {
-            let file = File { disk: self.disk.clone(), name: name(index), at: 0 };
+        for index in self.all()?.into_iter().rev() {
+            let file = Stream::new(self.disk.clone(), name(index));
             match Parcel::read(&mut BufReader::with_capacity(BUFFER_BYTES, file)) {
                 Ok(parcel) => return Ok(Some(parcel)),
                 Err(why) => tracing::warn!(index, %why, "a checkpoint cannot be used; trying an older one"),
@@ -104,46 +106,18 @@ impl Checkpoints {
         let index = parcel.state.view().index();
         match self.disk.remove(UNFINISHED) {
             Ok(()) | Err(DiskError::Missing(_)) => {}
-            Err(why) => return Err(io::Error::other(why)),
+            Err(why) => return Err(why.into()),
         }
-        self.disk.create(UNFINISHED).map_err(io::Error::other)?;
-        let file = File { disk: self.disk.clone(), name: UNFINISHED.to_owned(), at: 0 };
-        let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
+        self.disk.create(UNFINISHED)?;
+        let mut out = BufWriter::with_capacity(BUFFER_BYTES, Stream::new(self.disk.clone(), UNFINISHED));
         parcel.write(&mut out)?;
         out.flush()?;
-        self.disk.sync(UNFINISHED).map_err(io::Error::other)?;
-        self.disk.rename(UNFINISHED, &name(index)).map_err(io::Error::other)?;
-        let all = self.all().map_err(io::Error::other)?;
+        self.disk.sync(UNFINISHED)?;
+        self.disk.rename(UNFINISHED, &name(index))?;
+        let all = self.all()?;
         for old in all.iter().take(all.len().saturating_sub(CHECKPOINTS_KEPT)) {
-            self.disk.remove(&name(*old)).map_err(io::Error::other)?;
+            self.disk.remove(&name(*old))?;
         }
         Ok(())
-    }
-}
-
-/// A file of the disk as a stream.
-struct File {
-    disk: Arc<dyn Disk>,
-    name: String,
-    at: u64,
-}
-
-impl Write for File {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.disk.append(&self.name, bytes).map_err(io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for File {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let part = self.disk.read_at(&self.name, self.at, bytes.len()).map_err(io::Error::other)?;
-        bytes[..part.len()].copy_from_slice(&part);
-        self.at += part.len() as u64;
-        Ok(part.len())
     }
 }

@@ -1,5 +1,6 @@
 //! States kept beside the log, from which the past is replayed once what came before them was taken away. A file each, written
 //! whole or not at all: a snapshot, then a note of the caller's. It decides neither when one is made nor when one goes.
+use crate::disk::stream::Stream;
 use crate::disk::{Disk, DiskError};
 use crate::limits::{BASE_NOTE_BYTES_MAX, READ_BYTES};
 use crate::log::frame::Chain;
@@ -53,10 +54,13 @@ pub(crate) fn save(disk: &Arc<dyn Disk>, base: &Base) -> Result<Place, HistoryEr
         Err(why) => return Err(why.into()),
     }
     disk.create(UNFINISHED)?;
-    let mut out = Stream { disk: disk.clone(), name: UNFINISHED.to_owned(), offset: 0, failed: None };
-    if let Err(why) = write_all(base, io::BufWriter::with_capacity(READ_BYTES, &mut out)) {
-        return Err(out.failed.map_or_else(|| HistoryError::Snapshot(why.into()), HistoryError::from));
-    }
+    let out = Stream::new(disk.clone(), UNFINISHED);
+    write_all(base, io::BufWriter::with_capacity(READ_BYTES, out)).map_err(|why| {
+        match why.downcast::<DiskError>() {
+            Ok(why) => HistoryError::from(why),
+            Err(why) => HistoryError::Snapshot(why.into()),
+        }
+    })?;
     disk.sync(UNFINISHED)?;
     let view = base.state.view();
     let place = Place { index: view.index(), revision: view.revision() };
@@ -73,8 +77,7 @@ fn write_all(base: &Base, mut out: impl Write) -> io::Result<()> {
 }
 
 pub(crate) fn read(disk: &Arc<dyn Disk>, place: Place) -> Result<Base, HistoryError> {
-    let stream = Stream { disk: disk.clone(), name: place.name(), offset: 0, failed: None };
-    let mut stream = io::BufReader::with_capacity(READ_BYTES, stream);
+    let mut stream = io::BufReader::with_capacity(READ_BYTES, Stream::new(disk.clone(), place.name()));
     let bad = |why| HistoryError::Base { name: place.name(), why };
     let (state, chain) = snapshot::read(&mut stream).map_err(bad)?;
     let note = read_note(&mut stream).map_err(bad)?;
@@ -104,35 +107,4 @@ pub(crate) fn remove(disk: &dyn Disk, place: Place) -> Result<(), DiskError> {
 /// Bytes of one on the disk.
 pub(crate) fn bytes(disk: &dyn Disk, place: Place) -> Result<u64, DiskError> {
     disk.len(&place.name())
-}
-
-/// A file on a `Disk` as a stream.
-struct Stream {
-    disk: Arc<dyn Disk>,
-    name: String,
-    offset: u64,
-    failed: Option<DiskError>,
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.disk.append(&self.name, bytes).map_err(|why| {
-            self.failed = Some(why.clone());
-            io::Error::other(why)
-        })?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let read = self.disk.read_at(&self.name, self.offset, bytes.len()).map_err(io::Error::other)?;
-        bytes[..read.len()].copy_from_slice(&read);
-        self.offset += read.len() as u64;
-        Ok(read.len())
-    }
 }

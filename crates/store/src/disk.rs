@@ -6,6 +6,7 @@ pub mod exam;
 pub mod memory;
 #[cfg(feature = "files")]
 pub mod real;
+pub mod stream;
 
 /// Named files in one directory. Names are of `[a-z0-9._-]`, without a slash.
 ///
