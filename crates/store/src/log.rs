@@ -282,22 +282,23 @@ impl Log {
     /// If the disk fails; what was taken away until then is gone.
     pub fn retire(&self, retention: &Retention) -> Result<usize, LogError> {
         let _retiring = lock(&self.retiring);
-        let mut gone = 0;
-        loop {
+        // What is counted here stays so: others only append, and Raft needs ever less.
+        let going = {
+            let ledger = self.reader.ledger();
+            let purged = ledger.now.purged.map_or(0, |purged| purged.index + 1);
+            let needed_from = purged.min(retention.needed_from);
+            retention.going(&ledger.segments).take_while(|(end, _)| *end <= needed_from).count()
+        };
+        for _ in 0..going {
             let name = {
                 let mut ledger = self.reader.ledger();
-                let purged = ledger.now.purged.map_or(0, |purged| purged.index + 1);
-                let end = retention.end(&ledger.segments);
-                if end.is_none_or(|end| end > purged.min(retention.needed_from)) {
-                    return Ok(gone);
-                }
                 let first = ledger.segments.remove(0);
                 ledger.start = ledger::Ledger::first_readable(&ledger.segments).max(ledger.start);
                 first.name
             };
             self.reader.disk.remove(&name)?;
-            gone += 1;
         }
+        Ok(going)
     }
 
     /// What `retention` would have go if nobody needed it: the index at which the log would then begin, and the bytes of it.
@@ -305,28 +306,25 @@ impl Log {
     #[must_use]
     pub fn surplus(&self, retention: &Retention) -> Option<(u64, u64)> {
         let ledger = self.reader.ledger();
-        let (mut found, mut bytes) = (None, 0);
-        for first in 0..ledger.segments.len() {
-            let end = retention.end(&ledger.segments[first..]).filter(|end| *end <= retention.needed_from);
-            let Some(end) = end else { break };
-            bytes += ledger.segments[first].bytes;
-            found = Some((end, bytes));
-        }
-        found
+        let going = retention.going(&ledger.segments).take_while(|(end, _)| *end <= retention.needed_from);
+        going.reduce(|(_, sum), (end, bytes)| (end, sum + bytes))
     }
 }
 
 impl Retention {
-    /// If the first of `segments` is to go: where its entries end.
-    fn end(&self, segments: &[Segment]) -> Option<u64> {
-        let [_, after @ ..] = segments else { return None };
-        // Entries of the first segment end where any later one begins, or lower.
-        let second = &after.first()?.opening;
-        let bytes: u64 = segments.iter().map(|segment| segment.bytes).sum();
-        let large = self.bytes_max.is_some_and(|max| bytes > max);
-        let old = self.since.is_some_and(|since| second.time < since.0);
-        let void = after.iter().any(|segment| segment.opening.gap);
-        (large || old || void).then_some(second.next)
+    /// The segments that the bounds have go, oldest first: where the log would begin without each, and its bytes. Never the last.
+    fn going<'s>(&'s self, segments: &'s [Segment]) -> impl Iterator<Item = (u64, u64)> + 's {
+        let mut left: u64 = segments.iter().map(|segment| segment.bytes).sum();
+        // What lies before a gap cannot be replayed from.
+        let void = segments.iter().rposition(|segment| segment.opening.gap).unwrap_or(0);
+        segments.windows(2).enumerate().map_while(move |(at, pair)| {
+            // Entries of the first segment end where any later one begins, or lower.
+            let [Segment { bytes, .. }, Segment { opening: second, .. }] = pair else { return None };
+            let large = self.bytes_max.is_some_and(|max| left > max);
+            let old = self.since.is_some_and(|since| second.time < since.0);
+            left -= bytes;
+            (large || old || at < void).then_some((second.next, *bytes))
+        })
     }
 }
 
