@@ -1,6 +1,6 @@
 //! The order of a merged list: each side's items in its own order, as `structured-merge-diff` interleaves them. It knows places in
 //! lists only.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where an item of the merged list comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,14 +12,14 @@ pub(super) enum From {
 
 /// The merged order of two lists of names, each without doubles: the right one's order holds, and what only the left has keeps its
 /// place before what followed it there.
-pub(super) fn merged<T: Ord + Clone>(left: &[T], right: &[T]) -> Vec<From> {
-    let of_left = |name: &T| left.iter().position(|other| other == name);
+pub(super) fn merged<T: Ord>(left: &[T], right: &[T]) -> Vec<From> {
+    let of_left: BTreeMap<&T, usize> = left.iter().enumerate().map(|(at, name)| (name, at)).collect();
     let in_right: BTreeSet<&T> = right.iter().collect();
     let mut order = Vec::with_capacity(left.len() + right.len());
     let mut next = 0;
     let mut taken = BTreeSet::new();
     for (at, name) in right.iter().enumerate() {
-        match of_left(name) {
+        match of_left.get(name).copied() {
             None => order.push(From::Right(at)),
             Some(place) => {
                 while next < place {

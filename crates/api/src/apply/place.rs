@@ -23,13 +23,13 @@ pub enum Place<'s> {
 
 /// How a list's items are told apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Items {
+pub(crate) enum Items<'s> {
     /// They are not: the list has one owner.
     Whole,
     /// By their values.
     Values,
     /// By these members.
-    Keys(Vec<String>),
+    Keys(Vec<&'s str>),
 }
 
 impl Place<'_> {
@@ -82,16 +82,14 @@ impl<'s> Place<'s> {
     }
 
     /// How items of a list here are told apart.
-    pub(crate) fn items(self) -> Items {
+    pub(crate) fn items(self) -> Items<'s> {
         match self {
-            Self::List(field) if field.list == "map" => {
-                Items::Keys(field.list_keys.split(',').map(str::to_owned).collect())
-            }
+            Self::List(field) if field.list == "map" => Items::Keys(field.list_keys.split(',').collect()),
             Self::List(_) => Items::Values,
             Self::Custom(node, _) => match &node.unique {
                 Unique::No => Items::Whole,
                 Unique::Items => Items::Values,
-                Unique::Keys(keys) => Items::Keys(keys.iter().map(|key| key.to_string()).collect()),
+                Unique::Keys(keys) => Items::Keys(keys.iter().map(|key| &**key).collect()),
             },
             _ => Items::Whole,
         }
@@ -110,13 +108,13 @@ impl<'s> Place<'s> {
     ///
     /// # Errors
     /// If it says none and there is no default.
-    pub(crate) fn key(self, keys: &[String], item: &Value) -> Result<String, String> {
+    pub(crate) fn key(self, keys: &[&str], item: &Value) -> Result<String, String> {
         let mut found = Map::new();
-        for key in keys {
+        for &key in keys {
             let default = || match self {
                 // The one key of built-in lists that has a default: of ports.
                 Self::List(_) if key == "protocol" => Some(Value::from("TCP")),
-                Self::Custom(node, _) => node.items.as_deref()?.properties.get(key.as_str())?.default.clone(),
+                Self::Custom(node, _) => node.items.as_deref()?.properties.get(key)?.default.clone(),
                 _ => None,
             };
             let value = item.get(key).filter(|value| !value.is_null()).cloned().or_else(default);
@@ -125,7 +123,7 @@ impl<'s> Place<'s> {
                     "associative list with keys has an element that omits key field {key:?} (and doesn't have default value)"
                 )
             };
-            found.insert(key.clone(), value.ok_or_else(missing)?);
+            found.insert(key.to_owned(), value.ok_or_else(missing)?);
         }
         Ok(Value::Object(found).to_string())
     }

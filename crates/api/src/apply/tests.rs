@@ -173,3 +173,15 @@ fn odd_managed_fields_are_read_with_care() {
         assert_eq!(Set::read(&read.to_value()), read);
     }
 }
+
+#[test]
+fn a_list_of_many_values_keeps_its_order_and_the_first_of_equals() {
+    let places =
+        crate::schema::structure::message(crate::schema::structure::OBJECT_META).map(super::place::Place::Message);
+    let named = |names: Vec<String>| json!({"finalizers": names});
+    let many = |from: u32| (from..from + 20_000).map(|number| format!("example.com/{number}"));
+    let live = named(many(0).collect());
+    let config = named(many(10_000).chain(many(10_000)).collect());
+    let merged = super::walk::merge(places.expect("metadata is known"), &live, &config).expect("merges");
+    assert_eq!(merged, named(many(0).chain(many(20_000).take(10_000)).collect()));
+}

@@ -4,7 +4,7 @@ use crate::apply::order::{self, From};
 use crate::apply::place::{Items, Place};
 use crate::apply::set::{Difference, Set, Step};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A value as its place sees it.
 enum Form<'v> {
@@ -19,22 +19,27 @@ fn form<'v>(place: Place<'_>, value: &'v Value) -> Result<Form<'v>, String> {
     Ok(match value {
         Value::Object(members) if !matches!(place, Place::Atomic) => Form::Members(members),
         Value::Array(items) => {
-            let step = |item: &Value| match place.items() {
+            let told_apart = place.items();
+            let step = |item: &Value| match &told_apart {
                 Items::Whole => Ok(None),
                 Items::Values => Ok(Some(Step::Value(item.to_string()))),
-                Items::Keys(keys) => place.key(&keys, item).map(|key| Some(Step::Key(key))),
+                Items::Keys(keys) => place.key(keys, item).map(|key| Some(Step::Key(key))),
             };
             let mut steps: Vec<(Step, &Value)> = Vec::with_capacity(items.len());
             for item in items {
                 let Some(step) = step(item)? else { return Ok(Form::Leaf) };
-                if !steps.iter().any(|(other, _)| *other == step) {
-                    steps.push((step, item));
-                }
+                steps.push((step, item));
             }
-            if matches!(place.items(), Items::Whole) { Form::Leaf } else { Form::Items(steps) }
+            if matches!(told_apart, Items::Whole) { Form::Leaf } else { Form::Items(first_of_each(steps)) }
         }
         _ => Form::Leaf,
     })
+}
+
+fn first_of_each<'v>(items: Vec<(Step, &'v Value)>) -> Vec<(Step, &'v Value)> {
+    let mut seen = BTreeSet::new();
+    let first: Vec<bool> = items.iter().map(|(step, _)| seen.insert(step)).collect();
+    items.into_iter().zip(first).filter_map(|(item, first)| first.then_some(item)).collect()
 }
 
 /// Puts every place that `value` says into `set`.
@@ -84,8 +89,7 @@ pub(super) fn merge(place: Place<'_>, live: &Value, config: &Value) -> Result<Va
             Value::Object(merged)
         }
         (Form::Items(live), Form::Items(config)) => {
-            let names = |items: &[(Step, &Value)]| items.iter().map(|(step, _)| step.clone()).collect::<Vec<_>>();
-            let order = order::merged(&names(&live), &names(&config));
+            let order = order::merged(&steps(&live), &steps(&config));
             let items = order.into_iter().map(|from| match from {
                 From::Left(at) => Ok(live[at].1.clone()),
                 From::Right(at) => Ok(config[at].1.clone()),
@@ -97,6 +101,10 @@ pub(super) fn merge(place: Place<'_>, live: &Value, config: &Value) -> Result<Va
     })
 }
 
+fn steps<'i>(items: &'i [(Step, &Value)]) -> Vec<&'i Step> {
+    items.iter().map(|(step, _)| step).collect()
+}
+
 /// Where `new` differs from `old`.
 ///
 /// # Errors
@@ -105,7 +113,7 @@ pub(super) fn compare(place: Place<'_>, old: &Value, new: &Value) -> Result<Diff
     differ(place, Some(old), Some(new))
 }
 
-fn differ(place: Place<'_>, old: Option<&Value>, new: Option<&Value>) -> Result<Difference, String> {
+fn differ<'v>(place: Place<'_>, old: Option<&'v Value>, new: Option<&'v Value>) -> Result<Difference, String> {
     let mut difference = Difference::default();
     if old == new {
         return Ok(difference);
@@ -119,11 +127,12 @@ fn differ(place: Place<'_>, old: Option<&Value>, new: Option<&Value>) -> Result<
     match (formed(place, old)?, formed(place, new)?) {
         _ if empty(old) && empty(new) => {}
         (None | Some(Form::Members(_)), None | Some(Form::Members(_))) => {
-            let members = |value: Option<&Value>| value.and_then(Value::as_object).cloned().unwrap_or_default();
-            let (old, new) = (members(old), members(new));
-            let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
-            for name in names {
-                let below = differ(place.member(name).0, old.get(name), new.get(name))?;
+            let (old, new) = (old.and_then(Value::as_object), new.and_then(Value::as_object));
+            let added =
+                new.into_iter().flat_map(Map::keys).filter(|name| old.is_none_or(|old| !old.contains_key(*name)));
+            for name in old.into_iter().flat_map(Map::keys).chain(added) {
+                let at = |members: Option<&'v Map<String, Value>>| members.and_then(|members| members.get(name));
+                let below = differ(place.member(name).0, at(old), at(new))?;
                 difference.put(Step::Field(name.clone()), below);
             }
         }
