@@ -2,8 +2,8 @@
 //! they send, and knows nothing of Kubernetes beyond the shape of an error.
 use crate::identity::User;
 use crate::limits::{
-    BODY_READ_MAX, CONNECTIONS_MAX, GZIP_BYTES_MIN, HANDSHAKE_MAX, HEADER_BYTES_MAX, HEADER_READ_MAX, SHUTDOWN_MAX,
-    STREAMS_MAX,
+    BODY_READ_MAX, CONNECTIONS_MAX, GZIP_BYTES_MIN, HANDSHAKE_MAX, HEADER_BYTES_MAX, HEADER_READ_MAX,
+    PASSED_OVER_BYTES_MAX, PASSED_OVER_MAX, SHUTDOWN_MAX, STREAMS_MAX,
 };
 use crate::request::{Content, Pieces, Request, Response};
 use crate::server::ApiServer;
@@ -239,20 +239,35 @@ async fn serve(
     outgoing(api.handle(request).await, gzip, upgrade)
 }
 
-async fn read_body(body: Incoming) -> Result<Bytes, Status> {
+async fn read_body(mut body: Incoming) -> Result<Bytes, Status> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let read = rt::timeout(BODY_READ_MAX, Limited::new(body, REQUEST_BYTES_MAX).collect()).await;
+    let read = rt::timeout(BODY_READ_MAX, Limited::new(&mut body, REQUEST_BYTES_MAX).collect()).await;
     match read {
         Some(Ok(collected)) => Ok(collected.to_bytes()),
         Some(Err(why)) if why.is::<http_body_util::LengthLimitError>() => {
+            pass_over(body).await;
             let message = format!("Request entity too large: limit is {REQUEST_BYTES_MAX}");
             Err(Status::new(413, "RequestEntityTooLarge", message))
         }
         Some(Err(why)) => Err(Status::bad_request(format!("the body of the request could not be read: {why}"))),
         None => Err(Status::new(408, "Timeout", "the body of the request did not come in time")),
     }
+}
+
+/// Lets the rest of a body that is too large come, within bounds: a client that is still sending may not read an answer.
+async fn pass_over(mut body: Incoming) {
+    let reading = async {
+        let mut passed = 0;
+        while passed < PASSED_OVER_BYTES_MAX
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            passed += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // What does not come in time is cut off with the answer.
+    let _ = rt::timeout(PASSED_OVER_MAX, reading).await;
 }
 
 fn outgoing(response: Response, gzip: bool, upgrade: Option<hyper::upgrade::OnUpgrade>) -> hyper::Response<Outgoing> {

@@ -47,3 +47,8 @@ pub const DELETE_BATCH_BYTES: usize = 4 * 1024 * 1024;
 pub const QUERY_PARAMETERS_MAX: usize = 256;
 /// Views kept for clients that page through a list; each shares most of its memory with the present.
 pub const PAGED_VIEWS_MAX: usize = 128;
+/// What is kept of a program's name for itself.
+pub const AGENT_BYTES_MAX: usize = 128;
+/// Of a body that is too large, what may still come before the answer, and how long that may take.
+pub const PASSED_OVER_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const PASSED_OVER_MAX: Duration = Duration::from_secs(3);

@@ -94,6 +94,27 @@ async fn strangers_do_no_harm() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_large_is_said_to_be_so_over_every_http() {
+    let https = serve::https(serve::alone().await).await;
+    let directory = https.directory.path().to_owned();
+    std::fs::write(directory.join("large"), "x".repeat(5_000_000)).expect("written");
+    let url = format!("https://localhost:{}/api/v1/namespaces", https.server.address().port());
+    for version in ["--http1.1", "--http2"] {
+        let mut curl = std::process::Command::new("curl");
+        curl.current_dir(&directory).args(["-s", version, "-m", "20", "-H", "Content-Type: application/json", &url]);
+        curl.args("--cacert ca.pem --cert client.pem --key client.key --data-binary @large".split(' '));
+        let answer = rt::blocking("curl", move || curl.output()).await.expect("it ends").expect("curl runs");
+        let said: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap_or_default();
+        assert_eq!(
+            (&said["code"], &said["reason"]),
+            (&413.into(), &"RequestEntityTooLarge".into()),
+            "{version}: {answer:?}"
+        );
+    }
+    https.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logs_and_commands_reach_the_node() {
     let (api, asked) = serve::with_pod().await;
     let https = serve::https(api).await;
