@@ -8,7 +8,6 @@ use crate::route::Target;
 use api::key::Key;
 use api::kind::Kind;
 use api::status::Status;
-use hyper::header::USER_AGENT;
 use std::sync::Arc;
 use store::view::View;
 
@@ -33,8 +32,7 @@ impl Call {
 
     #[must_use]
     pub fn agent(&self) -> &str {
-        let agent = self.request.header(USER_AGENT).unwrap_or_default();
-        agent.get(..agent.floor_char_boundary(128)).unwrap_or_default()
+        self.request.agent()
     }
 
     /// The writer's name for managed fields: as asked, else the first word of the user agent.

@@ -7,8 +7,11 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 
 /// One call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Operation {
+    /// Who asks, and with which program.
+    pub actor: Box<str>,
+    pub agent: Box<str>,
     /// What follows `/rutter/v1/`.
     pub verb: String,
     /// Whether it may change anything (POST, PUT, DELETE).

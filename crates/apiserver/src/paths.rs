@@ -193,6 +193,8 @@ async fn operate(room: &Room, asked: &Asked<'_>, verb: &str) -> Result<Response,
     let Some(operator) = &room.parts.operator else { return Ok(Response::page_not_found()) };
     let query = asked.query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let operation = Operation {
+        actor: asked.user.name.clone(),
+        agent: asked.request.agent().into(),
         verb: verb.to_owned(),
         change: !matches!(asked.request.method, Method::GET | Method::HEAD),
         query,

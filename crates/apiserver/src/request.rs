@@ -1,10 +1,10 @@
 //! What comes in and what goes out, without sockets: a simulator or a test speaks these as well as HTTP does.
 use crate::identity::User;
-use crate::limits::{WARNING_BYTES, WARNINGS_BYTES_MAX};
+use crate::limits::{AGENT_BYTES_MAX, WARNING_BYTES, WARNINGS_BYTES_MAX};
 use api::status::Status;
 use bytes::Bytes;
 use futures::Stream;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::Value;
 use std::future::Future;
@@ -25,6 +25,13 @@ impl Request {
     #[must_use]
     pub fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The program that asks, as it names itself.
+    #[must_use]
+    pub fn agent(&self) -> &str {
+        let agent = self.header(USER_AGENT).unwrap_or_default();
+        agent.get(..agent.floor_char_boundary(AGENT_BYTES_MAX)).unwrap_or_default()
     }
 }
 

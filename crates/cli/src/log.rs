@@ -88,6 +88,12 @@ pub(crate) fn show(entry: &Value) -> String {
     };
     let mut lines =
         format!("{made} (index {}, term {}) {}\n", text(entry, "index"), text(entry, "term"), text(entry, "time"));
+    if let Some(members) = entry["members"].as_array() {
+        let votes = |member: &Value| if member["voter"] == true { "" } else { ", without a vote" };
+        let named =
+            members.iter().map(|member| format!("{} (id {}{})", text(member, "name"), member["id"], votes(member)));
+        lines += &format!("  the members are {}\n", named.collect::<Vec<_>>().join(", "));
+    }
     for command in entry["commands"].as_array().into_iter().flatten() {
         let cause = match command["cause"].as_u64() {
             Some(0) | None => String::new(),
@@ -125,6 +131,11 @@ mod tests {
         ]});
         let want = "revision 7 (index 9, term 2) T\n  kube-scheduler (m1), having read revision 6, because of revision 6\n    \
             7 modified pods/default/a /spec/nodeName\n    note: fits\n  bob (kubectl), having read revision 5\n    refused: write 0: W\n";
+        assert_eq!(super::show(&entry), want);
+        let entry = serde_json::json!({"index": 3, "term": 2, "time": "T", "kind": "membership", "members": [
+            {"id": 1, "name": "m1", "voter": true}, {"id": 4, "name": "m4", "voter": false},
+        ]});
+        let want = "membership (index 3, term 2) T\n  the members are m1 (id 1), m4 (id 4, without a vote)\n";
         assert_eq!(super::show(&entry), want);
     }
 }

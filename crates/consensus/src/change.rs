@@ -4,7 +4,7 @@ use crate::frame::Change;
 use crate::limits::MEMBERSHIP_WAIT_MAX;
 use crate::machine::Raft;
 use crate::room::Room;
-use crate::types::{MemberInfo, StoredMembership};
+use crate::types::{MemberInfo, Membership, StoredMembership};
 use openraft::ChangeMembers;
 use openraft_rt::WatchReceiver;
 use std::collections::BTreeSet;
@@ -41,8 +41,14 @@ pub struct Standing {
     pub voter: bool,
 }
 
+/// The members that an entry of the log names, from its payload; `None` if it names none.
+#[must_use]
+pub fn standings_in(payload: &[u8]) -> Option<Vec<Standing>> {
+    serde_json::from_slice(payload).ok().map(|membership| standings(&membership))
+}
+
 /// The members in `membership`, by id.
-pub(crate) fn standings(membership: &StoredMembership) -> Vec<Standing> {
+pub(crate) fn standings(membership: &Membership) -> Vec<Standing> {
     let voters: BTreeSet<u64> = membership.voter_ids().collect();
     membership.nodes().map(|(id, info)| Standing { info: info.clone(), voter: voters.contains(id) }).collect()
 }

@@ -34,7 +34,7 @@ mod tuning;
 mod types;
 
 pub use careless::Careless;
-pub use change::{ChangeError, Standing};
+pub use change::{ChangeError, Standing, standings_in};
 pub use checkpoint::{CheckpointStore, Kept};
 pub use lines::{LogLine, Logged};
 pub use member::{LeadershipWatch, Member};

@@ -167,9 +167,13 @@ impl Machine {
     fn fold(&mut self, entry: Entry, news: &mut News) -> Result<(), io::Error> {
         let id = entry.log_id();
         match &entry.payload {
-            Payload::Blank => skip(&mut self.state, id.index),
+            Payload::Blank => {
+                skip(&mut self.state, id.index);
+                self.note(&[]);
+            }
             Payload::Membership(membership) => {
                 skip(&mut self.state, id.index);
+                self.note(&[]);
                 self.room.note_members(0, membership.nodes().map(|(id, _)| *id).collect());
                 self.membership = StoredMembership::new(Some(id), membership.clone());
             }

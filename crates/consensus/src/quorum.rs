@@ -208,7 +208,7 @@ impl Quorum {
     }
 
     pub(crate) fn members(&self) -> Vec<Standing> {
-        standings(&self.raft.metrics().borrow_watched().membership_config)
+        standings(self.raft.metrics().borrow_watched().membership_config.membership())
     }
 
     /// Does a change where the leader is.

@@ -3,6 +3,7 @@ use crate::limits::{ENTER_MAX, HELLO_MAX};
 use crate::nodes::Nodes;
 use crate::peers::CONSENSUS;
 use crate::stop::Stop;
+use crate::submit::{By, announce};
 use crate::tokens;
 use crate::words::{AskMember, MemberStatus, NodeSession, StateAt, Told};
 use api::revision::Millis;
@@ -99,6 +100,17 @@ impl Door {
 
     async fn enter(&self, info: MemberInfo, replaces: Option<u64>) -> Told {
         tracing::info!(name = info.name, id = info.id, link = info.link, "a member asks to be taken in");
+        let standings = self.member.members();
+        // One that asks again has been announced.
+        if !standings.iter().any(|standing| standing.info.id == info.id) {
+            let named = |id| standings.iter().find(|standing| Some(standing.info.id) == id);
+            let place = named(replaces).map(|gone| format!(" in the place of id {}", gone.info.id)).unwrap_or_default();
+            let what = format!("member {} (id {}, at {}) is to be taken in{place}", info.name, info.id, info.link);
+            let actor = format!("system:rutter:member:{}", info.name);
+            if let Err(why) = announce(&self.member, By { actor: &actor, agent: "rutter control" }, &what).await {
+                return Told::Later { why: why.to_string() };
+            }
+        }
         let entering = async {
             match replaces {
                 Some(gone) => self.member.replace(gone, info).await,

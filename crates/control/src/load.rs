@@ -1,13 +1,15 @@
 //! A load on the log, made inside the member: many writers, each write a new object. For measuring; unless it is told to keep them,
 //! it takes its objects away again.
 use crate::decide::MEMBER_ACTOR;
-use crate::submit::submit;
+use crate::submit::{By, submit};
 use api::command::{Change, Condition, Outcome, Write};
 use api::key::Key;
 use api::status::Status;
 use consensus::Member;
 use serde_json::{Value, json};
 use std::time::Duration;
+
+const LOAD: By<'static> = By { actor: MEMBER_ACTOR, agent: "load" };
 
 /// What may be asked for.
 const CLIENTS_MAX: u64 = 4_096;
@@ -127,7 +129,7 @@ impl Lane {
 
     async fn put(&self, key: &Key, condition: Condition, change: Change) -> Result<(), String> {
         let writes = vec![Write { key: key.clone(), condition, change }];
-        match submit(&self.member, MEMBER_ACTOR, "load", self.member.view().revision(), writes).await {
+        match submit(&self.member, LOAD, self.member.view().revision(), writes).await {
             Ok(Outcome::Done { .. }) => Ok(()),
             Ok(Outcome::Refused { refusal, .. }) => Err(format!("refused: {refusal:?}")),
             Err(error) => Err(format!("{error:?}")),

@@ -1,8 +1,9 @@
 //! Who is a member, as the operator changes it: remove, replace, hand over. Before anybody is taken away it asks who answers, so that
 //! a majority stays. It changes nothing by itself.
 use crate::operator::Operator;
+use crate::submit::{By, announce};
 use api::status::Status;
-use consensus::{ChangeError, MemberInfo, Standing};
+use consensus::{ChangeError, MemberInfo};
 use futures::future::join_all;
 use link::token::Role;
 use serde_json::{Value, json};
@@ -43,14 +44,6 @@ fn lacking(voters: &[Voter], gone: u64, fate: Fate) -> Option<(usize, usize, usi
 }
 
 impl Operator {
-    pub(crate) fn members(&self) -> Vec<Value> {
-        let line = |standing: &Standing| {
-            let info = &standing.info;
-            json!({"id": info.id, "name": info.name, "link": info.link, "api": info.api, "voter": standing.voter})
-        };
-        self.door.member.members().iter().map(line).collect()
-    }
-
     /// The member of this name; the one with a vote, if another is about to take its place.
     fn named(&self, name: &str) -> Result<MemberInfo, Status> {
         let named = self.door.member.members().into_iter().filter(|standing| standing.info.name == name);
@@ -74,15 +67,16 @@ impl Operator {
         join_all(asked).await
     }
 
-    pub(crate) async fn remove(&self, name: &str) -> Result<Value, Status> {
+    pub(crate) async fn remove(&self, by: By<'_>, name: &str) -> Result<Value, Status> {
         let gone = self.named(name)?;
         majority(&self.voters().await, &gone, Fate::Removed)?;
+        self.announce(by, &format!("member {name} (id {}) is to be removed", gone.id)).await?;
         self.door.member.remove(gone.id).await.map_err(change)?;
         Ok(json!({"removed": name, "id": gone.id}))
     }
 
     /// A token with which a new member takes the place of `name` in one step. Until then nothing changes.
-    pub(crate) async fn replace(&self, name: &str, force: bool) -> Result<Value, Status> {
+    pub(crate) async fn replace(&self, by: By<'_>, name: &str, force: bool) -> Result<Value, Status> {
         let gone = self.named(name)?;
         let voters = self.voters().await;
         majority(&voters, &gone, Fate::Replaced)?;
@@ -91,16 +85,24 @@ impl Operator {
                 "member {name} is alive and well: say --force if a new one is to take its place nevertheless"
             )));
         }
-        let mut made = self.token(Role::Member.text(), None, Some(gone.id)).await?;
+        self.announce(by, &format!("a new member is to take the place of {name} (id {})", gone.id)).await?;
+        let mut made = self.token(by, Role::Member.text(), None, Some(gone.id)).await?;
         made["replaces"] = name.into();
         made["replacesId"] = gone.id.into();
         Ok(made)
     }
 
-    pub(crate) async fn hand_over(&self, name: &str) -> Result<Value, Status> {
+    pub(crate) async fn hand_over(&self, by: By<'_>, name: &str) -> Result<Value, Status> {
         let to = if name.is_empty() { None } else { Some(self.named(name)?.id) };
+        let another = if name.is_empty() { "another member" } else { name };
+        self.announce(by, &format!("the leader is to hand over to {another}")).await?;
         self.door.member.hand_over(to).await.map_err(change)?;
         Ok(json!({"asked": name}))
+    }
+
+    async fn announce(&self, by: By<'_>, what: &str) -> Result<(), Status> {
+        let said = announce(&self.door.member, by, what).await;
+        said.map_err(|why| Status::unavailable(format!("nothing was changed: {why}")))
     }
 }
 

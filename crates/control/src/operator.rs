@@ -4,6 +4,7 @@ use crate::door::Door;
 use crate::limits::{ASK_MAX, LOG_LINES_MAX, TOKEN_MS};
 use crate::load;
 use crate::peers::Peers;
+use crate::submit::By;
 use crate::tokens;
 use crate::words::{AskMember, ClusterStatus, MemberLine, MemberStatus, NodeLine, NodeSession, StateAt, Told};
 use api::command::Refusal;
@@ -41,17 +42,18 @@ impl Operator {
             asked.or_else(|| operation.body[name].as_str()).unwrap_or_default().to_owned()
         };
         let number = |name: &str| operation.body[name].as_u64().or_else(|| text(name).parse().ok());
+        let by = By { actor: &operation.actor, agent: &operation.agent };
         match (operation.verb.as_str(), operation.change) {
             ("status", false) => Ok(Answer::Value(value(&self.status().await))),
             ("token", false) => Ok(Answer::Value(json!({"tokens": tokens::list(&self.door.member.view())}))),
-            ("token", true) => self.token(&text("role"), number("validSeconds"), None).await.map(Answer::Value),
-            ("member", false) => Ok(Answer::Value(json!({"members": self.members()}))),
-            ("member/remove", true) => self.remove(&text("name")).await.map(Answer::Value),
+            ("token", true) => self.token(by, &text("role"), number("validSeconds"), None).await.map(Answer::Value),
+            ("member", false) => Ok(Answer::Value(json!({"members": members(&self.door.member.members())}))),
+            ("member/remove", true) => self.remove(by, &text("name")).await.map(Answer::Value),
             ("member/replace", true) => {
                 let force = operation.body["force"].as_bool().unwrap_or(false);
-                self.replace(&text("name"), force).await.map(Answer::Value)
+                self.replace(by, &text("name"), force).await.map(Answer::Value)
             }
-            ("member/lead", true) => self.hand_over(&text("name")).await.map(Answer::Value),
+            ("member/lead", true) => self.hand_over(by, &text("name")).await.map(Answer::Value),
             ("log", false) => self.log(number("from"), number("to"), number("after")).await,
             ("load", true) => {
                 let load = load::Load {
@@ -136,6 +138,7 @@ impl Operator {
     /// Makes a token; for a member that is to take the place of another, with that one's id.
     pub(crate) async fn token(
         &self,
+        by: By<'_>,
         role: &str,
         valid_seconds: Option<u64>,
         replaces: Option<u64>,
@@ -147,7 +150,7 @@ impl Operator {
             return Err(Status::bad_request(format!("validSeconds: a token holds for 1 second to {days} days")));
         }
         let pin = self.door.authority.pin().map_err(|why| Status::internal(why.to_string()))?;
-        let token = tokens::create(&self.door.member, pin, role, valid_ms, replaces).await?;
+        let token = tokens::create(&self.door.member, by, pin, role, valid_ms, replaces).await?;
         let members: Vec<String> = self.door.member.members().into_iter().map(|standing| standing.info.link).collect();
         Ok(
             json!({"token": token.to_string(), "id": token.id, "role": role.text(), "expires": token.expires.rfc3339(), "members": members}),
@@ -220,8 +223,18 @@ pub fn log_line(line: &Line) -> Value {
         "chain": line.chain.to_string(),
         "first": line.revisions.map(|(first, _)| first.0),
         "last": line.revisions.map(|(_, last)| last.0),
+        "members": consensus::standings_in(&line.membership).map(|standings| members(&standings)),
         "commands": line.commands.iter().map(command).collect::<Vec<_>>(),
     })
+}
+
+/// Members as people and programs read them.
+pub(crate) fn members(standings: &[Standing]) -> Vec<Value> {
+    let line = |standing: &Standing| {
+        let info = &standing.info;
+        json!({"id": info.id, "name": info.name, "link": info.link, "api": info.api, "voter": standing.voter})
+    };
+    standings.iter().map(line).collect()
 }
 
 fn command(command: &CommandLine) -> Value {

@@ -12,8 +12,7 @@ use link::token::{Kept, Role, Token};
 use serde_json::{Value, json};
 use store::view::View;
 
-use crate::decide::MEMBER_ACTOR;
-use crate::submit::submit;
+use crate::submit::{By, submit};
 
 const NAMESPACE: &str = "kube-system";
 
@@ -27,6 +26,7 @@ fn key(id: &str) -> Key {
 /// If the log cannot be reached.
 pub(crate) async fn create(
     member: &Member,
+    by: By<'_>,
     pin: Pin,
     role: Role,
     valid_ms: u64,
@@ -40,7 +40,7 @@ pub(crate) async fn create(
         api::kinds::body("secrets", &object(&token, replaces)).map_err(|why| Status::internal(why.to_string()))?;
     let writes = vec![Write { key: key(&token.id), condition: Condition::Absent, change: Change::Put(body) }];
     let read = member.view().revision();
-    match submit(member, MEMBER_ACTOR, "token", read, writes).await {
+    match submit(member, by, read, writes).await {
         Ok(Outcome::Done { .. }) => Ok(token),
         Ok(Outcome::Refused { .. }) => Err(Status::unavailable("another token has this id; ask again")),
         Err(error) => Err(Status::unavailable(format!("the token was not kept: {error:?}"))),
@@ -96,11 +96,13 @@ pub(crate) fn list(view: &View) -> Vec<Value> {
 mod tests {
     use super::*;
 
+    const BY: By<'_> = By { actor: "somebody", agent: "a test" };
+
     #[tokio::test]
     async fn a_token_is_kept_without_its_secret_and_known_again() {
         let member = Member::alone();
-        let token = create(&member, [1; 32], Role::Node, 60_000, None).await.expect("made");
-        let of_place = create(&member, [1; 32], Role::Member, 60_000, Some(7)).await.expect("made");
+        let token = create(&member, BY, [1; 32], Role::Node, 60_000, None).await.expect("made");
+        let of_place = create(&member, BY, [1; 32], Role::Member, 60_000, Some(7)).await.expect("made");
         let view = member.view();
         assert_eq!((replaces(&view, &token.id), replaces(&view, &of_place.id)), (None, Some(7)));
         let now = Millis(rt::wall());

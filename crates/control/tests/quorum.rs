@@ -3,6 +3,7 @@ use apiserver::operator::{Answer, Operation, Operator as _};
 use control::config::{Begin, Config};
 use control::error::ControlError;
 use control::member::{Running, start};
+use futures::StreamExt;
 use link::quic::Endpoint;
 use link::token::{Role, Token};
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ fn config(name: &str, dir: &Path, begin: Begin) -> Config {
 }
 
 async fn ask(running: &Running, verb: &str, change: bool, body: Value) -> Value {
-    let operation = Operation { verb: verb.into(), change, query: Vec::new(), body };
+    let operation = Operation { actor: "somebody".into(), verb: verb.into(), change, body, ..Operation::default() };
     match running.operator().call(operation).await {
         Ok(Answer::Value(value)) => value,
         Ok(Answer::Lines(_)) => panic!("lines"),
@@ -113,7 +114,8 @@ async fn a_member_is_replaced_by_one_of_its_name() {
     let third = join("m3", dir.path(), &first).await;
     let asked = async |force: bool, name: &str| {
         let body = json!({"name": name, "force": force});
-        let operation = Operation { verb: "member/replace".into(), change: true, query: Vec::new(), body };
+        let (actor, verb) = ("somebody".into(), "member/replace".into());
+        let operation = Operation { actor, verb, change: true, body, ..Operation::default() };
         match second.operator().call(operation).await {
             Ok(Answer::Value(value)) => Ok(value["token"].as_str().expect("a token").to_owned()),
             Ok(Answer::Lines(_)) => panic!("lines"),
@@ -149,6 +151,7 @@ async fn a_member_is_replaced_by_one_of_its_name() {
     third.stop().await;
     let again = start(&config("m3", dir.path(), Begin::Resume)).await.map(|_| ()).expect_err("it was removed");
     assert!(again.to_string().starts_with("member m3 was removed from cluster rutter-"), "{again}");
+    the_log_names_members_and_who_changed_them(&second).await;
     // The token has done its work.
     let late = Config { dir: dir.path().join("late"), ..config("m3", dir.path(), with(&place)) };
     let late = start(&late).await.map(|_| ()).expect_err("the place is taken").to_string();
@@ -161,6 +164,24 @@ async fn a_member_is_replaced_by_one_of_its_name() {
     assert!(told(with_at(&first, &elsewhere)).await.contains("the token is of another cluster"));
     first.stop().await;
     new.stop().await;
+}
+
+async fn the_log_names_members_and_who_changed_them(running: &Running) {
+    let operation = Operation { verb: "log".into(), query: vec![("from".into(), "1".into())], ..Operation::default() };
+    let Ok(Answer::Lines(lines)) = running.operator().call(operation).await else { panic!("no lines") };
+    let lines: Vec<Value> = lines.map(|line| serde_json::from_slice(&line).expect("JSON")).collect().await;
+    let ids =
+        |line: &Value| line["members"].as_array().expect("members").iter().map(|each| each["id"].clone()).collect();
+    let members: Vec<Vec<Value>> = lines.iter().filter(|line| line["kind"] == "membership").map(ids).collect();
+    assert_eq!(members.last().expect("a last membership"), &[json!(1), json!(2), json!(4)]);
+    let commands = lines.iter().flat_map(|line| line["commands"].as_array().cloned().unwrap_or_default());
+    let said: Vec<(Value, Value)> = commands.map(|each| (each["actor"].clone(), each["note"].clone())).collect();
+    let says = |actor: &str, note: &str| said.contains(&(actor.into(), note.into()));
+    assert!(says("somebody", "a new member is to take the place of m3 (id 3)"), "{said:?}");
+    assert!(said.iter().any(|(actor, note)| actor == "system:rutter:member:m3"
+        && note.as_str().is_some_and(
+            |note| note.starts_with("member m3 (id 4, at 127.0.0.1:") && note.ends_with("in the place of id 3")
+        )));
 }
 
 fn with_at(at: &Running, token: &str) -> Begin {

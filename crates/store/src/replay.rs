@@ -13,6 +13,7 @@ use api::event::{Act, Event};
 use api::key::Key;
 use api::record;
 use api::revision::{Millis, Revision};
+use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub struct Line {
     pub time: Millis,
     pub kind: Kind,
     pub chain: Chain,
+    /// Raft's membership, in consensus' own bytes; empty in entries of other kinds.
+    pub membership: Bytes,
     /// The revisions it made: first and last; `None` if it changed nothing.
     pub revisions: Option<(Revision, Revision)>,
     pub commands: Vec<CommandLine>,
@@ -142,6 +145,7 @@ impl Lines {
             time: step.frame.time,
             kind: step.frame.kind,
             chain: step.chain,
+            membership: if step.frame.kind == Kind::Membership { step.frame.payload.clone() } else { Bytes::new() },
             revisions: step.events.first().zip(step.events.last()).map(|(first, last)| (first.revision, last.revision)),
             commands: Vec::new(),
         };

@@ -5,11 +5,13 @@ use crate::limits::{NODE_GRACE, NODE_POLL};
 use crate::nodes::feed::NODES;
 use crate::nodes::report::{by_link, unknown};
 use crate::nodes::table::Table;
-use crate::submit::submit;
+use crate::submit::{By, submit};
 use api::revision::{Millis, Revision};
 use consensus::Member;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+const LIVENESS: By<'static> = By { actor: MEMBER_ACTOR, agent: "node-liveness" };
 
 /// Runs for ever.
 pub(crate) async fn run(member: &Member, table: &Table) {
@@ -46,7 +48,7 @@ async fn judge(member: &Member, table: &Table, leading: (u64, rt::Instant), judg
             Ok(Some(write)) => {
                 tracing::warn!(node = &**name, grace = ?NODE_GRACE, "nothing heard: its conditions become Unknown");
                 // Refused: somebody wrote the Node meanwhile, and it is looked at again. The same if the log is out of reach.
-                let _ = submit(member, MEMBER_ACTOR, "node-liveness", view.revision(), vec![write]).await;
+                let _ = submit(member, LIVENESS, view.revision(), vec![write]).await;
             }
             Ok(None) | Err(_) => {
                 judged.insert(name.clone(), node.revision);

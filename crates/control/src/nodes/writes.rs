@@ -2,7 +2,7 @@
 //! What a report may write stands in `report`; here it is only submitted, again if somebody else was faster.
 use crate::limits::REPORT_RETRIES;
 use crate::nodes::report::{self, Refused};
-use crate::submit::submit;
+use crate::submit::{By, submit};
 use api::command::{Outcome, Write};
 use api::key::Key;
 use api::revision::Revision;
@@ -78,7 +78,7 @@ impl Author {
             let Some(write) = make(&view)? else { return Ok(view.revision()) };
             let agent = format!("rutter-node/{}", self.version);
             let actor = format!("system:node:{}", self.node);
-            match submit(&self.member, &actor, &agent, view.revision(), vec![write]).await {
+            match submit(&self.member, By { actor: &actor, agent: &agent }, view.revision(), vec![write]).await {
                 Ok(Outcome::Done { last, .. }) => return Ok(last),
                 Ok(Outcome::Refused { .. }) => {}
                 Err(error) => return Err(format!("not written: {error:?}")),
