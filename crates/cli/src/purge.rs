@@ -14,16 +14,18 @@ pub(crate) struct Purge {
 
 pub(crate) async fn run(flags: &Purge, output: Output) -> Result<(), Failure> {
     let mut ended = Vec::new();
-    if flags.dir.is_dir() {
-        let _lock = up::lock::lock(&flags.dir)?;
-        let binary = std::env::current_exe()
-            .map_err(|why| Failure::new(format!("this binary cannot be found: {why}"), "start it by its full path"))?;
-        for node in nodes(&flags.dir) {
-            let gone = ::node::agent::purge(&node, &binary).await;
-            ended.extend(gone.map_err(|why| {
-                Failure::new(format!("{}: {why}", node.display()), "stop the node, and purge as the user who ran it")
-            })?);
-        }
+    if !flags.dir.is_dir() {
+        let what = format!("{}: there is no such directory", flags.dir.display());
+        return Err(Failure::new(what, "say with --dir where `rutter up` or `rutter node` ran"));
+    }
+    let _lock = up::lock::lock(&flags.dir)?;
+    let binary = std::env::current_exe()
+        .map_err(|why| Failure::new(format!("this binary cannot be found: {why}"), "start it by its full path"))?;
+    for node in nodes(&flags.dir) {
+        let gone = ::node::agent::purge(&node, &binary).await;
+        ended.extend(gone.map_err(|why| {
+            Failure::new(format!("{}: {why}", node.display()), "stop the node, and purge as the user who ran it")
+        })?);
     }
     operator::print(output, &json!({"ended": ended}), |result| {
         let ended: Vec<&str> = result["ended"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

@@ -4,7 +4,7 @@ use crate::failure::{Failure, Output};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Simulate {
     /// How many seeds.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first seed.
     #[arg(long, default_value_t = 1)]

@@ -75,11 +75,25 @@ fn pods_outlive_whatever_is_killed_beside_them() {
     cluster.kubectl(&["delete", "deployment", "hello"]);
 }
 
-/// Processes of the built-in page in the cgroup of the pod with this uid.
-fn pages(uid: &str) -> usize {
-    let read = |process: &std::path::Path, file: &str| std::fs::read_to_string(process.join(file)).unwrap_or_default();
-    let processes = std::fs::read_dir("/proc").expect("/proc").flatten().map(|process| process.path());
-    processes.filter(|place| read(place, "cgroup").contains(uid) && read(place, "cmdline").contains("hello")).count()
+/// Processes with this in their environment.
+fn marked(mark: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten().map(|process| process.path().join("environ"));
+    let environments = processes.filter_map(|environment| std::fs::read(environment).ok());
+    environments.filter(|all| all.split(|byte| *byte == 0).any(|one| one == mark.as_bytes())).count()
+}
+
+fn a_lost_shim(port: u16, runtime: &str) {
+    let mut cluster = Cluster::start(port, &["--members", "1", "--runtime", runtime]);
+    let mark = format!("MARK={runtime}-{}", std::process::id());
+    cluster.kubectl(&["run", "hello", "--image=rutter.dev/hello", "--env", &mark]);
+    cluster.kubectl(&["wait", "--for=condition=Ready", "pod/hello", "--timeout=90s"]);
+    assert_eq!(marked(&mark), 1);
+    assert_eq!(cluster.kill(&["pod-shim"]), 1);
+    let path = "jsonpath={.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].ready}";
+    eventually("it runs again", || (cluster.kubectl(&["get", "pod", "hello", "-o", path]) == "1 true").then_some(()));
+    assert_eq!(marked(&mark), 1, "the container whose shim is gone is gone");
+    cluster.kubectl(&["delete", "pod", "hello"]);
+    eventually("nothing is left", || (marked(&mark) == 0).then_some(()));
 }
 
 /// A lost shim takes its containers with it: the pod has one container again, and not two.
@@ -89,15 +103,10 @@ fn a_lost_shim_leaves_no_container_behind() {
         eprintln!("skipped: containers need root");
         return;
     }
-    let mut cluster = Cluster::start(17973, &["--members", "1"]);
-    cluster.kubectl(&["run", "hello", "--image=rutter.dev/hello"]);
-    cluster.kubectl(&["wait", "--for=condition=Ready", "pod/hello", "--timeout=90s"]);
-    let uid = cluster.kubectl(&["get", "pod", "hello", "-o", "jsonpath={.metadata.uid}"]);
-    assert_eq!(pages(&uid), 1);
-    assert_eq!(cluster.kill(&["pod-shim"]), 1);
-    let path = "jsonpath={.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].ready}";
-    eventually("it runs again", || (cluster.kubectl(&["get", "pod", "hello", "-o", path]) == "1 true").then_some(()));
-    assert_eq!(pages(&uid), 1, "the container whose shim is gone is gone");
-    cluster.kubectl(&["delete", "pod", "hello"]);
-    eventually("nothing is left", || (pages(&uid) == 0).then_some(()));
+    a_lost_shim(17973, "oci");
+}
+
+#[test]
+fn a_lost_shim_leaves_no_plain_process_behind() {
+    a_lost_shim(17972, "process");
 }

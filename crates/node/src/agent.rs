@@ -18,7 +18,7 @@ use crate::limits::{RECONNECT_WAIT_FIRST, RECONNECT_WAIT_MAX, WORDS_MAX};
 use crate::network::PodNetwork;
 use crate::runtime::cri::Cri;
 use crate::runtime::embedded::Embedded;
-use crate::runtime::{Runtime, process};
+use crate::runtime::{Runtime, oci, process};
 use crate::service::Services;
 use crate::service::nftables::Nftables;
 use crate::service::userspace::Userspace;
@@ -356,6 +356,7 @@ pub async fn purge(dir: &Path, binary: &Path) -> Result<Vec<String>, String> {
     services.remove().await?;
     if let Some(network) = network {
         network.purge().await;
+        oci::sweep();
     }
     Ok(ended)
 }

@@ -168,9 +168,12 @@ impl Embedded {
                 }
                 rt::sleep(Duration::from_millis(20)).await;
             }
-            if engine == Engine::Oci && !protocol::alive(&dir) {
+            if !protocol::alive(&dir) {
                 // Its containers have nobody any more who could say how they end.
-                oci::reclaim_sandbox(&cgroup, &id);
+                match engine {
+                    Engine::Oci => oci::reclaim_sandbox(&cgroup, &id),
+                    Engine::Process => process::reclaim(&dir),
+                }
             }
             let _ = changed.send(uid);
         });
@@ -226,8 +229,9 @@ impl Embedded {
                 return Err(RuntimeError::Failed(format!("the shim of sandbox {id} does not end")));
             }
         }
-        if self.engine == Engine::Oci {
-            oci::reclaim(&record.spec.cgroup);
+        match self.engine {
+            Engine::Oci => oci::reclaim(&record.spec.cgroup),
+            Engine::Process => process::reclaim(&dir),
         }
         self.network.detach(id).await;
         if !record.stopped {

@@ -326,6 +326,16 @@ pub fn reclaim_sandbox(cgroup: &str, sandbox: &str) {
     }
 }
 
+/// Takes away the cgroups in which the pods' own stood, if nobody's are left in them.
+pub fn sweep() {
+    for place in ["kubepods/burstable", "kubepods/besteffort", "kubepods", ""] {
+        for dir in cgroup_dirs(&format!("{CGROUP_ROOT}/{place}")) {
+            // Not empty: another node of this machine uses it.
+            let _ = std::fs::remove_dir(dir);
+        }
+    }
+}
+
 fn inner(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.filter(|path| path.is_dir()).collect()

@@ -1,7 +1,9 @@
 //! What is particular to plain processes: no namespaces, no mounts, the machine's network. It prepares; the shim starts.
 use super::{ContainerSpec, RuntimeError, user};
 use crate::image::Image;
-use crate::shim::protocol::Run;
+use crate::shim::protocol::{self, CONTAINERS, Run, STATE_FILE, StateRecord};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
@@ -74,6 +76,17 @@ pub fn resolve(spec: &ContainerSpec, image: &Image, dir: &Path, binary: &Path) -
         chroot,
         stop_signal: super::oci::signal(&image.config.stop_signal),
     })
+}
+
+/// Ends the containers of a sandbox whose shim is gone, each with its session.
+pub fn reclaim(sandbox: &Path) {
+    let containers = std::fs::read_dir(sandbox.join(CONTAINERS)).into_iter().flatten().flatten();
+    for container in containers {
+        let Ok(state) = protocol::read_file::<StateRecord>(&container.path().join(STATE_FILE)) else { continue };
+        if state.end.is_none() && state.ticks.is_some() && state.ticks == protocol::ticks(state.pid) {
+            let _ = nix::sys::signal::killpg(Pid::from_raw(state.pid), Signal::SIGKILL);
+        }
+    }
 }
 
 /// Copies a layer over what is there, taking away what it hides.

@@ -72,6 +72,9 @@ pub struct Run {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct StateRecord {
     pub pid: i32,
+    /// When the kernel began the process (see `ticks`): another process of this number has another.
+    #[serde(default)]
+    pub ticks: Option<u64>,
     pub started: u64,
     pub end: Option<End>,
 }
@@ -121,6 +124,14 @@ pub enum Reply {
 ///
 /// # Errors
 /// If it is not there or not of this shape.
+/// When the process began, in clock ticks since the machine's start (proc(5), field 22 of `stat`); `None` if there is none.
+#[must_use]
+pub fn ticks(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold spaces; what follows it begins with field 3.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
 pub fn read_file<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
     Ok(serde_json::from_slice(&std::fs::read(path)?)?)
 }

@@ -349,7 +349,7 @@ impl Reactor {
             .and_then(|log| engine::start(self.record.engine, &dir, &record).map(|streams| (log, streams)));
         match streams {
             Ok((log, streams)) => {
-                let state = StateRecord { pid: streams.pid, started, end: None };
+                let state = StateRecord { pid: streams.pid, ticks: protocol::ticks(streams.pid), started, end: None };
                 let written = protocol::write_file(&dir.join(STATE_FILE), &state);
                 self.adopt(Role::Container { record: Box::new(record), dir, log, started }, streams);
                 self.changed(id);
@@ -360,7 +360,10 @@ impl Reactor {
                 engine::ended(self.record.engine, &dir, &record);
                 let end =
                     End { code: 128, signal: 0, reason: "StartError".into(), message: why.clone(), finished: started };
-                let _ = protocol::write_file(&dir.join(STATE_FILE), &StateRecord { pid: 0, started, end: Some(end) });
+                let _ = protocol::write_file(
+                    &dir.join(STATE_FILE),
+                    &StateRecord { started, end: Some(end), ..StateRecord::default() },
+                );
                 self.changed(id);
                 Reply::Failed(why)
             }
@@ -556,7 +559,10 @@ impl Reactor {
                     "Error"
                 };
                 let end = End { code, signal, reason: reason.into(), message: String::new(), finished: rt::wall() };
-                let _ = protocol::write_file(&dir.join(STATE_FILE), &StateRecord { pid: 0, started, end: Some(end) });
+                let _ = protocol::write_file(
+                    &dir.join(STATE_FILE),
+                    &StateRecord { started, end: Some(end), ..StateRecord::default() },
+                );
                 let exit = serde_json::to_vec(&ExecExit { code, error: String::new() }).unwrap_or_default();
                 for session in self.sessions.values_mut() {
                     if matches!(&session.purpose, Purpose::Attach { container, .. } if *container == record.id) {
