@@ -80,6 +80,24 @@ fn the_tour_of_the_readme() {
     assert!(names.contains("configmap/after-the-kill"), "{names}");
 }
 
+/// Without root the tour works as well: pods are processes, and that is said.
+#[test]
+fn the_tour_without_root() {
+    if !is_root() {
+        return eprintln!("skipped: who is not root has just taken the tour");
+    }
+    let mut cluster = Cluster::start_as_nobody(PORT + 400);
+    let said = std::fs::read_to_string(cluster.path("up.out")).expect("what it said");
+    assert!(said.contains("Pods are plain processes of this machine"), "{said}");
+    for line in &tour() {
+        shell(&cluster, line);
+        if line.contains("kubectl scale") {
+            eventually("three pods run", || (running(&cluster) == 3).then_some(()));
+        }
+    }
+    cluster.stop();
+}
+
 /// How many pods of the tour's deployment run.
 fn running(cluster: &Cluster) -> usize {
     let phases = cluster.kubectl(&["get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].status.phase}"]);

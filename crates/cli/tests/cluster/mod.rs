@@ -5,6 +5,7 @@ pub(crate) mod members;
 
 use serde_json::Value;
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -17,7 +18,12 @@ pub(crate) struct Cluster {
     pub(crate) port: u16,
     up: Option<Child>,
     arguments: Vec<String>,
+    /// The binary, if the user `nobody` runs it.
+    of_nobody: Option<PathBuf>,
 }
+
+/// The user id that is nobody's by convention.
+const NOBODY: u32 = 65_534;
 
 pub(crate) fn rutter() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_rutter"))
@@ -46,7 +52,20 @@ impl Cluster {
     pub(crate) fn start(port: u16, arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let mut cluster = Self { dir, port, up: None, arguments };
+        let mut cluster = Self { dir, port, up: None, arguments, of_nobody: None };
+        cluster.up();
+        cluster
+    }
+
+    /// As `start`, but by a user who is not root and owns nothing else.
+    pub(crate) fn start_as_nobody(port: u16) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let binary = dir.path().join("rutter");
+        std::fs::copy(rutter(), &binary).expect("copied");
+        for path in [dir.path(), &binary] {
+            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("given away");
+        }
+        let mut cluster = Self { dir, port, up: None, arguments: Vec::new(), of_nobody: Some(binary) };
         cluster.up();
         cluster
     }
@@ -55,7 +74,11 @@ impl Cluster {
     pub(crate) fn up(&mut self) {
         let out = self.path("up.out");
         let file = File::create(&out).expect("a file");
-        let child = Command::new(rutter())
+        let mut command = Command::new(self.of_nobody.clone().unwrap_or_else(rutter));
+        if self.of_nobody.is_some() {
+            command.uid(NOBODY).gid(NOBODY).env("HOME", self.dir.path());
+        }
+        let child = command
             .args(["up", "--api-port", &self.port.to_string(), "--dir"])
             .arg(self.home())
             .args(&self.arguments)
