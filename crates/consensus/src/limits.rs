@@ -64,6 +64,8 @@ pub(crate) const KEEP_EVERY: Duration = Duration::from_secs(10);
 pub(crate) const HASHES_KEPT: usize = 4_096;
 /// How often the leader compares state hashes with the other members.
 pub(crate) const COMPARE_EVERY: Duration = Duration::from_secs(1);
+/// How long a change of membership waits for another that is under way, before it looks again.
+pub(crate) const CHANGE_AGAIN: Duration = Duration::from_millis(50);
 /// How long a change of membership may take before its caller is told that the outcome is unknown.
 pub(crate) const MEMBERSHIP_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Lines that `Member::log` gives at once.

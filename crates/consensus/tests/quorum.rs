@@ -237,6 +237,27 @@ async fn a_new_member_takes_place_and_name_of_a_lost_one() -> Test {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_at_the_same_time_are_made_one_after_another() -> Test {
+    let network = Network::default();
+    let (members, _) = network.three().await;
+    let (at, id) = (leader(&members).await, |index: usize| index as u64 + 1);
+    let (gone, other) = (id((at + 1) % 3), &members[(at + 2) % 3]);
+    network.start_as(Network::info(4), MemoryDisk::default()).await;
+    network.start_as(Network::info(5), MemoryDisk::default()).await;
+    let added = members[at].add(Network::info(4));
+    let (one, two, three) =
+        futures::future::join3(added, other.replace(gone, Network::info(5)), other.remove(gone)).await;
+    // Whoever comes last may find that there is nothing left to replace, and then only adds.
+    one?;
+    two?;
+    three?;
+    let ids: Vec<u64> = network.member(5).members().iter().map(|standing| standing.info.id).collect();
+    let wanted: Vec<u64> = (1..=5).filter(|id| *id != gone).collect();
+    assert_eq!(ids, wanted, "nobody's change undid another's");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leadership_is_handed_over_and_seen() -> Test {
     let network = Network::default();
     let (members, _) = network.three().await;

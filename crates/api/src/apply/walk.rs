@@ -36,7 +36,7 @@ fn form<'v>(place: Place<'_>, value: &'v Value) -> Result<Form<'v>, String> {
     })
 }
 
-fn first_of_each<'v>(items: Vec<(Step, &'v Value)>) -> Vec<(Step, &'v Value)> {
+fn first_of_each(items: Vec<(Step, &Value)>) -> Vec<(Step, &Value)> {
     let mut seen = BTreeSet::new();
     let first: Vec<bool> = items.iter().map(|(step, _)| seen.insert(step)).collect();
     items.into_iter().zip(first).filter_map(|(item, first)| first.then_some(item)).collect()
