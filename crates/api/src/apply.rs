@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use set::{Difference, Set};
 
 /// Members that nobody owns: which object it is, and what the server writes.
-const UNOWNED: [&[&str]; 12] = [
+const UNOWNED: [&[&str]; 11] = [
     &["apiVersion"],
     &["kind"],
     &["metadata"],
@@ -29,7 +29,6 @@ const UNOWNED: [&[&str]; 12] = [
     &["metadata", "generation"],
     &["metadata", "managedFields"],
     &["metadata", "resourceVersion"],
-    &["metadata", "generateName"],
 ];
 
 /// The object after `writer` applied `config` to `live`, its managers included. Without defaults: they are the caller's.

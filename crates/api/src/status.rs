@@ -20,6 +20,8 @@ pub struct Parts {
     pub retry_after_seconds: u32,
     /// `metadata.continue`: how a list whose token is too old goes on.
     pub continuing: String,
+    /// `details` are there even if they say nothing: of errors that Kubernetes' REST machinery makes and not the resource.
+    pub detailed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,16 @@ pub struct Cause {
     pub reason: &'static str,
     pub message: String,
     pub field: String,
+}
+
+impl Cause {
+    fn to_value(&self) -> Value {
+        let mut cause = json!({"reason": self.reason, "message": self.message});
+        if !self.field.is_empty() {
+            cause["field"] = self.field.as_str().into();
+        }
+        cause
+    }
 }
 
 impl std::ops::Deref for Status {
@@ -57,7 +69,15 @@ impl Status {
             causes: Vec::new(),
             retry_after_seconds: 0,
             continuing: String::new(),
+            detailed: false,
         }))
+    }
+
+    /// One of the REST machinery: no object is named.
+    #[must_use]
+    pub fn detailed(mut self) -> Self {
+        self.detailed = true;
+        self
     }
 
     #[must_use]
@@ -118,9 +138,7 @@ impl Status {
             }
         }
         if !self.causes.is_empty() {
-            let causes =
-                self.causes.iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}));
-            details.insert("causes".into(), causes.collect());
+            details.insert("causes".into(), self.causes.iter().map(Cause::to_value).collect());
         }
         if self.retry_after_seconds > 0 {
             details.insert("retryAfterSeconds".into(), self.retry_after_seconds.into());
@@ -130,7 +148,7 @@ impl Status {
         if !self.continuing.is_empty() {
             status["metadata"]["continue"] = self.continuing.as_str().into();
         }
-        if !details.is_empty() {
+        if !details.is_empty() || self.detailed {
             status["details"] = Value::Object(details);
         }
         status

@@ -2,7 +2,6 @@
 //! completed. Everything here is a function of the object and one view.
 use crate::call::Call;
 use crate::draft;
-use crate::query::WriteOptions;
 use crate::read;
 use crate::rules;
 use api::status::{Cause, Status};
@@ -37,13 +36,11 @@ pub async fn place_open(call: &Call, view: &View, name: &str) -> Result<(), Stat
     Err(status)
 }
 
-/// Completes a new object: defaults, then what its kind is given by the cluster.
+/// Completes a new object, which has its defaults, by what its kind is given by the cluster.
 ///
 /// # Errors
 /// What the kind's rules refuse.
-pub fn new_object(call: &Call, view: &View, options: &WriteOptions, value: &mut Value) -> Result<Vec<String>, Status> {
-    let _ = options;
-    rules::default(&call.kind, value);
+pub fn new_object(call: &Call, view: &View, value: &mut Value) -> Result<Vec<String>, Status> {
     if call.kind.custom() {
         return crate::definition::open(view, &call.kind).map(|()| Vec::new());
     }
@@ -64,11 +61,6 @@ pub fn validate_new(call: &Call, value: &Value) -> Result<(), Status> {
 }
 
 fn namespace(value: &mut Value) {
-    let name = draft::text(value, "name").to_owned();
-    if !value["metadata"]["labels"].is_object() {
-        value["metadata"]["labels"] = json!({});
-    }
-    value["metadata"]["labels"]["kubernetes.io/metadata.name"] = name.into();
     if !value["spec"].is_object() {
         value["spec"] = json!({});
     }

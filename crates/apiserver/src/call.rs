@@ -63,11 +63,11 @@ pub const MODIFIED: &str =
 /// 405 as Kubernetes words it.
 #[must_use]
 pub fn not_allowed() -> Status {
-    Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource").detailed()
 }
 
 /// 404 for a resource that no kind has.
 #[must_use]
 pub fn no_resource() -> Status {
-    Status::new(404, "NotFound", "the server could not find the requested resource")
+    Status::new(404, "NotFound", "the server could not find the requested resource").detailed()
 }

@@ -146,8 +146,19 @@ pub fn newborn(kind: &Kind, value: &mut Value) -> Result<(), Status> {
         && let Some(object) = value.as_object_mut()
     {
         object.remove("status");
+        object.extend(unset_status(kind).map(|status| ("status".to_owned(), status)));
     }
     Ok(())
+}
+
+/// The status of a new object of the kinds that clients are shown one of before any controller has looked.
+fn unset_status(kind: &Kind) -> Option<Value> {
+    match (&*kind.group, &*kind.kind) {
+        ("apps", "Deployment") | ("batch", "Job" | "CronJob") => Some(json!({})),
+        ("apps", "ReplicaSet") => Some(json!({"replicas": 0})),
+        ("", "Service") | ("networking.k8s.io", "Ingress") => Some(json!({"loadBalancer": {}})),
+        _ => None,
+    }
 }
 
 /// Members of the metadata that no update changes.

@@ -66,7 +66,7 @@ pub fn form(accept: Option<&str>, tables: bool) -> Result<Form, Status> {
         }
     }
     let message = "only the following media types are accepted: application/json, application/yaml";
-    Err(Status::new(406, "NotAcceptable", message))
+    Err(Status::new(406, "NotAcceptable", message).detailed())
 }
 
 /// The version of aggregated discovery that `accept` asks for before it asks for the plain one.

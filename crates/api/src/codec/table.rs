@@ -19,6 +19,8 @@ static TABLES: LazyLock<BTreeMap<&'static str, Vec<Column>>> = LazyLock::new(rea
 struct Column {
     name: &'static str,
     kind: &'static str,
+    /// The cell is a number, whatever the column's type is said to be.
+    number: bool,
     priority: i64,
     source: &'static str,
 }
@@ -32,7 +34,11 @@ fn read() -> BTreeMap<&'static str, Vec<Column>> {
             [resource] => current = resource,
             [_, name, kind, priority, source] => {
                 let priority = priority.parse().unwrap_or(0);
-                tables.entry(current).or_default().push(Column { name, kind, priority, source });
+                let (kind, number) = match kind {
+                    "count" => ("string", true),
+                    kind => (kind, kind == "integer"),
+                };
+                tables.entry(current).or_default().push(Column { name, kind, number, priority, source });
             }
             _ => {}
         }
@@ -75,7 +81,7 @@ pub fn cells(kind: &Kind, value: &Value, now: Millis) -> Value {
         Cow::Borrowed(value)
     };
     if let Some(known) = known(kind) {
-        return known.iter().map(|column| cells::cell(column.source, column.kind == "integer", &value, now)).collect();
+        return known.iter().map(|column| cells::cell(column.source, column.number, &value, now)).collect();
     }
     let created = &value["metadata"]["creationTimestamp"];
     let mut row = vec![value["metadata"]["name"].clone()];

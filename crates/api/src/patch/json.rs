@@ -56,6 +56,7 @@ fn not_too_deep(document: &Value, operation: &PatchOperation) -> Result<usize, S
 fn refused(why: &str) -> Status {
     // Kubernetes answers the first half alone; the reason helps a person and harms no client.
     Status::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {why}"))
+        .detailed()
 }
 
 #[cfg(test)]

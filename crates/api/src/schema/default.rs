@@ -14,6 +14,13 @@ pub fn fill(kind: &Kind, value: &mut Value) {
         ("", "Pod") => pod::pod(value),
         ("", "PodTemplate") => pod::template(inside(value, "template")),
         ("", "Service") => service(value),
+        ("", "Namespace") => {
+            // The label by which selectors find a namespace (KEP-2161).
+            let name = value["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            if !name.is_empty() {
+                inside(inside(value, "metadata"), "labels")["kubernetes.io/metadata.name"] = name.into();
+            }
+        }
         ("", "Secret") => secret(value),
         ("", "Endpoints") => endpoints(value),
         ("", "ReplicationController") => replication_controller(value),

@@ -48,10 +48,12 @@ pub async fn created(call: &Call, options: &WriteOptions, mut value: Value) -> R
     };
     let view = read::for_write(&call.room).await?;
     admission::place_open(call, &view, draft::text(&value, "name")).await?;
-    let warnings = admission::new_object(call, &view, options, &mut value)?;
+    // Who asks owns what was asked for and its defaults, not what the cluster adds.
+    rules::default(&call.kind, &mut value);
     if !options.applies {
         rules::note(call, None, &mut value, options)?;
     }
+    let warnings = admission::new_object(call, &view, &mut value)?;
     let mut attempt = 0;
     loop {
         if !prefix.is_empty() {

@@ -34,7 +34,7 @@ pub async fn patch(call: &Call) -> Result<Response, Status> {
 /// # Errors
 /// 415, 400, 422.
 pub fn read(call: &Call) -> Result<(Patch, Value, WriteOptions), Status> {
-    let unsupported = || Status::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+    let unsupported = || Status::new(415, "UnsupportedMediaType", "415: Unsupported Media Type").detailed();
     let way = match media(call.request.header(CONTENT_TYPE)) {
         "application/json-patch+json" => Patch::Json,
         "application/merge-patch+json" => Patch::Merge,

@@ -83,10 +83,16 @@ pub async fn change(
         if options.dry_run {
             return Ok(shape::answer(call, 200, &new)?.warn(&warnings));
         }
+        let last = draft::finished(&call.kind, &new).then(|| new.clone());
         let writes = writes(call, &view, &key, &current, &old, new)?;
         match submit(call, view.revision(), writes).await? {
             Ok(objects) => {
                 let object = objects.first().cloned().unwrap_or(current);
+                if let Some(mut last) = last {
+                    // It is gone as it would have become.
+                    last["metadata"]["resourceVersion"] = object.revision.to_string().into();
+                    return Ok(shape::answer(call, 200, &last)?.warn(&warnings));
+                }
                 return Ok(shape::one(call, 200, &object)?.warn(&warnings));
             }
             Err(refused) if refused.write == 0 && refused.refusal == Refusal::NotFound => return Err(call.not_found()),

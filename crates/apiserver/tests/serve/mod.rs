@@ -126,6 +126,18 @@ pub async fn ask(
     headers: &[&str],
     body: impl Into<bytes::Bytes>,
 ) -> Reply {
+    ask_as(server, Some(User::new("admin", &["system:masters"])), method, path, headers, body).await
+}
+
+/// Asks as anybody, or as nobody.
+pub async fn ask_as(
+    server: &ApiServer,
+    user: Option<User>,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: impl Into<bytes::Bytes>,
+) -> Reply {
     let mut map = HeaderMap::new();
     for line in headers {
         let (name, value) = line.split_once(": ").expect("a header line");
@@ -137,7 +149,7 @@ pub async fn ask(
         uri: path.parse().expect("a path"),
         headers: map,
         body: body.into(),
-        user: Some(User::new("admin", &["system:masters"])),
+        user,
     };
     let response = server.handle(request).await;
     let body = match response.content {
