@@ -8,7 +8,7 @@ use crate::submit::By;
 use crate::tokens;
 use crate::words::{AskMember, ClusterStatus, MemberLine, MemberStatus, NodeLine, NodeSession, StateAt, Told};
 use api::command::Refusal;
-use api::revision::Revision;
+use api::revision::{Millis, Revision};
 use api::status::Status;
 use apiserver::operator::{Answer, Operation};
 use bytes::Bytes;
@@ -218,7 +218,7 @@ pub fn log_line(line: &Line) -> Value {
     json!({
         "index": line.index,
         "term": line.term,
-        "time": line.time.rfc3339_micro(),
+        "time": (line.time > Millis::default()).then(|| line.time.rfc3339_micro()),
         "kind": if line.kind == Kind::Normal { "entry".into() } else { format!("{:?}", line.kind).to_lowercase() },
         "chain": line.chain.to_string(),
         "first": line.revisions.map(|(first, _)| first.0),

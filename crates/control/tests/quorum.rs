@@ -174,6 +174,8 @@ async fn the_log_names_members_and_who_changed_them(running: &Running) {
         |line: &Value| line["members"].as_array().expect("members").iter().map(|each| each["id"].clone()).collect();
     let members: Vec<Vec<Value>> = lines.iter().filter(|line| line["kind"] == "membership").map(ids).collect();
     assert_eq!(members.last().expect("a last membership"), &[json!(1), json!(2), json!(4)]);
+    let stamped = lines.iter().skip_while(|line| line["kind"] != "entry").all(|line| line["time"].is_string());
+    assert!(stamped, "what follows an entry came no earlier");
     let commands = lines.iter().flat_map(|line| line["commands"].as_array().cloned().unwrap_or_default());
     let said: Vec<(Value, Value)> = commands.map(|each| (each["actor"].clone(), each["note"].clone())).collect();
     let says = |actor: &str, note: &str| said.contains(&(actor.into(), note.into()));

@@ -163,6 +163,8 @@ impl Lines {
                 line.commands.push(command_line(command, outcome, again, &step.events));
             }
         }
+        // Raft's own entries have no stamp: they came no earlier than what was before them.
+        line.time = line.time.max(self.walk.state().view.time);
         Ok(Some(line))
     }
 }
