@@ -30,5 +30,7 @@ pub const PLACE_BYTES_MAX: usize = 4_096;
 pub const NAME_BYTES_MAX: usize = 253;
 /// Values one protobuf body may unfold to; two bytes can ask for an object.
 pub const PROTOBUF_VALUES_MAX: usize = 500_000;
-/// Nodes of one YAML body, and events its aliases may unfold to.
+/// Nodes of one YAML body.
 pub const YAML_NODES_MAX: usize = 250_000;
+/// Events that the aliases of one YAML body may unfold to: three hundred bytes can ask for any number.
+pub const YAML_ALIAS_EVENTS_MAX: usize = 10_000;

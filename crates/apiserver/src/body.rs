@@ -1,12 +1,14 @@
 //! Bodies into objects, and objects into what the log takes. What a client wrote wrongly is told in Kubernetes' words.
 use crate::call::Call;
-use crate::negotiate;
+use crate::limits::{PLAIN_BYTES_MAX, YAML_AT_ONCE_BYTES_MAX};
+use crate::negotiate::{self, Body as Form};
 use crate::query::FieldValidation;
 use crate::request::Request;
 use crate::rules;
 use api::kind::Kind;
 use api::object::{Body, BodyError};
 use api::status::Status;
+use bytes::Bytes;
 use hyper::header::CONTENT_TYPE;
 use serde_json::Value;
 
@@ -20,10 +22,28 @@ pub struct Decoded {
 ///
 /// # Errors
 /// 415 for a form we do not read, 400 for what cannot be read or, under Strict, for unknown and duplicate fields.
-pub fn object(call: &Call, validation: FieldValidation) -> Result<Decoded, Status> {
+pub async fn object(call: &Call, validation: FieldValidation) -> Result<Decoded, Status> {
     let form = negotiate::body(call.request.header(CONTENT_TYPE))?;
-    let (value, complaints) = rules::decode(&call.kind, form, &call.request.body)?;
+    let kind = call.kind.clone();
+    let (value, complaints) = aside(form, &call.request.body, move |bytes| rules::decode(&kind, form, bytes)).await?;
     Ok(Decoded { value, warnings: judge(&call.kind, validation, complaints)? })
+}
+
+/// Reads a body, where waiting is allowed if it may take long: YAML costs a hundred times what JSON does.
+///
+/// # Errors
+/// What `read` refuses.
+pub async fn aside<T: Send + 'static>(
+    form: Form,
+    body: &Bytes,
+    read: impl FnOnce(&[u8]) -> Result<T, Status> + Send + 'static,
+) -> Result<T, Status> {
+    if form != Form::Yaml || body.len() <= YAML_AT_ONCE_BYTES_MAX {
+        return read(body);
+    }
+    let body = body.clone();
+    let done = rt::blocking("yaml", move || read(&body)).await;
+    done.unwrap_or_else(|_| Err(Status::internal("the body of the request was not read to its end")))
 }
 
 /// What is done about unknown and duplicate fields.
@@ -58,6 +78,10 @@ fn short(api_version: &str) -> &str {
 pub fn plain(request: &Request) -> Result<Option<Value>, Status> {
     if request.body.is_empty() {
         return Ok(None);
+    }
+    if request.body.len() > PLAIN_BYTES_MAX {
+        let message = format!("Request entity too large: limit is {PLAIN_BYTES_MAX} for what is no object");
+        return Err(Status::new(413, "RequestEntityTooLarge", message));
     }
     let form = negotiate::body(request.header(CONTENT_TYPE))?;
     let value = rules::decode_any(form, &request.body)?;

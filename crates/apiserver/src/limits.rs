@@ -49,6 +49,10 @@ pub const QUERY_PARAMETERS_MAX: usize = 256;
 pub const PAGED_VIEWS_MAX: usize = 128;
 /// What is kept of a program's name for itself.
 pub const AGENT_BYTES_MAX: usize = 128;
+/// A body of YAML that is longer is read where waiting is allowed.
+pub const YAML_AT_ONCE_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a body that is no object: options, a review, a Scale.
+pub const PLAIN_BYTES_MAX: usize = 64 * 1024;
 /// Of a body that is too large, what may still come before the answer, and how long that may take.
 pub const PASSED_OVER_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const PASSED_OVER_MAX: Duration = Duration::from_secs(3);

@@ -191,7 +191,7 @@ async fn object(call: Call, verb: &str) -> Result<Response, Status> {
                 let named = body::plain(&call.request)?.unwrap_or_default();
                 bind::bind(&call, crate::draft::text(&named, "name")).await
             }
-            ("create", _) => review::review(&call),
+            ("create", _) => review::review(&call).await,
             _ => Err(not_allowed()),
         };
     }

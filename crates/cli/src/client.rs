@@ -29,7 +29,7 @@ pub(crate) struct Connection {
     target: Target,
 }
 
-const NEXT: &str = "see `rutter status`, or start the cluster with `rutter up`";
+const NEXT: &str = "start the cluster with `rutter up`, or name another kubeconfig";
 
 impl Target {
     pub(crate) fn new(config: &Kubeconfig) -> Result<Self, Failure> {

@@ -85,9 +85,9 @@ pub(crate) fn run(image: &Image, output: Output) -> Result<(), Failure> {
             format!("{}\t{}\t{}\t{}", text("node"), names.join(","), image["bytes"], text("id"))
         };
         if list.is_empty() {
-            "no images; rutter.dev/hello is always there".into()
+            "no images; rutter.dev/hello is always there\n".into()
         } else {
-            list.iter().map(line).collect::<Vec<_>>().join("\n")
+            list.iter().map(|image| line(image) + "\n").collect::<String>()
         }
     });
     Ok(())

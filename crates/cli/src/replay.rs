@@ -72,6 +72,12 @@ pub(crate) fn replay(flags: &Replay, each: &mut dyn FnMut(&Value)) -> Result<Val
         Failure::new(format!("{shown}: {why}"), next)
     };
     let log = store::replay::open(Arc::new(disk)).map_err(bad)?;
+    if log.reader().last().is_none() && log.purged().is_none() {
+        return Err(Failure::new(
+            format!("{shown}: the log is empty or gone"),
+            "another member's log holds the same history; `rutter member replace` puts a new member in this one's place",
+        ));
+    }
     let begun = History::open(log.reader().clone()).and_then(|history| history.beginning()).map_err(bad)?;
     let from = begun.state.view().revision();
     if flags.to.is_some_and(|to| to < from.0) {

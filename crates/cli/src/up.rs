@@ -101,7 +101,7 @@ fn next_steps(kubeconfig: &Path, up: &Up) -> String {
          kubectl create deployment hello --image=rutter.dev/hello --port=8080\n  \
          kubectl expose deployment hello --port=80 --target-port=8080\n  rutter status\n\n\
          {how}Ctrl-C stops it, and lets its pods run on; the same command goes on from where it was. \
-         `rutter purge --dir {}` takes all of it away.",
+         `rutter purge --dir {}` ends them and takes their networks and mounts away.",
         up.members,
         up.nodes,
         kubeconfig.display(),

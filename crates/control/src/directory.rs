@@ -129,6 +129,9 @@ impl Directory {
     fn read(&self, name: &str) -> Result<Option<String>, ControlError> {
         match std::fs::read_to_string(self.path.join(name)) {
             Ok(text) => Ok(Some(text)),
+            Err(why) if why.kind() == std::io::ErrorKind::InvalidData => {
+                Err(ControlError::Foreign { path: self.path.join(name), why: "it is damaged: it is no text".into() })
+            }
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(why) => Err(self.bad(name, &why)),
         }

@@ -18,6 +18,7 @@ use link::quic::Endpoint;
 use link::session::{Receiver, Sender, Session};
 use link::token::{Role, Token};
 use std::sync::Arc;
+use store::view::View;
 use tokio::sync::Semaphore;
 
 /// Cloning it clones the handle.
@@ -27,6 +28,19 @@ pub struct Door {
     pub nodes: Nodes,
     pub authority: Arc<Authority>,
     pub cluster: Arc<str>,
+}
+
+/// A node may come back after its directory was lost, but not beside one of its name that is well: they would end each other's sessions.
+fn free(view: &View, name: &str) -> Result<(), LinkError> {
+    let Some(node) = view.get("nodes", "", name).map(|node| node.value()) else { return Ok(()) };
+    let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let ready = conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    if !ready {
+        return Ok(());
+    }
+    Err(LinkError::Refused(format!(
+        "a node {name} is there and ready: choose another name, or stop that one and try again when `kubectl get nodes` shows it NotReady"
+    )))
 }
 
 impl Door {
@@ -202,7 +216,10 @@ impl Door {
         let name = request.name.clone();
         let mut replaces = None;
         let (holder, authority_key, member_id) = match token.role {
-            Role::Node => (Holder::Node { name }, None, None),
+            Role::Node => {
+                free(&view, &name)?;
+                (Holder::Node { name }, None, None)
+            }
             Role::Member => {
                 replaces = self.place(&name, tokens::replaces(&view, &token.id))?;
                 (Holder::Member { name }, Some(self.authority.key_pem().to_owned()), Some(self.member.free_id()))

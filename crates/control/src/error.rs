@@ -40,9 +40,9 @@ impl fmt::Display for ControlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory { path, why } => {
-                write!(f, "{}: {why}; see that the directory can be written to and its disk has room", path.display())
+                write!(f, "{}: {why}", path.display())
             }
-            Self::Foreign { path, why } => write!(f, "{}: {why}; choose another directory", path.display()),
+            Self::Foreign { path, why } => write!(f, "{}: {why}", path.display()),
             Self::Nothing { path } => {
                 write!(
                     f,
@@ -74,6 +74,12 @@ impl ControlError {
             Self::Removed { .. } => {
                 "its directory may be deleted; `rutter member add` says how a new one joins".to_owned()
             }
+            Self::Directory { .. } => {
+                "see that the directory can be read and written and its disk has room, then start it again".to_owned()
+            }
+            Self::Foreign { .. } => format!(
+                "choose another directory; if this one is damaged, `rutter member replace {name}` at another member says how a new one takes its place"
+            ),
             // A member with a past goes on from it.
             _ => "mend that, then start it again: it goes on from its directory".to_owned(),
         }

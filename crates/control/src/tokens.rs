@@ -43,7 +43,7 @@ pub(crate) async fn create(
     match submit(member, by, read, writes).await {
         Ok(Outcome::Done { .. }) => Ok(token),
         Ok(Outcome::Refused { .. }) => Err(Status::unavailable("another token has this id; ask again")),
-        Err(error) => Err(Status::unavailable(format!("the token was not kept: {error:?}"))),
+        Err(error) => Err(Status::unavailable(format!("the token was not kept: {error}"))),
     }
 }
 

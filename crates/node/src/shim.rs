@@ -32,6 +32,9 @@ pub fn main(args: &[String]) -> i32 {
 fn run(dir: &Path) -> Result<(), String> {
     let record: SandboxRecord = protocol::read_file(&dir.join(protocol::SANDBOX_FILE))
         .map_err(|why| format!("the sandbox cannot be read: {why}"))?;
+    // Whoever started the agent may have left files open in it, and a shim outlives both.
+    // SAFETY: nothing of this process but the three standard streams is open yet, so nobody's descriptor is closed under them.
+    unsafe { nix::libc::close_range(3, u32::MAX, 0) };
     // A session of its own: no terminal's signals, and the agent's death is not ours. It may be a leader already.
     let _ = nix::unistd::setsid();
     nix::sys::prctl::set_child_subreaper(true).map_err(|why| format!("becoming the pod's reaper: {why}"))?;

@@ -1,7 +1,7 @@
 //! YAML bodies, read as the JSON they stand for, and values printed as YAML. One document only.
 use crate::codec::parsed::Parsed;
 use crate::depth;
-use crate::limits::{JSON_DEPTH_MAX, YAML_NODES_MAX};
+use crate::limits::{JSON_DEPTH_MAX, YAML_ALIAS_EVENTS_MAX, YAML_NODES_MAX};
 use crate::status::Status;
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Status> {
             max_documents: 1,
         },
         alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: YAML_NODES_MAX,
+            max_total_replayed_events: YAML_ALIAS_EVENTS_MAX,
         },
     };
     let parsed: Parsed = serde_saphyr::from_str_with_options(text, options).map_err(|why| bad(why.to_string()))?;
@@ -56,7 +56,10 @@ mod tests {
         let bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
                     d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n\
                     g: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f,*f]\n";
-        for text in ["a: [", "a: b: c", "a: 1\n---\nb: 2\n", bomb] {
+        let nine = ["*a"; 9].join(",");
+        let many: String = (0..1_300).map(|at| format!("m{at}: [{nine}]\n")).collect();
+        let aliases = format!("a: &a x\n{many}");
+        for text in ["a: [", "a: b: c", "a: 1\n---\nb: 2\n", bomb, &aliases] {
             assert_eq!(parse(text.as_bytes()).expect_err(text).code, 400);
         }
         assert!(parse(&[0xff, 0xfe, 0x00]).is_err());

@@ -23,7 +23,7 @@ use store::view::View;
 /// What the body, admission, validation or the log refuses, as Kubernetes words it.
 pub async fn create(call: &Call) -> Result<Response, Status> {
     let options = write_options("CreateOptions", &call.query)?;
-    let decoded = body::object(call, options.validation)?;
+    let decoded = body::object(call, options.validation).await?;
     let (response, mut warnings) = (created(call, &options, decoded.value).await?, decoded.warnings);
     warnings.extend(response.1);
     Ok(response.0.warn(&warnings))

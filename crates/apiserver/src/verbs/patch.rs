@@ -14,7 +14,7 @@ use serde_json::Value;
 /// # Errors
 /// 415 for an unknown kind of patch, 422 for one that cannot be applied, else as `update::change`.
 pub async fn patch(call: &Call) -> Result<Response, Status> {
-    let (way, patch, options) = read(call)?;
+    let (way, patch, options) = read(call).await?;
     if way == Patch::Apply {
         return apply(call, &options, patch).await;
     }
@@ -33,7 +33,7 @@ pub async fn patch(call: &Call) -> Result<Response, Status> {
 ///
 /// # Errors
 /// 415, 400, 422.
-pub fn read(call: &Call) -> Result<(Patch, Value, WriteOptions), Status> {
+pub async fn read(call: &Call) -> Result<(Patch, Value, WriteOptions), Status> {
     let unsupported = || Status::new(415, "UnsupportedMediaType", "415: Unsupported Media Type").detailed();
     let way = match media(call.request.header(CONTENT_TYPE)) {
         "application/json-patch+json" => Patch::Json,
@@ -62,7 +62,7 @@ pub fn read(call: &Call) -> Result<(Patch, Value, WriteOptions), Status> {
         ));
     }
     let form = if way == Patch::Apply { crate::negotiate::Body::Yaml } else { crate::negotiate::Body::Json };
-    let patch = rules::decode_any(form, &call.request.body)?;
+    let patch = body::aside(form, &call.request.body, move |bytes| rules::decode_any(form, bytes)).await?;
     let fits = if way == Patch::Json { patch.is_array() } else { patch.is_object() };
     if fits {
         return Ok((way, patch, options));

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 /// # Errors
 /// 400 for a body that is no review.
-pub fn review(call: &Call) -> Result<Response, Status> {
-    let decoded = body::object(call, crate::query::FieldValidation::Ignore)?;
+pub async fn review(call: &Call) -> Result<Response, Status> {
+    let decoded = body::object(call, crate::query::FieldValidation::Ignore).await?;
     let mut review = decoded.value;
     crate::draft::identify(&call.kind, &mut review)?;
     review["status"] = match &*call.kind.kind {

@@ -36,7 +36,7 @@ pub async fn scale(call: &Call) -> Result<Response, Status> {
             reshaped(call, response.await?)
         }
         Method::PATCH => {
-            let (way, patch, options) = read_patch(call)?;
+            let (way, patch, options) = read_patch(call).await?;
             let response = change(call, &options, false, |current, old| {
                 let wanted = match way {
                     Patch::Json | Patch::Merge => rules::patch(&call.kind, way, &shown(call, old), &patch)?,

@@ -28,7 +28,7 @@ const CREATED_BY_PUT: [&str; 5] = ["leases.coordination.k8s.io", "events", "endp
 /// As `api.md` 2.3: 404, 409 for a stale revision or another uid, 400, 422.
 pub async fn update(call: &Call) -> Result<Response, Status> {
     let options = write_options("UpdateOptions", &call.query)?;
-    let decoded = body::object(call, options.validation)?;
+    let decoded = body::object(call, options.validation).await?;
     let mut wanted = decoded.value;
     draft::identify(&call.kind, &mut wanted)?;
     draft::place(call, &mut wanted)?;
