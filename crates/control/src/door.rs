@@ -14,8 +14,8 @@ use link::frame::FrameError;
 use link::join::{Answer, Request};
 use link::limits::ARRIVING_MAX;
 use link::peer::Peer;
-use link::quic::Endpoint;
 use link::session::{Receiver, Sender, Session};
+use link::sessions::Sessions;
 use link::token::{Role, Token};
 use std::sync::Arc;
 use store::view::View;
@@ -45,14 +45,14 @@ fn free(view: &View, name: &str) -> Result<(), LinkError> {
 
 impl Door {
     /// Lets peers in until `stop`.
-    pub async fn run(self, endpoint: Endpoint, stop: Stop) {
+    pub async fn run(self, sessions: Arc<dyn Sessions>, stop: Stop) {
         let arriving = Arc::new(Semaphore::new(ARRIVING_MAX));
-        while let Some(Some(knock)) = stop.unless(endpoint.accept()).await {
+        while let Some(Some(knock)) = stop.unless(sessions.accept()).await {
             // More handshakes than that at once: the peer tries again.
             let Ok(place) = arriving.clone().try_acquire_owned() else { continue };
             let door = self.clone();
             rt::spawn("session", async move {
-                let session = knock.session().await;
+                let session = knock.await;
                 drop(place);
                 match session {
                     Ok(session) => door.serve(session).await,

@@ -17,4 +17,5 @@ pub mod peers;
 pub mod stop;
 mod submit;
 mod tokens;
+pub mod wiring;
 pub mod words;

@@ -1,24 +1,17 @@
-//! One member of the quorum, put together: directory, log, consensus, link, API, deciders, nodes. It holds no rule of its own.
+//! One member of the quorum as a process: directory, log, link and API listener, on which `wiring` puts it together. It holds no rule
+//! of its own.
 use crate::checkpoints::Checkpoints;
 use crate::config::{Begin, Config};
-use crate::decide;
 use crate::directory::{Directory, MemberIdentity};
-use crate::door::Door;
 use crate::error::ControlError;
-use crate::founding::Founding;
 use crate::kubeconfig::kubeconfig;
-use crate::limits::{ENTER_MAX, ENTER_PAUSE, HEALTH_POLL, KEPT_SEGMENTS_MIN, LEADING_POLL, SEGMENT_BYTES_MIN};
-use crate::nodes::Nodes;
+use crate::limits::{HEALTH_POLL, KEPT_SEGMENTS_MIN, LEADING_POLL, SEGMENT_BYTES_MIN};
 use crate::operator::Operator;
-use crate::peers::Peers;
-use crate::stop::Stop;
-use crate::words::{AskMember, Told};
+use crate::wiring::{Given, Wired, wire};
 use api::revision::Millis;
 use apiserver::http::{Identity as ServerIdentity, Server};
-use apiserver::room::Parts;
 use apiserver::server::ApiServer;
-use consensus::{Health, Member, MemberInfo, Options, Tuning};
-use controllers::controller::Controller;
+use consensus::{Health, Member, MemberInfo, Tuning};
 use link::authority::{Authority, Holder};
 use link::quic::Endpoint;
 use link::token::{Role, Token};
@@ -29,13 +22,10 @@ use store::log::Log;
 
 /// A running member.
 pub struct Running {
-    member: Member,
+    wired: Wired,
     cluster: Arc<str>,
     endpoint: Endpoint,
     server: Server,
-    operator: Operator,
-    stop: Stop,
-    tasks: Vec<rt::JoinHandle<()>>,
     link: SocketAddr,
     directory: Directory,
     identity: MemberIdentity,
@@ -60,9 +50,7 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
     let cluster: Arc<str> = identity.cluster.as_str().into();
     let own = authority.issue(&Holder::Member { name: identity.name.clone() }, now)?;
     let endpoint = Endpoint::serve(config.link, &own, authority.reset_secret(&identity.name))?;
-    let authority_pem = own.authority_pem.clone();
     let link = endpoint.local_address()?;
-    let peers = Peers::new(endpoint.clone(), identity.id);
     let (log, disk) = open_log(&directory, &cluster, config.keep.bytes)?;
     if identity.entered && log.reader().last().is_none() && log.purged().is_none() {
         // What it acknowledged is gone: it must neither vote nor, if it was the first, found another cluster of this name.
@@ -76,49 +64,27 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
         link: config.advertise_link.clone().unwrap_or_else(|| link.to_string()),
         api: config.advertise_api.clone().unwrap_or_else(|| listener.to_string()),
     };
-    let transport = Arc::new(peers.clone());
     let checkpoints: Arc<dyn consensus::CheckpointStore> = Arc::new(Checkpoints::open(directory.state()));
-    let tuning = Tuning { keep: config.keep, ..Tuning::default() };
-    let options = Options { info: info.clone(), log, disk, checkpoints: Some(checkpoints), transport, tuning };
-    let member = Member::start(options).await?;
-    let nodes = Nodes::new(member.clone(), &identity.name, Some(peers.clone()));
-    let door =
-        Door { member: member.clone(), nodes: nodes.clone(), authority: authority.clone(), cluster: cluster.clone() };
-    let stop = Stop::default();
-    let mut tasks = vec![rt::spawn("door", door.clone().run(endpoint.clone(), stop.clone()))];
-    if identity.founder {
-        member.found().await.map_err(|why| ControlError::Log(why.to_string()))?;
-    } else {
-        enter(&member, &peers, &identity, &info).await?;
-    }
+    let given = Given {
+        info: info.clone(),
+        identity: identity.clone(),
+        authority: authority.clone(),
+        log,
+        disk,
+        checkpoints: Some(checkpoints),
+        sessions: Arc::new(endpoint.clone()),
+        tuning: Tuning { keep: config.keep, ..Tuning::default() },
+    };
+    let mut wired = wire(given).await?;
     if !identity.entered {
         identity.entered = true;
         directory.keep(&identity, &authority)?;
     }
-    let operator = Operator { door, peers };
-    let parts = Parts {
-        member: member.clone(),
-        nodes: Some(Arc::new(nodes.clone())),
-        operator: Some(Arc::new(operator.clone())),
-    };
-    let api = ApiServer::new(parts);
-    let server = serve_api(config, &authority, &info, api.clone(), now).await?;
+    let server = serve_api(config, &authority, &info, wired.api.clone(), now).await?;
     write_kubeconfig(&directory, &authority, &cluster, &info, server.address(), now)?;
-    tasks.push(rt::spawn("nodes", nodes.run(stop.clone())));
-    tasks.push(rt::spawn("decide", decide::run(member.clone(), deciders(), stop.clone())));
-    let own = (identity.id, server.address());
-    let founding = Founding { member: member.clone(), api, own, authority_pem };
-    tasks.push(rt::spawn("found", founding.run(stop.clone())));
+    wired.begin(server.address());
     tracing::info!(cluster = &*cluster, member = identity.name, api = %server.address(), %link, "member runs");
-    Ok(Running { member, cluster, endpoint, server, operator, stop, tasks, link, directory, identity })
-}
-
-/// Every decider, in the order in which a new leader asks them.
-#[must_use]
-pub fn deciders() -> Vec<Controller> {
-    let scheduler =
-        Controller { name: "kube-scheduler", keys: scheduler::keys, all: scheduler::all, decide: scheduler::decide };
-    controllers::all().iter().copied().chain([scheduler]).collect()
+    Ok(Running { wired, cluster, endpoint, server, link, directory, identity })
 }
 
 impl Running {
@@ -142,18 +108,18 @@ impl Running {
     /// What operates it.
     #[must_use]
     pub fn operator(&self) -> &Operator {
-        &self.operator
+        &self.wired.operator
     }
 
     #[must_use]
     pub fn member(&self) -> &Member {
-        &self.member
+        &self.wired.member
     }
 
     /// Waits until the member can no longer serve; gives why.
     pub async fn failed(&self) -> ControlError {
         loop {
-            match self.member.status().health {
+            match self.wired.member.status().health {
                 Health::Well => rt::sleep(HEALTH_POLL).await,
                 Health::Disk(why) => return ControlError::Log(format!("the log can no longer be written: {why}")),
                 Health::Diverged { index, why } => {
@@ -180,17 +146,18 @@ impl Running {
 
     /// Stops in order: no new work, then the API, then the log. What was acknowledged is on the disk.
     pub async fn stop(self) {
-        self.stop.stop();
-        if self.member.leading().is_some() {
+        let Wired { member, stop, tasks, .. } = self.wired;
+        stop.stop();
+        if member.leading().is_some() {
             // The others need not wait for an election. If there are none, nothing is lost.
-            let _ = rt::timeout(LEADING_POLL * 10, self.member.hand_over(None)).await;
+            let _ = rt::timeout(LEADING_POLL * 10, member.hand_over(None)).await;
         }
         self.server.stop().await;
-        for task in self.tasks {
+        for task in tasks {
             // A task that panicked has nothing left to end.
             let _ = task.await;
         }
-        self.member.stop().await;
+        member.stop().await;
         self.endpoint.close("this member stops").await;
     }
 }
@@ -252,35 +219,6 @@ async fn begin(config: &Config, directory: &Directory) -> Result<(MemberIdentity
     };
     directory.keep(&begun.0, &begun.1)?;
     Ok(begun)
-}
-
-/// Asks the cluster to take this member in, unless it already has a vote.
-async fn enter(
-    member: &Member,
-    peers: &Peers,
-    identity: &MemberIdentity,
-    info: &MemberInfo,
-) -> Result<(), ControlError> {
-    if member.members().iter().any(|standing| standing.info == *info && standing.voter) {
-        return Ok(());
-    }
-    let MemberInfo { id, name, link, api } = info.clone();
-    let question = AskMember::Enter { id, name, link, api, replaces: identity.replaces };
-    let began = rt::now();
-    let mut last = "no other member's address is known".to_owned();
-    while rt::now().since(began) < ENTER_MAX {
-        for address in identity.members.iter().filter(|address| **address != info.link) {
-            match peers.ask(address, &question, ENTER_MAX).await {
-                Ok(Told::Done) => return Ok(()),
-                Ok(Told::Refused { why }) => return Err(ControlError::NotTaken(why)),
-                Ok(Told::Later { why }) => last = why,
-                Ok(_) => last = format!("{address} gave another answer"),
-                Err(why) => last = why.to_string(),
-            }
-        }
-        rt::sleep(ENTER_PAUSE).await;
-    }
-    Err(ControlError::NotTaken(last))
 }
 
 fn open_log(

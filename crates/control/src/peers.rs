@@ -1,4 +1,4 @@
-//! The way to the other members: one QUIC session each, made when first needed and again when it broke. Consensus calls over it
+//! The way to the other members: one session each, made when first needed and again when it broke. Consensus calls over it
 //! (the adapter of its port `Transport`), and so does whatever one member asks of another. It knows addresses, no roles.
 use crate::limits::{ASK_MAX, RECONNECT_PAUSE};
 use crate::words::{AskMember, Told};
@@ -8,8 +8,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use link::error::LinkError;
 use link::peer::Peer;
-use link::quic::Endpoint;
 use link::session::{Receiver, Sender, Session};
+use link::sessions::Sessions;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -25,7 +25,7 @@ pub struct Peers {
 }
 
 struct Shared {
-    endpoint: Endpoint,
+    sessions: Arc<dyn Sessions>,
     /// This member's id.
     id: u64,
     slots: Mutex<BTreeMap<String, Slot>>,
@@ -40,8 +40,8 @@ enum Slot {
 
 impl Peers {
     #[must_use]
-    pub fn new(endpoint: Endpoint, id: u64) -> Self {
-        Self { shared: Arc::new(Shared { endpoint, id, slots: Mutex::default(), changed: Notify::new() }) }
+    pub fn new(sessions: Arc<dyn Sessions>, id: u64) -> Self {
+        Self { shared: Arc::new(Shared { sessions, id, slots: Mutex::default(), changed: Notify::new() }) }
     }
 
     /// The session with the member at `address`. Connecting goes on if the caller gives up waiting.
@@ -124,7 +124,7 @@ impl Shared {
 
     /// Connects, and notes when the session ends.
     async fn keep(self: Arc<Self>, address: String) {
-        let why = match self.endpoint.connect(&address).await {
+        let why = match self.sessions.connect(&address).await {
             Err(why) => why,
             Ok(session) if !matches!(session.peer(), Peer::Member(_)) => {
                 session.close("not a member");

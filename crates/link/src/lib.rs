@@ -12,5 +12,6 @@ pub mod peer;
 pub mod quic;
 pub mod reset;
 pub mod session;
+pub mod sessions;
 mod tls;
 pub mod token;

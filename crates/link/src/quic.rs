@@ -1,4 +1,4 @@
-//! Sessions over QUIC: the adapter of `Wire`. One UDP socket serves and dials. The only file that knows quinn's sessions.
+//! Sessions over QUIC: the adapter of `Sessions` and `Wire`. One UDP socket serves and dials. The only file that knows quinn's sessions.
 use crate::authority::{Identity, Pin};
 use crate::error::LinkError;
 use crate::limits::{
@@ -8,6 +8,7 @@ use crate::limits::{
 use crate::peer::Peer;
 use crate::reset::{self, ResetSecret};
 use crate::session::{Doing, Reader, Session, Wire, Writer};
+use crate::sessions::{Knock, Sessions};
 use crate::tls;
 use quinn::{ClientConfig, ConnectionError, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
 use rustls_pki_types::CertificateDer;
@@ -131,6 +132,16 @@ impl Arriving {
             Some(Err(why)) => Err(unreachable(reason(&why))),
             Some(Ok(connection)) => session(connection, NODE_STREAMS_MAX),
         }
+    }
+}
+
+impl Sessions for Endpoint {
+    fn connect<'a>(&'a self, address: &'a str) -> Doing<'a, Result<Session, LinkError>> {
+        Box::pin(self.connect(address))
+    }
+
+    fn accept(&self) -> Doing<'_, Option<Knock>> {
+        Box::pin(async move { self.accept().await.map(|arriving| Box::pin(arriving.session()) as Knock) })
     }
 }
 
