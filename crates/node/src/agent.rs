@@ -4,7 +4,7 @@ mod entry;
 mod events;
 mod held;
 mod identity;
-mod machine;
+pub mod machine;
 mod observe;
 mod pods;
 mod probing;
@@ -16,6 +16,7 @@ mod work;
 use crate::image::store::Images;
 use crate::limits::{RECONNECT_WAIT_FIRST, RECONNECT_WAIT_MAX, WORDS_MAX};
 use crate::network::PodNetwork;
+use crate::network::bridge::Bridge;
 use crate::runtime::cri::Cri;
 use crate::runtime::embedded::Embedded;
 use crate::runtime::{Runtime, oci, process};
@@ -23,13 +24,14 @@ use crate::service::Services;
 use crate::service::nftables::Nftables;
 use crate::service::userspace::Userspace;
 use crate::shim::protocol::Engine;
-use crate::volume::Volumes;
+use crate::volume::{Directory, Volumes};
 use identity::Kept;
 use link::authority::pin;
 use link::error::LinkError;
 use link::join::join;
 use link::message::{FromNode, ToNode};
 use link::quic::Endpoint;
+use link::sessions::Sessions;
 use link::token::{Role, Token};
 use machine::Machine;
 use pods::{Happened, Pods};
@@ -89,12 +91,29 @@ pub struct Config {
     pub binary: PathBuf,
 }
 
+/// What a worker is made of.
+pub struct Given {
+    /// Its name, as its certificate says it.
+    pub node: String,
+    /// Link addresses of members.
+    pub members: Vec<String>,
+    pub sessions: Arc<dyn Sessions>,
+    pub machine: Machine,
+    pub runtime: Arc<dyn Runtime>,
+    /// `None` where pods share the machine's network.
+    pub network: Option<Arc<dyn PodNetwork>>,
+    pub services: Arc<dyn Services>,
+    pub volumes: Arc<dyn Volumes>,
+    /// Where the logs of containers stand.
+    pub logs: PathBuf,
+}
+
 /// A worker that is ready to connect.
 pub struct Agent {
     /// Held as long as the agent lives: two in one directory would undo each other's work.
-    _lock: std::fs::File,
-    kept: Kept,
-    endpoint: Endpoint,
+    _lock: Option<std::fs::File>,
+    members: Vec<String>,
+    sessions: Arc<dyn Sessions>,
     /// What runs the pods: shown to people.
     pub runtime: String,
     tools: Arc<Tools>,
@@ -120,23 +139,35 @@ impl Agent {
         let machine = Machine::look(towards, &dir);
         let (runtime, network) = runtime(&kept, &config.runtime, &dir, &config.binary).await?;
         let services = services(&kept.node, &dir, network.is_some());
-        let tools = Tools {
-            node: kept.node.clone(),
+        let agent = Self::new(Given {
+            node: kept.node,
+            members: kept.members,
+            sessions: Arc::new(endpoint),
+            machine,
             runtime,
             network,
-            volumes: Volumes::new(&dir.join("volumes")),
+            services,
+            volumes: Arc::new(Directory::new(&dir.join("volumes"))),
             logs: dir.join("logs"),
-        };
-        let about = tools.runtime.about();
-        for lack in &about.lacks {
+        });
+        for lack in agent.tools.runtime.about().lacks {
             tracing::warn!("{lack}");
         }
-        Ok(Self { _lock: lock, kept, endpoint, runtime: about.name, tools: Arc::new(tools), services, machine })
+        Ok(Self { _lock: Some(lock), ..agent })
+    }
+
+    /// A worker on what it is given. It opens nothing: what is touched, is touched through the ports.
+    #[must_use]
+    pub fn new(given: Given) -> Self {
+        let Given { node, members, sessions, machine, runtime, network, services, volumes, logs } = given;
+        let tools = Tools { node, runtime, network, volumes, logs };
+        let runtime = tools.runtime.about().name;
+        Self { _lock: None, members, sessions, runtime, tools: Arc::new(tools), services, machine }
     }
 
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.kept.node
+        &self.tools.node
     }
 
     /// Serves until it is dropped. Pods go on without it.
@@ -169,16 +200,16 @@ impl Agent {
         happened: &UnboundedSender<Happened>,
         seen: &AtomicU64,
     ) {
-        let mut addresses = self.kept.members.clone();
+        let mut addresses = self.members.clone();
         let (mut turn, mut wait) = (0_usize, RECONNECT_WAIT_FIRST);
         loop {
             let address = addresses[turn % addresses.len().max(1)].clone();
-            let ended = match self.endpoint.connect(&address).await {
+            let ended = match self.sessions.connect(&address).await {
                 Ok(session) => {
                     let streams =
                         rt::spawn("streams", crate::streams::serve(session.clone(), self.tools.runtime.clone()));
                     let mut linked = false;
-                    let ended = converse(&session, &self.kept.node, seen.load(Ordering::SeqCst), words, mail, || {
+                    let ended = converse(&session, self.name(), seen.load(Ordering::SeqCst), words, mail, || {
                         tracing::info!(member = address, "linked");
                         linked = true;
                         let _ = happened.send(Happened::Linked);
@@ -291,12 +322,12 @@ fn mark(node: &str, dir: &Path) -> String {
     digest["sha256:".len()..][..8].to_owned()
 }
 
-fn pod_network(node: &str, dir: &Path) -> PodNetwork {
+fn pod_network(node: &str, dir: &Path) -> Bridge {
     let mark = mark(node, dir);
-    PodNetwork::new(dir, &mark, &format!("rub{mark}"))
+    Bridge::new(dir, &mark, &format!("rub{mark}"))
 }
 
-type Opened = (Arc<dyn Runtime>, Option<Arc<PodNetwork>>);
+type Opened = (Arc<dyn Runtime>, Option<Arc<dyn PodNetwork>>);
 
 async fn runtime(kept: &Kept, choice: &Choice, dir: &Path, binary: &Path) -> Result<Opened, String> {
     let root = nix::unistd::geteuid().is_root();
@@ -310,7 +341,7 @@ async fn runtime(kept: &Kept, choice: &Choice, dir: &Path, binary: &Path) -> Res
     };
     let lacks = if engine == Engine::Process { process::lacks(why) } else { Vec::new() };
     let images = Arc::new(Images::open(&dir.join("images"), binary)?);
-    let network = Arc::new(pod_network(&kept.node, dir));
+    let network: Arc<dyn PodNetwork> = Arc::new(pod_network(&kept.node, dir));
     let opened =
         Embedded::open(dir, binary, engine, images, network.clone(), lacks).await.map_err(|why| why.to_string())?;
     Ok((Arc::new(opened), (engine == Engine::Oci).then_some(network)))
@@ -342,7 +373,7 @@ pub async fn purge(dir: &Path, binary: &Path) -> Result<Vec<String>, String> {
         node: kept.node.clone(),
         runtime,
         network: network.clone(),
-        volumes: Volumes::new(&dir.join("volumes")),
+        volumes: Arc::new(Directory::new(&dir.join("volumes"))),
         logs: dir.join("logs"),
     };
     let mut ended = Vec::new();

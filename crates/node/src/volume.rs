@@ -17,24 +17,52 @@ use std::path::{Path, PathBuf};
 /// Where a pod's sub paths are bound; no volume has a name that begins with a dot.
 const SUB_PATHS: &str = ".subpaths";
 
+/// What pods have on the disk of this machine: the port.
+pub trait Volumes: Send + Sync {
+    /// Makes the pod's volumes. Called again, it brings what has changed up to date and leaves the rest as it is.
+    ///
+    /// # Errors
+    /// In Kubernetes' words, naming the volume: a source is missing, a host path is not of its type, a kind is not supported.
+    fn make(&self, pod: &Pod, sources: &Sources) -> Result<(), String>;
+    /// What is mounted into `container`, outer targets first. `environment`: the container's, for `subPathExpr`.
+    ///
+    /// # Errors
+    /// If a volume is not there, or a sub path leaves its volume.
+    fn mounts(&self, pod: &Pod, container: &Container, environment: &[(String, String)]) -> Result<Vec<Mount>, String>;
+    /// Takes the pod's volumes away. What is gone already is not an error.
+    ///
+    /// # Errors
+    /// If something is still in use; nothing behind a mount that stays is touched.
+    fn remove(&self, uid: &str) -> Result<(), String>;
+    /// Pods that have something here.
+    fn uids(&self) -> Vec<String>;
+    /// Takes the logs of a pod's containers away. None are fine.
+    ///
+    /// # Errors
+    /// In words, if they are still there.
+    fn remove_logs(&self, logs: &Path) -> Result<(), String>;
+}
+
 /// Every volume of this machine, below one directory: `<pod uid>/<volume>`.
 #[derive(Clone, Debug)]
-pub struct Volumes {
+pub struct Directory {
     dir: PathBuf,
 }
 
-impl Volumes {
+impl Directory {
     /// Nothing is touched before the first volume is made.
     #[must_use]
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned() }
     }
 
-    /// Makes the pod's volumes. Called again, it brings what has changed up to date and leaves the rest as it is.
-    ///
-    /// # Errors
-    /// In Kubernetes' words, naming the volume: a source is missing, a host path is not of its type, a kind is not supported.
-    pub fn make(&self, pod: &Pod, sources: &Sources) -> Result<(), String> {
+    fn home(&self, uid: &str) -> Result<PathBuf, String> {
+        part(uid).map(|uid| self.dir.join(uid))
+    }
+}
+
+impl Volumes for Directory {
+    fn make(&self, pod: &Pod, sources: &Sources) -> Result<(), String> {
         let home = self.home(&pod.metadata.uid)?;
         if pod.spec.volumes.is_empty() {
             return Ok(());
@@ -47,16 +75,7 @@ impl Volumes {
         Ok(())
     }
 
-    /// What is mounted into `container`, outer targets first. `environment`: the container's, for `subPathExpr`.
-    ///
-    /// # Errors
-    /// If a volume is not there, or a sub path leaves its volume.
-    pub fn mounts(
-        &self,
-        pod: &Pod,
-        container: &Container,
-        environment: &[(String, String)],
-    ) -> Result<Vec<Mount>, String> {
+    fn mounts(&self, pod: &Pod, container: &Container, environment: &[(String, String)]) -> Result<Vec<Mount>, String> {
         let home = self.home(&pod.metadata.uid)?;
         let mut mounts = Vec::new();
         for (at, asked) in container.volume_mounts.iter().enumerate() {
@@ -86,11 +105,7 @@ impl Volumes {
         Ok(mounts)
     }
 
-    /// Takes the pod's volumes away. What is gone already is not an error.
-    ///
-    /// # Errors
-    /// If something is still in use; nothing behind a mount that stays is touched.
-    pub fn remove(&self, uid: &str) -> Result<(), String> {
+    fn remove(&self, uid: &str) -> Result<(), String> {
         let home = self.home(uid)?;
         match std::fs::symlink_metadata(&home) {
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok(()),
@@ -114,9 +129,7 @@ impl Volumes {
         removed.map_err(|why| format!("removing the volumes of pod {uid}: {why}"))
     }
 
-    /// Pods that have something here.
-    #[must_use]
-    pub fn uids(&self) -> Vec<String> {
+    fn uids(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
         let mut uids: Vec<String> = entries
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
@@ -127,8 +140,11 @@ impl Volumes {
         uids
     }
 
-    fn home(&self, uid: &str) -> Result<PathBuf, String> {
-        part(uid).map(|uid| self.dir.join(uid))
+    fn remove_logs(&self, logs: &Path) -> Result<(), String> {
+        match std::fs::remove_dir_all(logs) {
+            Err(why) if why.kind() != ErrorKind::NotFound => Err(format!("removing {}: {why}", logs.display())),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 }
 

@@ -1,25 +1,25 @@
-//! Facts of this machine: cores, memory, kernel, addresses, resolver. It reads and never changes anything.
+//! Facts of a machine: cores, memory, kernel, addresses, resolver. It reads and never changes anything.
 use crate::runtime::Dns;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Machine {
-    pub(crate) cores: u64,
-    pub(crate) memory_bytes: u64,
-    pub(crate) disk_bytes: u64,
-    pub(crate) kernel: String,
-    pub(crate) system: String,
-    pub(crate) machine_id: String,
-    pub(crate) boot_id: String,
+pub struct Machine {
+    pub cores: u64,
+    pub memory_bytes: u64,
+    pub disk_bytes: u64,
+    pub kernel: String,
+    pub system: String,
+    pub machine_id: String,
+    pub boot_id: String,
     /// The address by which others reach it.
-    pub(crate) ip: String,
-    pub(crate) resolver: Dns,
+    pub ip: String,
+    pub resolver: Dns,
 }
 
 impl Machine {
     /// `towards`: an address of a member; ours is the one from which it is reached. `dir`: where pods' things are kept.
     #[must_use]
-    pub(crate) fn look(towards: Option<SocketAddr>, dir: &std::path::Path) -> Self {
+    pub fn look(towards: Option<SocketAddr>, dir: &std::path::Path) -> Self {
         let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
         let release = text("/etc/os-release");
         let pretty = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or("Linux");

@@ -21,8 +21,8 @@ pub(crate) struct Tools {
     pub(crate) node: String,
     pub(crate) runtime: Arc<dyn Runtime>,
     /// `None` where pods share the machine's network.
-    pub(crate) network: Option<Arc<PodNetwork>>,
-    pub(crate) volumes: Volumes,
+    pub(crate) network: Option<Arc<dyn PodNetwork>>,
+    pub(crate) volumes: Arc<dyn Volumes>,
     pub(crate) logs: PathBuf,
 }
 
@@ -117,10 +117,7 @@ pub(crate) async fn remove(tools: &Tools, uid: &str, pod: Option<&Pod>) -> Resul
     }
     tools.volumes.remove(uid)?;
     if let Some(pod) = pod {
-        let logs = log_dir(&tools.logs, pod);
-        if logs.exists() {
-            std::fs::remove_dir_all(&logs).map_err(|why| format!("removing {}: {why}", logs.display()))?;
-        }
+        tools.volumes.remove_logs(&log_dir(&tools.logs, pod))?;
     }
     Ok(())
 }

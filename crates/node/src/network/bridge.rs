@@ -1,17 +1,14 @@
-//! The pod network of one machine: a namespace and a pair of links per pod, a bridge between them, addresses from the node's
-//! range. What it gave is on the disk, so a restarted agent takes it over. It knows nothing of services.
-pub mod address;
-mod links;
-mod netns;
-
+//! The pod network by a bridge: a namespace and a pair of links per pod, addresses from the node's range. What it gave is on the
+//! disk, so a restarted agent takes it over. It knows nothing of services.
+use super::address::Range;
+use super::{Attached, Doing, PodNetwork, links, netns};
 use crate::nft;
 use crate::runtime::SandboxSpec;
-use address::Range;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-pub struct PodNetwork {
+pub struct Bridge {
     dir: PathBuf,
     bridge: String,
     table: String,
@@ -20,14 +17,7 @@ pub struct PodNetwork {
     ready: tokio::sync::Mutex<Option<Range>>,
 }
 
-/// What a pod got.
-#[derive(Clone, Debug)]
-pub struct Attached {
-    pub netns: PathBuf,
-    pub ips: Vec<String>,
-}
-
-impl PodNetwork {
+impl Bridge {
     /// The network whose allocations are kept below `dir`.
     #[must_use]
     pub fn new(dir: &Path, agent: &str, bridge: &str) -> Self {
@@ -41,26 +31,12 @@ impl PodNetwork {
         }
     }
 
-    /// The node's `spec.podCIDR`.
-    ///
-    /// # Errors
-    /// If it is no IPv4 range with room for a pod.
-    pub fn set_range(&self, cidr: &str) -> Result<(), String> {
-        let range = Range::parse(cidr)?;
-        *self.range.lock().map_err(|_| "the network's range is lost")? = Some(range);
-        Ok(())
-    }
-
     fn range(&self) -> Result<Range, String> {
         let range = self.range.lock().map_err(|_| "the network's range is lost")?;
         range.ok_or_else(|| "the node has no podCIDR yet".to_owned())
     }
 
-    /// Gives the pod a namespace with an address.
-    ///
-    /// # Errors
-    /// In words; nothing is left behind that `detach` does not take away.
-    pub async fn attach(&self, id: &str, spec: &SandboxSpec) -> Result<Attached, String> {
+    async fn give(&self, id: &str, spec: &SandboxSpec) -> Result<Attached, String> {
         let range = self.range()?;
         let mut ready = self.ready.lock().await;
         if *ready != Some(range) {
@@ -78,8 +54,7 @@ impl PodNetwork {
         Ok(Attached { netns, ips: vec![ip.to_string()] })
     }
 
-    /// Takes away what `attach` gave. Nothing to take is fine.
-    pub async fn detach(&self, id: &str) {
+    async fn take(&self, id: &str) {
         let netns = self.dir.join("netns").join(id);
         let given = self.allocation(id);
         if !netns.exists() && given.is_none() {
@@ -105,11 +80,11 @@ impl PodNetwork {
         }
     }
 
-    /// Takes everything away: links, namespaces, bridge, rules.
-    pub async fn purge(&self) {
+    /// Links, namespaces, bridge, rules.
+    async fn clear(&self) {
         let entries = std::fs::read_dir(self.dir.join("netns")).into_iter().flatten().flatten();
         for id in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
-            self.detach(&id).await;
+            self.take(&id).await;
         }
         let _ = links::remove(&self.bridge).await;
         let _ = nft::apply(&format!("add table ip {0}\ndelete table ip {0}\n", self.table)).await;
@@ -174,6 +149,26 @@ impl PodNetwork {
             .and_then(|()| std::fs::write(self.dir.join("last"), ip.to_string()))
             .map_err(|why| format!("keeping an allocation: {why}"))?;
         Ok(ip)
+    }
+}
+
+impl PodNetwork for Bridge {
+    fn set_range(&self, cidr: &str) -> Result<(), String> {
+        let range = Range::parse(cidr)?;
+        *self.range.lock().map_err(|_| "the network's range is lost")? = Some(range);
+        Ok(())
+    }
+
+    fn attach<'a>(&'a self, id: &'a str, spec: &'a SandboxSpec) -> Doing<'a, Result<Attached, String>> {
+        Box::pin(self.give(id, spec))
+    }
+
+    fn detach<'a>(&'a self, id: &'a str) -> Doing<'a, ()> {
+        Box::pin(self.take(id))
+    }
+
+    fn purge(&self) -> Doing<'_, ()> {
+        Box::pin(self.clear())
     }
 }
 

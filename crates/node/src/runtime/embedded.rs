@@ -27,7 +27,7 @@ pub struct Embedded {
     shim: PathBuf,
     engine: Engine,
     images: Arc<Images>,
-    network: Arc<PodNetwork>,
+    network: Arc<dyn PodNetwork>,
     changed: UnboundedSender<String>,
     changes: Mutex<Option<UnboundedReceiver<String>>>,
     lacks: Vec<String>,
@@ -43,7 +43,7 @@ impl Embedded {
         shim: &Path,
         engine: Engine,
         images: Arc<Images>,
-        network: Arc<PodNetwork>,
+        network: Arc<dyn PodNetwork>,
         lacks: Vec<String>,
     ) -> Result<Self, RuntimeError> {
         let dir = dir.join("sandboxes");

@@ -5,13 +5,13 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 struct Ground {
     dir: tempfile::TempDir,
-    volumes: Volumes,
+    volumes: Directory,
 }
 
 impl Ground {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let volumes = Volumes::new(&dir.path().join("volumes"));
+        let volumes = Directory::new(&dir.path().join("volumes"));
         Self { dir, volumes }
     }
 

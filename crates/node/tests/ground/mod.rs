@@ -5,6 +5,7 @@ use containerd::Containerd;
 use node::image::archive;
 use node::image::store::Images;
 use node::network::PodNetwork;
+use node::network::bridge::Bridge;
 use node::runtime::Runtime;
 use node::runtime::cri::Cri;
 use node::runtime::embedded::Embedded;
@@ -21,7 +22,7 @@ pub(crate) struct Ground {
 }
 
 enum Kind {
-    Embedded { engine: Engine, network: Arc<PodNetwork> },
+    Embedded { engine: Engine, network: Arc<dyn PodNetwork> },
     Cri(Containerd),
 }
 
@@ -51,7 +52,7 @@ impl Ground {
         busybox(&archive_path)?;
         let images = Images::open(&dir.path().join("images"), &shim())?;
         archive::load(&images, &archive_path, None)?;
-        let network = PodNetwork::new(dir.path(), &format!("exam{}", std::process::id()), bridge);
+        let network = Bridge::new(dir.path(), &format!("exam{}", std::process::id()), bridge);
         network.set_range("10.244.200.0/24")?;
         Ok(Self { dir, kind: Kind::Embedded { engine, network: Arc::new(network) } })
     }

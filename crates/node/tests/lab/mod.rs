@@ -2,6 +2,7 @@
 //! Nothing here touches the machine's own network.
 use nix::sched::{CloneFlags, setns, unshare};
 use node::network::PodNetwork;
+use node::network::bridge::Bridge;
 use node::runtime::SandboxSpec;
 use node::service::Services as _;
 use node::service::nftables::Nftables;
@@ -74,7 +75,7 @@ fn must(words: &str) {
 
 pub(crate) struct Lab {
     dir: tempfile::TempDir,
-    network: PodNetwork,
+    network: Bridge,
     services: Nftables,
     node: Place,
     outside: Place,
@@ -106,7 +107,7 @@ impl Lab {
             must(&format!("ip route add 192.0.2.64/26 via {NODE}"));
         });
         node.run(|| must(&format!("ip route add default via {STRANGER}")));
-        let network = PodNetwork::new(dir.path(), &format!("exam{number}"), "exam");
+        let network = Bridge::new(dir.path(), &format!("exam{number}"), "exam");
         network.set_range(RANGE).expect("a range");
         let services = Nftables::new("exam", "here", Some(RANGE.into()));
         let mut lab = Self { dir, network, services, node, outside, pods: Vec::new() };
