@@ -16,7 +16,7 @@ pub(crate) struct KeepFlags {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
     typed: String,
-    value: Option<u64>,
+    pub(crate) value: Option<u64>,
 }
 
 /// Less cannot be kept: a member needs its newest entries.
@@ -50,7 +50,7 @@ fn bytes(text: &str) -> Result<Bound, String> {
         .ok_or_else(|| "say such as 32GiB or 500MiB, at least 1MiB, or all".into())
 }
 
-fn bound(text: &str, none: &str, units: &[(&str, u64)], least: u64) -> Option<Bound> {
+pub(crate) fn bound(text: &str, none: &str, units: &[(&str, u64)], least: u64) -> Option<Bound> {
     let typed = text.to_owned();
     if text == none {
         return Some(Bound { typed, value: None });

@@ -1,14 +1,15 @@
 //! Real members over twins: started, killed, faulted and calmed. It holds no property to be checked; it shows what it sees.
 use crate::disk::Device;
-use crate::evidence::{Afterwards, MemberLog, Record};
+use crate::evidence::{Afterwards, MemberLog};
 use crate::faults::{Action, Step as Fault};
 use crate::history::{Recorder, Sighting};
+use crate::logs::committed;
 use crate::network::Network;
 use crate::scenario::{Planted, Scenario};
 use crate::trace::Node;
 use crate::workload::door::Doors;
 use crate::world::World;
-use consensus::{Health, Logged, Member, MemberInfo, Options};
+use consensus::{Health, Member, MemberInfo, Options};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -360,26 +361,7 @@ impl Cluster {
     pub fn logs(&self) -> Vec<MemberLog> {
         self.nodes()
             .iter()
-            .filter_map(|node| Some(MemberLog { member: *node, records: log(&self.member(*node)?) }))
+            .filter_map(|node| Some(MemberLog { member: *node, records: committed(&self.member(*node)?) }))
             .collect()
-    }
-}
-
-fn log(member: &Member) -> Vec<Record> {
-    let end = member.view().index();
-    let mut records: Vec<Record> = Vec::new();
-    loop {
-        let next = records.last().map_or(0, |last| last.index + 1);
-        let Ok(lines) = member.log(next, end) else { return records };
-        if next > end || lines.is_empty() {
-            return records;
-        }
-        records.extend(lines.into_iter().map(|line| {
-            let entry = match line.what {
-                Logged::Entry(entry) => Some(entry),
-                _ => None,
-            };
-            Record { index: line.index, term: line.term, entry }
-        }));
     }
 }

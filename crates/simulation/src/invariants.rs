@@ -36,3 +36,10 @@ pub const ALL: [(&str, Invariant); 9] = [
 pub fn check(evidence: &Evidence) -> Vec<Violation> {
     ALL.iter().filter_map(|(name, check)| Some(Violation::new(name, check(evidence).err()?))).collect()
 }
+
+/// Those that hold of members under any load: not those that know the workload of simulated clients.
+pub(crate) fn members(evidence: &Evidence) -> Vec<Violation> {
+    let general = |name: &str| !matches!(name, "once" | "linearizable" | "durable" | "watch");
+    let checks = ALL.iter().filter(|(name, _)| general(name));
+    checks.filter_map(|(name, check)| Some(Violation::new(name, check(evidence).err()?))).collect()
+}

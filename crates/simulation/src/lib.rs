@@ -1,5 +1,5 @@
-//! A whole cluster in one thread from one seed: twins of disk, network and clock, faults, a workload, invariants. It runs the
-//! same code as production, and holds nothing that production needs.
+//! Clusters in one thread from one seed: twins at the ports, faults, workloads, invariants. Members alone (`run`), or the whole
+//! cluster with API, controllers and agents (`whole`). It runs the same code as production, and holds nothing that production needs.
 pub mod clock;
 pub mod cluster;
 pub mod disk;
@@ -7,16 +7,24 @@ pub mod evidence;
 pub mod faults;
 pub mod history;
 pub mod invariants;
+pub mod logs;
+pub mod machine;
 pub mod network;
 mod panics;
+pub mod pod_network;
 pub mod records;
 mod report;
 mod run;
+pub mod runtime;
 pub mod scenario;
+pub mod services;
+pub mod sessions;
 mod shrink;
 pub mod stream;
 mod sweep;
 pub mod trace;
+pub mod volumes;
+pub mod whole;
 pub mod workload;
 pub mod world;
 

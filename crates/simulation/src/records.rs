@@ -19,6 +19,8 @@ pub enum Wanted {
     Hashed,
     /// The last of each node are kept as text.
     Kept,
+    /// As `Kept`, without what Raft says of every step.
+    Ours,
 }
 
 /// Lines kept for each node.
@@ -77,8 +79,9 @@ impl Subscriber for Listener {
         let node = self.world.current().unwrap_or_default();
         match self.wanted {
             Wanted::Nothing => {}
+            Wanted::Ours if event.metadata().target().starts_with("openraft") => {}
             Wanted::Hashed => self.world.note_at(node, "log", hash(text.0.as_bytes()), 0),
-            Wanted::Kept => {
+            Wanted::Kept | Wanted::Ours => {
                 let time = self.world.time();
                 let (seconds, micros) = (time / 1_000_000_000, time / 1_000 % 1_000_000);
                 let line = format!(

@@ -117,7 +117,8 @@ impl Failure {
 }
 
 fn replay(scenario: &Scenario, more: &str) -> String {
-    format!("rutter simulate --seeds 1 --seed {}{more}", scenario.seed)
+    let members = if scenario.members == 3 { String::new() } else { format!(" --members {}", scenario.members) };
+    format!("rutter simulate --seeds 1 --seed {}{members}{more}", scenario.seed)
 }
 
 /// Tells a failure; runs it once more to have the members' own words.

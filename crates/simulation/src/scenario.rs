@@ -40,11 +40,16 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// What this seed decides.
+    /// What this seed decides for three members.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
+        Self::draw_for(seed, 3)
+    }
+
+    /// What this seed decides for so many members.
+    #[must_use]
+    pub fn draw_for(seed: u64, members: u16) -> Self {
         let mut random = Stream::new(seed, "scenario");
-        let members = 3;
         let drifts = random.chance(500);
         let clocks = (0..members)
             .map(|_| {

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub struct Options {
     pub seeds: u64,
     pub from_seed: u64,
+    /// Members of each cluster.
+    pub members: u16,
     /// Cores to use; at least one.
     pub threads: usize,
     /// Runs each seed a second time and compares the digests.
@@ -33,6 +35,7 @@ impl Default for Options {
         Self {
             seeds: 20,
             from_seed: 1,
+            members: 3,
             threads: 1,
             twice: false,
             deep: false,
@@ -46,7 +49,7 @@ impl Default for Options {
 
 impl Options {
     fn scenario(&self, seed: u64) -> Scenario {
-        let mut scenario = self.scenario.clone().unwrap_or_else(|| Scenario::draw(seed));
+        let mut scenario = self.scenario.clone().unwrap_or_else(|| Scenario::draw_for(seed, self.members));
         scenario.seed = seed;
         scenario.planted = self.planted.or(scenario.planted);
         scenario
@@ -62,8 +65,13 @@ const STACK_BYTES: usize = 64 * 1024 * 1024;
 #[must_use]
 pub fn in_fresh_thread(scenario: &Scenario, keep: Keep) -> Run {
     let scenario = scenario.clone();
-    let thread = std::thread::Builder::new().name(format!("seed {}", scenario.seed)).stack_size(STACK_BYTES);
-    let thread = thread.spawn(move || run_one(&scenario, keep)).expect("the system gives a thread");
+    fresh(scenario.seed, move || run_one(&scenario, keep))
+}
+
+/// Runs `body` in a thread of its own: what a thread keeps between runs would be a leak.
+pub(crate) fn fresh<T: Send + 'static>(seed: u64, body: impl FnOnce() -> T + Send + 'static) -> T {
+    let thread = std::thread::Builder::new().name(format!("seed {seed}")).stack_size(STACK_BYTES);
+    let thread = thread.spawn(body).expect("the system gives a thread");
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
@@ -71,39 +79,46 @@ pub fn in_fresh_thread(scenario: &Scenario, keep: Keep) -> Run {
 #[must_use]
 pub fn run(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Report {
     let start = rt::now();
-    let (next, stop) = (AtomicU64::new(options.from_seed), AtomicBool::new(false));
-    let end = options.from_seed.saturating_add(options.seeds);
     let report = Mutex::new(Report { from_seed: options.from_seed, ..Report::default() });
     let told = Mutex::new(start);
-    let work = || {
-        loop {
+    each(options.from_seed, options.seeds, options.threads, &|seed| {
+        let (run, failed) = one(options, seed);
+        let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.add(&run);
+        if let Some(failure) = failed {
+            progress(&failure.to_string());
+            report.failures.push(failure);
+        }
+        report.millis = u64::try_from(rt::now().since(start).as_millis()).unwrap_or(u64::MAX);
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if rt::now().since(*told) >= PROGRESS_EVERY {
+            *told = rt::now();
+            progress(&report.to_string());
+        }
+        report.failures.len() < options.failures_max
+    });
+    report.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does `work` for each seed, on so many threads, until one says that it is enough.
+pub(crate) fn each(from: u64, seeds: u64, threads: usize, work: &(dyn Fn(u64) -> bool + Sync)) {
+    let (next, stop) = (AtomicU64::new(from), AtomicBool::new(false));
+    let end = from.saturating_add(seeds);
+    let take = || {
+        while !stop.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= end || stop.load(Ordering::Relaxed) {
+            if seed >= end {
                 return;
             }
-            let (run, failed) = one(options, seed);
-            let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
-            report.add(&run);
-            if let Some(failure) = failed {
-                progress(&failure.to_string());
-                report.failures.push(failure);
-                stop.fetch_or(report.failures.len() >= options.failures_max, Ordering::Relaxed);
-            }
-            report.millis = u64::try_from(rt::now().since(start).as_millis()).unwrap_or(u64::MAX);
-            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            if rt::now().since(*told) >= PROGRESS_EVERY {
-                *told = rt::now();
-                progress(&report.to_string());
-            }
+            stop.fetch_or(!work(seed), Ordering::Relaxed);
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..options.threads.max(1) {
-            scope.spawn(work);
+        for _ in 1..threads.max(1) {
+            scope.spawn(take);
         }
-        work();
+        take();
     });
-    report.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn one(options: &Options, seed: u64) -> (Run, Option<Failure>) {

@@ -219,6 +219,12 @@ impl World {
         lock(&self.0).nodes.get(&node).is_some_and(|seat| seat.dying)
     }
 
+    /// Whether the node's tasks stand still.
+    #[must_use]
+    pub fn paused(&self, node: Node) -> bool {
+        lock(&self.0).nodes.get(&node).is_some_and(|seat| seat.paused)
+    }
+
     /// How often the node was killed.
     #[must_use]
     pub fn life(&self, node: Node) -> u32 {

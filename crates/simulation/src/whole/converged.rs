@@ -1,0 +1,113 @@
+//! Whether a cluster has come to rest: everything is as it is wanted, and what the log says of pods is true of the machines. It waits
+//! for nothing and changes nothing; it says the first thing that is not so.
+use super::site::Site;
+use crate::machine::Machine;
+use api::object::Object;
+use node::runtime::ContainerView;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use store::view::View;
+
+/// What is not at rest yet.
+pub(super) fn unrest(site: &Site, nodes: usize) -> Result<(), String> {
+    let Some(view) = site.view() else { return Err("no member leads".into()) };
+    if !site.equal() {
+        return Err(format!("the members differ: {:?}", site.afterwards()));
+    }
+    let machines = site.machines();
+    self::nodes(&view, nodes)?;
+    if let Some(ending) = view.list("namespaces", None).find(|namespace| namespace.facet.deleting.is_some()) {
+        return Err(format!("namespace {} has not ended: {}", ending.key.name, ending.value()["status"]));
+    }
+    view.list("deployments.apps", None).try_for_each(|deployment| rolled_out(&deployment.value()))?;
+    view.list("replicasets.apps", None).try_for_each(|set| filled(&set.value()))?;
+    view.list("pods", None).try_for_each(|pod| runs(pod, &machines))?;
+    machines.iter().try_for_each(|(name, machine)| clean(&view, name, machine))
+}
+
+/// Whether all nodes are there and ready.
+pub(super) fn nodes(view: &View, count: usize) -> Result<(), String> {
+    let ready = |node: &Object| {
+        let value = node.value();
+        let conditions = value["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
+            && value["spec"]["taints"].as_array().is_none_or(Vec::is_empty)
+    };
+    let all = view.count("nodes", None);
+    match view.list("nodes", None).find(|node| !ready(node)) {
+        Some(node) => Err(format!("node {} is not ready: {}", node.key.name, node.value()["status"]["conditions"][0])),
+        None if all != count => Err(format!("{all} of {count} nodes are there")),
+        None => Ok(()),
+    }
+}
+
+fn rolled_out(deployment: &Value) -> Result<(), String> {
+    let (meta, spec, status) = (&deployment["metadata"], &deployment["spec"], &deployment["status"]);
+    let wanted = spec["replicas"].as_u64().unwrap_or(1);
+    let is = |member: &str| status[member].as_u64().unwrap_or(0);
+    let all = ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"];
+    let current = status["observedGeneration"] == meta["generation"] && meta["deletionTimestamp"].is_null();
+    if current && all.iter().all(|member| is(member) == wanted) && is("unavailableReplicas") == 0 {
+        return Ok(());
+    }
+    Err(format!("deployment {}/{} wants {wanted}: {status}", meta["namespace"], meta["name"]))
+}
+
+fn filled(set: &Value) -> Result<(), String> {
+    let wanted = set["spec"]["replicas"].as_u64().unwrap_or(1);
+    let is = |member: &str| set["status"][member].as_u64().unwrap_or(0);
+    if ["replicas", "readyReplicas", "availableReplicas"].iter().all(|member| is(member) == wanted) {
+        return Ok(());
+    }
+    Err(format!(
+        "replica set {}/{} wants {wanted}: {}",
+        set["metadata"]["namespace"], set["metadata"]["name"], set["status"]
+    ))
+}
+
+/// Whether a pod runs, and what is said of it is true of its machine.
+fn runs(pod: &Object, machines: &BTreeMap<String, Machine>) -> Result<(), String> {
+    let (key, value) = (&pod.key, pod.value());
+    let status = &value["status"];
+    let node = pod.facet.field("spec.nodeName").unwrap_or_default();
+    let Some(machine) = machines.get(node) else { return Err(format!("{key} is on no node: {status}")) };
+    if pod.facet.deleting.is_some() || status["phase"] != "Running" {
+        let now = machine.views(Some(&pod.uid.to_string()));
+        return Err(format!("{key} does not run on {node}: {status}; there: {now:?}"));
+    }
+    let views = machine.views(Some(&pod.uid.to_string()));
+    let Some(sandbox) = views.iter().find(|view| view.ready) else {
+        return Err(format!("{key} is said to run and has nothing on {node}"));
+    };
+    if Some(status["podIP"].as_str().unwrap_or_default()) != sandbox.ips.first().map(String::as_str) {
+        return Err(format!("{key} is said to be at {}, it is at {:?}", status["podIP"], sandbox.ips));
+    }
+    for said in status["containerStatuses"].as_array().into_iter().flatten() {
+        let running = |container: &&ContainerView| {
+            container.end.is_none() && container.started.is_some() && said["name"] == container.name.as_str()
+        };
+        let Some(container) = sandbox.containers.iter().find(running) else {
+            return Err(format!("{key} is said to run {said}, on {node} there is {:?}", sandbox.containers));
+        };
+        let id = said["containerID"].as_str().unwrap_or_default();
+        let same = id.ends_with(&container.id) && said["restartCount"] == container.attempt;
+        if !same || said["ready"] != true || said["state"]["running"].is_null() {
+            return Err(format!("{key} is said to run {said}, in fact {container:?}"));
+        }
+    }
+    let ready = status["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
+    match ready.is_some_and(|one| one["status"] == "True") {
+        true => Ok(()),
+        false => Err(format!("{key} is not ready: {status}")),
+    }
+}
+
+/// Nothing is on a machine that is not wanted there.
+fn clean(view: &View, name: &str, machine: &Machine) -> Result<(), String> {
+    let wanted: Vec<String> =
+        view.list_by_field("pods", "spec.nodeName", name).map(|pod| pod.uid.to_string()).collect();
+    match machine.views(None).iter().find(|view| !wanted.contains(&view.uid)) {
+        Some(left) => Err(format!("on node {name} there is still {}/{} ({})", left.namespace, left.name, left.uid)),
+        None => Ok(()),
+    }
+}

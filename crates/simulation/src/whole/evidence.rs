@@ -1,0 +1,67 @@
+//! What a run of a whole cluster leaves behind for its invariants: what members alone leave, and what watchers were given, how containers
+//! ran in fact, and what calm brought.
+use crate::evidence::Evidence;
+use crate::machine::Life;
+use crate::whole::deeds::Deed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One watch of the API, over all its connections.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    pub resource: &'static str,
+    /// Only objects with this label.
+    pub label: Option<(&'static str, &'static str)>,
+    /// The revision after which it began.
+    pub from: u64,
+    pub seen: Vec<Seen>,
+    pub connections: u32,
+}
+
+/// One event as a client read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// `ADDED`, `MODIFIED`, `DELETED`.
+    pub what: String,
+    pub uid: String,
+    pub revision: u64,
+}
+
+/// Watches that several tasks write to.
+#[derive(Clone, Default)]
+pub struct Watches(Arc<Mutex<Vec<Watched>>>);
+
+impl Watches {
+    /// Begins one; its number.
+    pub fn begin(&self, watched: Watched) -> usize {
+        let mut all = self.lock();
+        all.push(watched);
+        all.len() - 1
+    }
+
+    /// Reads or extends all.
+    pub fn with<T>(&self, body: impl FnOnce(&mut Vec<Watched>) -> T) -> T {
+        body(&mut self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Watched>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All that invariants are given.
+#[derive(Clone, Debug, Default)]
+pub struct Whole {
+    /// Members alone: their logs, what they showed, the fold.
+    pub members: Evidence,
+    /// What each command did, in the order of the log.
+    pub deeds: Vec<Deed>,
+    pub watches: Vec<Watched>,
+    pub lives: Vec<Life>,
+    /// Why the cluster did not come to rest in time, if it did not.
+    pub unrest: Option<String>,
+    /// What was written while nothing was to be done.
+    pub noise: Vec<String>,
+    /// Commands that clients were told of.
+    pub answered: u64,
+    pub unanswered: u64,
+}
