@@ -1,5 +1,7 @@
 //! Whether a cluster has come to rest: everything is as it is wanted, and what the log says of pods is true of the machines. It waits
 //! for nothing and changes nothing; it says the first thing that is not so.
+mod served;
+
 use super::site::Site;
 use crate::machine::Machine;
 use api::object::Object;
@@ -22,7 +24,8 @@ pub(super) fn unrest(site: &Site, nodes: usize) -> Result<(), String> {
     view.list("deployments.apps", None).try_for_each(|deployment| rolled_out(&deployment.value()))?;
     view.list("replicasets.apps", None).try_for_each(|set| filled(&set.value()))?;
     view.list("pods", None).try_for_each(|pod| runs(pod, &machines))?;
-    machines.iter().try_for_each(|(name, machine)| clean(&view, name, machine))
+    machines.iter().try_for_each(|(name, machine)| clean(&view, name, machine))?;
+    served::unserved(&view, &site.services())
 }
 
 /// Whether all nodes are there and ready.

@@ -145,6 +145,11 @@ impl Site {
         self.workers.iter().map(|(node, worker)| (name(*node), worker.machine.clone())).collect()
     }
 
+    /// What is to be reachable on each machine, by the name of its node.
+    pub(super) fn services(&self) -> BTreeMap<String, SimulatedServices> {
+        self.workers.iter().map(|(node, worker)| (name(*node), worker.services.clone())).collect()
+    }
+
     /// Starts the process on `node`, unless it runs or a fault holds it down.
     pub(super) fn start(&self, node: Node) {
         let life = self.world.life(node);

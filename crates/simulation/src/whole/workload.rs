@@ -1,5 +1,5 @@
-//! What is asked of a whole cluster: clients that make, scale, roll and delete Deployments, delete pods, and make and delete namespaces, all
-//! in the same few places. They count what they were told and check nothing.
+//! What is asked of a whole cluster: clients that make, scale, roll and delete Deployments, Services and namespaces, delete pods and cordon
+//! nodes, all in the same few places. They count what they were told and check nothing.
 use super::api::{Client, Told};
 use super::scenario::Scenario;
 use crate::stream::Stream;
@@ -26,12 +26,14 @@ pub(super) struct Worker {
     random: Stream,
     counts: Counts,
     pod_millis: u64,
+    nodes: u64,
 }
 
 impl Worker {
     pub(super) fn new(node: Node, client: Client, scenario: &Scenario, counts: &Counts) -> Self {
         let random = Stream::new(scenario.seed, &format!("client {}", node.0));
-        Self { client, random, counts: counts.clone(), pod_millis: scenario.pod_millis }
+        let nodes = u64::from(scenario.size.nodes);
+        Self { client, random, counts: counts.clone(), pod_millis: scenario.pod_millis, nodes }
     }
 
     /// Works until `end`, with about so many milliseconds between two calls.
@@ -87,7 +89,12 @@ impl Worker {
                 let policy = *self.random.pick(&POLICIES);
                 self.ask("DELETE", &one, json!({"kind": "DeleteOptions", "propagationPolicy": policy})).await;
             }
-            80..=89 => self.end_pod(namespace).await,
+            80..=87 => self.end_pod(namespace).await,
+            88..=92 => self.service(namespace, name).await,
+            93..=96 => {
+                let (node, closed) = (self.random.between(1, self.nodes), self.random.chance(500));
+                self.cordon(node, closed).await;
+            }
             _ => _ = self.ask("GET", &one, Value::Null).await,
         }
     }
@@ -115,6 +122,24 @@ impl Worker {
         Some(self.ask("POST", &path, body).await?.0)
     }
 
+    /// Makes a Service of a Deployment's pods, or takes it away.
+    async fn service(&mut self, namespace: &str, name: &str) {
+        let all = format!("/api/v1/namespaces/{namespace}/services");
+        if self.random.chance(300) {
+            self.ask("DELETE", &format!("{all}/{name}"), Value::Null).await;
+            return;
+        }
+        let spec = json!({"selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8_080}]});
+        let body = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec});
+        self.ask("POST", &all, body).await;
+    }
+
+    /// Closes a node for new pods, or opens it.
+    async fn cordon(&mut self, node: u64, closed: bool) -> Option<u16> {
+        let path = format!("/api/v1/nodes/n{node}");
+        Some(self.ask("PATCH", &path, json!({"spec": {"unschedulable": closed}})).await?.0)
+    }
+
     async fn end_pod(&mut self, namespace: &str) {
         let path = format!("/api/v1/namespaces/{namespace}/pods");
         let Some((200, list)) = self.ask("GET", &path, Value::Null).await else { return };
@@ -127,8 +152,13 @@ impl Worker {
         self.ask("DELETE", &path, Value::Null).await;
     }
 
-    /// When all is calm: sees to it that there is something that must run. True if it could.
+    /// When all is calm: opens all nodes, and sees to it that there is something that must run. True if it could.
     pub(super) async fn leave_something(&mut self) -> bool {
+        for node in 1..=self.nodes {
+            if self.cordon(node, false).await != Some(200) {
+                return false;
+            }
+        }
         let namespace = self.namespace(NAMESPACES[0]).await;
         // It may be there, and it may be on its way out: then there is nothing to be made in yet.
         matches!(namespace, Some(201 | 409))
