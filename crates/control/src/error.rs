@@ -34,6 +34,11 @@ pub enum ControlError {
     },
     /// The cluster did not take this member in.
     NotTaken(String),
+    /// It was started at another address than the one at which the other members look for it.
+    Moved {
+        known: String,
+        given: String,
+    },
 }
 
 impl fmt::Display for ControlError {
@@ -53,6 +58,9 @@ impl fmt::Display for ControlError {
             Self::Link(error) => error.fmt(f),
             Self::Log(why) | Self::Lost(why) | Self::Disputed(why) | Self::Api(why) => f.write_str(why),
             Self::Removed { name, cluster } => write!(f, "member {name} was removed from cluster {cluster}"),
+            Self::Moved { known, given } => {
+                write!(f, "the other members look for this one at {known}, and it was started at {given}")
+            }
             Self::NotTaken(why) => {
                 write!(f, "the cluster did not take this member in: {why}; see `rutter status`, then start it again")
             }
@@ -77,6 +85,9 @@ impl ControlError {
             Self::Directory { .. } => {
                 "see that the directory can be read and written and its disk has room, then start it again".to_owned()
             }
+            Self::Moved { known, .. } => format!(
+                "start it with `--link {known}` (or `--advertise-link {known}`); to move it: `rutter member replace {name}` at another member"
+            ),
             Self::Foreign { .. } => format!(
                 "choose another directory; if this one is damaged, `rutter member replace {name}` at another member says how a new one takes its place"
             ),

@@ -53,6 +53,7 @@ pub async fn wire(given: Given) -> Result<Wired, ControlError> {
     let peers = Peers::new(sessions.clone(), identity.id);
     let transport = Arc::new(peers.clone());
     let member = Member::start(Options { info: info.clone(), log, disk, checkpoints, transport, tuning }).await?;
+    whereabouts(&member, &info)?;
     let nodes = Nodes::new(member.clone(), &identity.name, Some(peers.clone()));
     let cluster = identity.cluster.as_str().into();
     let door = Door { member: member.clone(), nodes: nodes.clone(), authority, cluster };
@@ -87,6 +88,18 @@ fn deciders() -> Vec<Controller> {
     let scheduler =
         Controller { name: "kube-scheduler", keys: scheduler::keys, all: scheduler::all, decide: scheduler::decide };
     controllers::all().iter().copied().chain([scheduler]).collect()
+}
+
+/// The others look for a member where the log says that it is.
+fn whereabouts(member: &Member, info: &MemberInfo) -> Result<(), ControlError> {
+    let standings = member.members();
+    let known = standings.iter().map(|standing| &standing.info).find(|known| known.id == info.id);
+    match known {
+        Some(known) if standings.len() > 1 && known.link != info.link => {
+            Err(ControlError::Moved { known: known.link.clone(), given: info.link.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Asks the cluster to take this member in, unless it already has a vote.

@@ -156,8 +156,15 @@ async fn a_member_is_replaced_by_one_of_its_name() {
     let late = Config { dir: dir.path().join("late"), ..config("m3", dir.path(), with(&place)) };
     let late = start(&late).await.map(|_| ()).expect_err("the place is taken").to_string();
     assert!(late.contains("replaced or removed"), "{late}");
-    // A directory belongs to its member and its cluster: it neither founds nor joins another.
+    // Who comes back elsewhere would not be found, and is told where it is looked for.
     second.stop().await;
+    // The log's own thread gives the directory back a moment after the member has stopped.
+    within("it is told where it is looked for", async || {
+        let why = start(&config("m2", dir.path(), Begin::Resume)).await.map(|_| ()).expect_err("it has moved");
+        matches!(&why, ControlError::Moved { .. }).then_some(())
+    })
+    .await;
+    // A directory belongs to its member and its cluster: it neither founds nor joins another.
     let told = async |begin| start(&config("m2", dir.path(), begin)).await.map(|_| ()).expect_err("no").to_string();
     assert!(told(Begin::Found).await.contains("which joined cluster rutter-"));
     let elsewhere = Token::make(Role::Member, 1, 2, api::revision::Millis(rt::wall() + 1_000), [3; 32]).to_string();
