@@ -56,7 +56,8 @@ impl Scenario {
             temper,
             clients: u16::try_from(random.between(1, 3)).unwrap_or(1),
             pause: *random.pick(&[100, 500, 2_000]),
-            pod_millis: *random.pick(&[10, 500, 900]),
+            // A node has 4,000; all that clients can leave behind must fit, or there is no rest to come to.
+            pod_millis: u64::from(size.nodes) * *random.pick(&[4, 40, 80]),
             plan: faults::draw(&mut Stream::new(seed, "whole plan"), size),
         }
     }
