@@ -15,7 +15,7 @@ use crate::failure::{Failure, Output};
 use crate::operator;
 use crate::replay::{self, Replay};
 use cluster::Cluster;
-use measure::{rounds, summary};
+use measure::{clients, rounds, summary};
 use reach::{Reached, reach};
 use scratch::Scratch;
 use serde_json::Value;
@@ -66,7 +66,7 @@ pub(crate) struct Api {
     kubeconfig: Option<PathBuf>,
     #[arg(long, value_enum, default_value = "create")]
     operation: api::Operation,
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = clients)]
     clients: usize,
     #[arg(long, default_value_t = 1024)]
     size: usize,

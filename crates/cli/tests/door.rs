@@ -44,6 +44,7 @@ const WRONG: &[(&str, i32, &str)] = &[
     ("replay --dir none", 1, "stopped member"),
     ("purge --dir none", 1, "there is no such directory"),
     ("simulate --seeds 0", 2, "--seeds"),
+    ("bench log --clients 0", 2, "1 to 10000"),
     ("bench log --rounds 0", 2, "1 to 100"),
     ("bench watch --rate 0", 2, "rutter help bench"),
 ];

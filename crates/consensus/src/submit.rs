@@ -314,7 +314,10 @@ impl Batcher {
             let verdict = match receiver.await {
                 Ok(Ok(done)) => Verdict::Applied { index: done.log_id.index },
                 // Whatever goes wrong after a leader has been given it, it may have reached others.
-                Ok(Err(why)) => Verdict::Doubt(why.to_string()),
+                Ok(Err(why)) => {
+                    tracing::debug!(%why, "an entry was not agreed while this member led");
+                    Verdict::Doubt("this member ceased to lead before a majority had it".into())
+                }
                 Err(_) => Verdict::Doubt("Raft stopped".into()),
             };
             tell(callers, &verdict);

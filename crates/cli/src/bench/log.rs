@@ -2,7 +2,7 @@
 //! new key, all asked of the leader. Rounds of both take turns, and who goes first changes.
 use super::cluster::Cluster;
 use super::etcd::Etcd;
-use super::measure::{Measured, median, ratio, round, rounds, summary};
+use super::measure::{Measured, clients, median, ratio, round, rounds, summary};
 use super::process;
 use super::scratch::Scratch;
 use crate::failure::Failure;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 pub(crate) struct Log {
     #[arg(long, value_enum)]
     peer: Option<Peer>,
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = clients)]
     clients: usize,
     /// Bytes of an object.
     #[arg(long, default_value_t = 1024)]

@@ -61,6 +61,10 @@ pub(crate) fn rounds(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|rounds| (1..=100).contains(rounds)).ok_or_else(|| "say 1 to 100 rounds".into())
 }
 
+pub(crate) fn clients(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|clients| (1..=10_000).contains(clients)).ok_or_else(|| "say 1 to 10000 clients".into())
+}
+
 /// Medians over the rounds, with the least and the most of what a shared machine moves most.
 pub(crate) fn summary(rounds: &[Measured]) -> Value {
     let all = |of: fn(&Measured) -> f64| rounds.iter().map(of).collect::<Vec<_>>();
