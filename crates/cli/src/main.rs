@@ -80,7 +80,7 @@ fn main() -> ExitCode {
         Ok(door) => door,
         Err(error) => return misread(&error, &arguments),
     };
-    listen_to_rooms();
+    listen_to_rooms(matches!(door.verb, Verb::Simulate(_)));
     many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -162,10 +162,11 @@ pub(crate) async fn stopped() {
     futures::future::select(std::pin::pin!(interrupt.recv()), std::pin::pin!(terminate.recv())).await;
 }
 
-/// Rooms speak through `tracing`; it goes to standard error, in the width that `RUTTER_LOG` asks for (`info` by itself).
-fn listen_to_rooms() {
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_env("RUTTER_LOG").unwrap_or_else(|_| "info,openraft=error".into());
+/// Rooms speak through `tracing`; it goes to standard error, in the width that `RUTTER_LOG` asks for: `info` by itself, and nothing of
+/// what is only pretended, whose storms are full of alarms.
+fn listen_to_rooms(pretended: bool) {
+    let usual = if pretended { "off" } else { "info,openraft=error" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RUTTER_LOG").unwrap_or_else(|_| usual.into());
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
