@@ -109,6 +109,25 @@ impl Directory {
         self.write(IDENTITY, &text)
     }
 
+    /// Gives up a member that no cluster ever took in, so that the directory can be another's.
+    ///
+    /// # Errors
+    /// If a file cannot be removed.
+    pub fn forget(&self) -> Result<(), ControlError> {
+        let gone = |name: &str, removed: std::io::Result<()>| match removed {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(self.bad(name, &why)),
+            _ => Ok(()),
+        };
+        // Who it is goes last: until then the next start comes here again.
+        for name in ["log", "state"] {
+            gone(name, std::fs::remove_dir_all(self.path.join(name)))?;
+        }
+        for name in [AUTHORITY, AUTHORITY_KEY, IDENTITY] {
+            gone(name, std::fs::remove_file(self.path.join(name)))?;
+        }
+        Ok(())
+    }
+
     /// Notes that the cluster has removed this member.
     ///
     /// # Errors

@@ -34,6 +34,8 @@ pub enum ControlError {
     },
     /// The cluster did not take this member in.
     NotTaken(String),
+    /// The cluster will never take it in as who it is: its id went to another, or its place was taken.
+    NoPlace(String),
     /// It was started at another address than the one at which the other members look for it.
     Moved {
         known: String,
@@ -58,6 +60,7 @@ impl fmt::Display for ControlError {
             Self::Link(error) => error.fmt(f),
             Self::Log(why) | Self::Lost(why) | Self::Disputed(why) | Self::Api(why) => f.write_str(why),
             Self::Removed { name, cluster } => write!(f, "member {name} was removed from cluster {cluster}"),
+            Self::NoPlace(why) => write!(f, "the cluster did not take this member in: {why}"),
             Self::Moved { known, given } => {
                 write!(f, "the other members look for this one at {known}, and it was started at {given}")
             }
@@ -84,6 +87,9 @@ impl ControlError {
             }
             Self::Directory { .. } => {
                 "see that the directory can be read and written and its disk has room, then start it again".to_owned()
+            }
+            Self::NoPlace(_) => {
+                "start it again with --join and a token that holds: it then asks for a place of its own".to_owned()
             }
             Self::Moved { known, .. } => format!(
                 "start it with `--link {known}` (or `--advertise-link {known}`); to move it: `rutter member replace {name}` at another member"

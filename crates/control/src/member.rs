@@ -57,6 +57,7 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
         let place = directory.log().display().to_string();
         return Err(ControlError::Lost(format!("{place}: the log of this member is gone")));
     }
+    let untouched = !identity.entered && log.reader().last().is_none() && log.purged().is_none();
     let listener = SocketAddr::new(config.api.ip(), config.api.port());
     let info = MemberInfo {
         id: identity.id,
@@ -75,7 +76,14 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
         sessions: Arc::new(endpoint.clone()),
         tuning: Tuning { keep: config.keep, ..Tuning::default() },
     };
-    let mut wired = wire(given).await?;
+    let mut wired = match wire(given).await {
+        // Several joined at once, and one of them was faster: nothing was ever acknowledged here, so it may begin anew.
+        Err(ControlError::NoPlace(why)) if untouched => {
+            directory.forget()?;
+            return Err(ControlError::NoPlace(why));
+        }
+        wired => wired?,
+    };
     if !identity.entered {
         identity.entered = true;
         directory.keep(&identity, &authority)?;

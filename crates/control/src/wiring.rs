@@ -120,7 +120,7 @@ async fn enter(
         for address in identity.members.iter().filter(|address| **address != info.link) {
             match peers.ask(address, &question, ENTER_MAX).await {
                 Ok(Told::Done) => return Ok(()),
-                Ok(Told::Refused { why }) => return Err(ControlError::NotTaken(why)),
+                Ok(Told::Refused { why }) => return Err(ControlError::NoPlace(why)),
                 Ok(Told::Later { why }) => last = why,
                 Ok(_) => last = format!("{address} gave another answer"),
                 Err(why) => last = why.to_string(),

@@ -106,6 +106,36 @@ async fn three_members_from_nothing_and_without_their_leader() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn members_that_join_at_once_all_come_in() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = start(&config("m1", dir.path(), Begin::Found)).await.expect("founds");
+    within("the first leads", async || first.member().leading()).await;
+    let token = token(&first, "member").await;
+    let joins = ["m2", "m3", "m4"].map(|name| config(name, dir.path(), with_at(&first, &token)));
+    let joined = futures::future::join_all(joins.iter().map(start)).await;
+    let mut running = Vec::new();
+    for (join, joined) in joins.iter().zip(joined) {
+        running.push(match joined {
+            Ok(member) => member,
+            // Another got the id that was meant for it: the same command again.
+            Err(ControlError::NoPlace(why)) => {
+                println!("{}: {why}", join.name);
+                start(join).await.expect("it has a place now")
+            }
+            Err(why) => panic!("{why}"),
+        });
+    }
+    let members = first.member().members();
+    let voters = members.iter().filter(|standing| standing.voter).map(|standing| standing.info.name.as_str());
+    let mut names: Vec<&str> = voters.collect();
+    names.sort_unstable();
+    assert_eq!(names, ["m1", "m2", "m3", "m4"]);
+    for member in running.into_iter().chain([first]) {
+        member.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_is_replaced_by_one_of_its_name() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = start(&config("m1", dir.path(), Begin::Found)).await.expect("founds");
