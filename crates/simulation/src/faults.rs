@@ -2,12 +2,12 @@
 use crate::stream::Stream;
 use serde::{Deserialize, Serialize};
 
-/// One fault: from `at` on, for `lasts`, in milliseconds of virtual time.
+/// One fault: from `at` on, for `lasts`, in milliseconds of virtual time. `A`: what is done, to members alone or to a whole cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct Step<A = Action> {
     pub at: u64,
     pub lasts: u64,
-    pub action: Action,
+    pub action: A,
 }
 
 /// What is done, and undone when the step ends. Members are named by number, from 1.
@@ -68,7 +68,7 @@ impl Action {
 }
 
 /// Steps in the order they begin.
-pub type Plan = Vec<Step>;
+pub type Plan<A = Action> = Vec<Step<A>>;
 
 /// Kinds of fault that a seed switches on or off as one.
 const KINDS: u64 = 13;

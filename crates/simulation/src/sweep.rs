@@ -3,6 +3,7 @@ use crate::report::{Failure, Report, failure};
 use crate::run::{Keep, Run, run as run_one};
 use crate::scenario::{Planted, Scenario};
 use crate::shrink::shrink;
+use crate::trace::Trace;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -129,7 +130,8 @@ fn one(options: &Options, seed: u64) -> (Run, Option<Failure>) {
     if options.twice {
         let again = in_fresh_thread(&scenario, keep);
         if let Some(parting) = run.trace.parting(&again.trace) {
-            let failure = Failure::leak(&scenario, first_difference(&scenario, keep, parting));
+            let difference = first_difference(keep, parting, |keep| in_fresh_thread(&scenario, keep).trace);
+            let failure = Failure::leak(&scenario, difference);
             return (run, Some(failure));
         }
     }
@@ -147,16 +149,16 @@ fn fails(scenario: &Scenario) -> Vec<String> {
     run.violations.into_iter().map(|violation| violation.invariant).collect()
 }
 
-/// Two more runs, with all events kept from where the first two parted: the first that differs.
-fn first_difference(scenario: &Scenario, keep: Keep, parting: u64) -> String {
+/// Two more runs, with all events kept from where the first two parted: the first that differs. `run` gives a run's trace.
+pub(crate) fn first_difference(keep: Keep, parting: u64, run: impl Fn(Keep) -> Trace) -> String {
     let keep = Keep { window: Some(parting), ..keep };
-    let (one, two) = (in_fresh_thread(scenario, keep), in_fresh_thread(scenario, keep));
-    let pairs = one.trace.windowed().iter().zip(two.trace.windowed());
-    match pairs.into_iter().find(|(a, b)| a != b) {
+    let (one, two) = (run(keep), run(keep));
+    let mut pairs = one.windowed().iter().zip(two.windowed());
+    match pairs.find(|(a, b)| a != b) {
         Some((a, b)) => format!("the runs part at: {a} | {b}"),
-        None => format!(
-            "two runs parted after event {parting}, two more agreed there for {} events",
-            one.trace.windowed().len()
-        ),
+        None => {
+            let events = one.windowed().len();
+            format!("two runs parted after event {parting}, two more agreed there for {events} events")
+        }
     }
 }

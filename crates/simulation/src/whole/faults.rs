@@ -1,4 +1,5 @@
 //! What goes wrong in a whole cluster, as data: drawn before the run and printed with a failure. Nothing here does it.
+use crate::faults;
 use crate::stream::Stream;
 use crate::whole::size::Size;
 use serde::{Deserialize, Serialize};
@@ -11,13 +12,8 @@ pub enum Who {
     Agent(u16),
 }
 
-/// One fault: from `at` on, for `lasts`, in milliseconds of virtual time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    pub at: u64,
-    pub lasts: u64,
-    pub action: Action,
-}
+/// One fault.
+pub type Step = faults::Step<Action>;
 
 /// What is done, and undone when the step ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +64,7 @@ impl Action {
 }
 
 /// Steps in the order they begin.
-pub type Plan = Vec<Step>;
+pub type Plan = faults::Plan<Action>;
 
 /// Kinds of fault that a seed switches on or off as one.
 const KINDS: u64 = 10;

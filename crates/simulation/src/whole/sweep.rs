@@ -4,7 +4,7 @@ use super::scenario::Scenario;
 use super::size::Size;
 use crate::records::Wanted;
 use crate::run::Keep;
-use crate::sweep::{each, fresh};
+use crate::sweep::{each, first_difference, fresh};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
@@ -135,7 +135,8 @@ fn failure(scenario: &Scenario, run: &Run, twice: bool) -> Option<String> {
         let _ = writeln!(text, "  {violation}");
     }
     if let Some(parting) = run.trace.parting(&again.trace) {
-        let _ = writeln!(text, "  {}", first_difference(scenario, parting));
+        let trace = |keep| in_fresh_thread(scenario, keep).trace;
+        let _ = writeln!(text, "  deterministic: {}", first_difference(Keep::default(), parting, trace));
     }
     if text.is_empty() {
         return None;
@@ -156,14 +157,3 @@ fn failure(scenario: &Scenario, run: &Run, twice: bool) -> Option<String> {
 
 /// Lines of each node in a report.
 const LINES: usize = 25;
-
-/// Two more runs, with all events kept from where the first two parted: the first that differs.
-fn first_difference(scenario: &Scenario, parting: u64) -> String {
-    let keep = Keep { window: Some(parting), ..Keep::default() };
-    let (one, two) = (in_fresh_thread(scenario, keep), in_fresh_thread(scenario, keep));
-    let mut pairs = one.trace.windowed().iter().zip(two.trace.windowed());
-    match pairs.find(|(a, b)| a != b) {
-        Some((a, b)) => format!("deterministic: the runs part at: {a} | {b}"),
-        None => format!("deterministic: two runs parted after event {parting}, two more agreed there"),
-    }
-}
