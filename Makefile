@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUTTER_DIR ?= .rutter
 SEEDS ?= 50
-NODES ?= 0
+NODES ?= 3
 TARGET := $(shell scripts/target)
 export CARGO_TARGET_DIR := $(TARGET)
 
@@ -33,8 +33,8 @@ bench:         ## build with optimisation, run the benchmark table beside etcd, 
 	@scripts/install bench
 	@scripts/bench
 
-simulate: build ## SEEDS=50 simulated clusters of three members under faults; NODES=3: with workers, the whole cluster
-	@$(TARGET)/debug/rutter simulate --seeds $(SEEDS) --nodes $(NODES)
+simulate: build ## SEEDS=50 simulated clusters of NODES=3 nodes and three members under faults; NODES=0: members alone
+	@$(TARGET)/debug/rutter simulate --runs $(SEEDS) --nodes $(NODES)
 
 clean:         ## stop what `make up` left behind, remove its directory and what was built
 	@if [ -x $(TARGET)/debug/rutter ] && [ -d $(RUTTER_DIR) ]; then $(TARGET)/debug/rutter purge --dir $(RUTTER_DIR); fi

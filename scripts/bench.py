@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""bench.py RUTTER PAGE: runs every row of the benchmark table and writes the page. A row that cannot be run ends it."""
+"""bench.py RUTTER PAGE: runs every row of the benchmark table and writes the page. A row that cannot be run ends it.
+bench.py RUTTER - : prints the rows of simulated clusters alone."""
 import json
 import os
 import platform
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -136,7 +138,44 @@ def machine():
     return f"{hardware}, {platform.system()} {platform.release()}; {', '.join(versions)}; load {os.getloadavg()[0]:.1f} at the start"
 
 
+def simulated(*arguments):
+    """A sweep on one core: virtual seconds and runs, by seconds of the processor."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = run("simulate", "--threads", "1", *arguments)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return found["virtual_millis"] / 1000, found["seeds"], found["steps"], cpu
+
+
+def simulation_rows():
+    quiet, storm = "simulation/scenarios/quiet.txt", "simulation/scenarios/storm.txt"
+    rows = []
+    kinds = [
+        ("little happens, 10 nodes", ["--scenario", quiet, "--runs", "1"], 300),
+        ("the full storm, 10 nodes", ["--scenario", storm, "--runs", "6"], 60),
+        ("the standard scenario, 3 nodes", ["--runs", "20"], None),
+        ("little happens, 100 nodes", ["--scenario", quiet, "--nodes", "100", "--for", "1m", "--runs", "1"], None),
+        ("little happens, 250 nodes", ["--scenario", quiet, "--nodes", "250", "--for", "1m", "--runs", "1"], None),
+    ]
+    for name, arguments, wanted in kinds:
+        seconds, runs, steps, cpu = simulated(*arguments)
+        speed, minute = seconds / cpu, 60 * runs / cpu
+        told = aim(f"{wanted} virtual s a second", speed, speed >= wanted) if wanted else ""
+        if name.startswith("the standard"):
+            told = aim("60 runs a minute", minute, minute >= 60)
+        rows.append([name, runs, round(seconds), f"{steps:,}", f"{cpu:.1f}", f"{speed:,.0f}", f"{minute:,.0f}", told])
+    return rows
+
+
+def simulation():
+    head = ["three members and", "runs", "virtual s", "steps", "CPU s", "virtual s a CPU s", "runs a CPU minute", "aim"]
+    return table(head, simulation_rows())
+
+
 def main():
+    if PAGE == "-":
+        print(simulation())
+        return
     text = "# Benchmarks\n\n`make bench` wrote this page on " + time.strftime("%Y-%m-%d") + ": " + machine() + ".\n\n"
     text += "Servers, load and disk share these cores, and shared machines lie about rates: the steady figure is the servers' CPU time per operation, summed over all server processes. Rounds of Rutter and its peer alternate within one run, and who goes first changes; figures are medians of rounds, with the least and the most in brackets; ratios are the peer's figure by Rutter's (throughput: Rutter's by the peer's), so above 1 is in Rutter's favour. [profile.md](profile.md) says what bounds what is missed.\n\n"
     text += "## Through the log: three members, fsync on, 1 KiB, without HTTP\n\nEach write is a new key, asked of the leader. Rutter's load runs inside the leader's process (so its own cost is counted as Rutter's); etcd's comes over gRPC.\n\n"
@@ -148,6 +187,7 @@ def main():
     text += table(["kills", "acknowledged", "lost", "events twice or missed", "median gap ms", "longest gap ms", "aim"], failover_rows())
     text += "## 100,000 objects of 1 KiB, one member\n\n"
     text += table(["figure", "value", "aim"], state_rows())
+    text += "## Simulated clusters, one core\n\n`rutter simulate`: see [simulation.md](simulation.md).\n\n" + simulation()
     with open(PAGE, "w") as page:
         page.write(text)
     print(f"wrote {PAGE}")

@@ -19,6 +19,7 @@ pub mod object;
 pub mod openapi;
 pub mod patch;
 mod place;
+pub mod planted;
 pub mod problem;
 pub mod quantity;
 pub mod record;

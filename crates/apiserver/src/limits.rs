@@ -56,3 +56,5 @@ pub const PLAIN_BYTES_MAX: usize = 64 * 1024;
 /// Of a body that is too large, what may still come before the answer, and how long that may take.
 pub const PASSED_OVER_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const PASSED_OVER_MAX: Duration = Duration::from_secs(3);
+/// Parts of the table of open watches, each with a lock of its own; a power of two.
+pub const WATCH_SHARDS: usize = 16;

@@ -1,6 +1,6 @@
 //! What every request of this server has at hand: the member, the kinds now served, the ports, the open watches.
 //! It decides nothing.
-use crate::limits::{PAGED_VIEWS_MAX, SERVED_KEPT, WATCHES_MAX};
+use crate::limits::{PAGED_VIEWS_MAX, SERVED_KEPT, WATCH_SHARDS, WATCHES_MAX};
 use crate::nodes::Nodes;
 use crate::operator::Operator;
 use crate::request::text_of;
@@ -12,6 +12,7 @@ use consensus::Member;
 use dashmap::DashMap;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use store::view::View;
@@ -19,6 +20,9 @@ use tokio::sync::Notify;
 
 /// Where definitions of custom kinds are stored.
 pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+
+/// Ids are counted up here, so nobody can choose them to collide: no keys need be drawn for their hashes.
+type Fixed = BuildHasherDefault<DefaultHasher>;
 
 /// What a server is made of.
 #[derive(Clone)]
@@ -34,7 +38,7 @@ pub struct Room {
     pub parts: Parts,
     /// What is served, and was in the pasts that were read lately; the newest first.
     served: RwLock<Vec<Arc<Served>>>,
-    watches: DashMap<u64, WatchInfo>,
+    watches: DashMap<u64, WatchInfo, Fixed>,
     watch_ids: AtomicU64,
     stopping: AtomicBool,
     stop: Notify,
@@ -82,7 +86,7 @@ impl Room {
         Self {
             parts,
             served: RwLock::new(vec![Arc::new(served)]),
-            watches: DashMap::new(),
+            watches: DashMap::with_hasher_and_shard_amount(Fixed::default(), WATCH_SHARDS),
             watch_ids: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),

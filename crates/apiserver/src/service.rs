@@ -5,6 +5,7 @@ use crate::draft;
 use crate::limits::DRAW_ATTEMPTS;
 use api::command::{Change, Condition, Write};
 use api::key::Key;
+use api::planted::{Bug, planted};
 use api::status::{Cause, Status};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -70,7 +71,7 @@ pub fn claim(call: &Call, view: &View, old: Option<&Value>, new: &mut Value) -> 
     let has = held(new);
     let fresh = has.iter().filter(|(key, _)| !had.contains_key(*key));
     let mut claims = Vec::new();
-    for (key, field) in fresh {
+    for (key, field) in fresh.filter(|_| !planted(Bug::ClaimsNothing)) {
         let change = Change::Put(claimant(call, key, new)?);
         claims.push(Claim {
             write: Write { key: key.clone(), condition: Condition::Absent, change },
@@ -230,7 +231,8 @@ fn address(call: &Call, view: &View, service: &mut Value, drawn: &mut Vec<Key>) 
 
 fn draw_address(view: &View) -> Result<String, Status> {
     let span = NETWORK_SIZE - BAND - 1;
-    let start = u32::try_from(rt::random() % u64::from(span)).unwrap_or_default();
+    let drawn = u32::try_from(rt::random() % u64::from(span)).unwrap_or_default();
+    let start = if planted(Bug::ClaimsNothing) { 0 } else { drawn };
     // A few draws, then a walk: a full network is found out, and says so.
     let candidates = (0..span)
         .map(|step| BAND + (start + step) % span)

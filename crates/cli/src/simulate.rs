@@ -1,56 +1,131 @@
-//! `rutter simulate`: clusters in one thread each, under faults, a seed a cluster: members alone, or with workers the whole cluster. Fails
-//! if an invariant does.
+//! `rutter simulate`: clusters in one thread each, under faults, a seed a cluster: the whole cluster, or with `--nodes 0` members alone.
+//! Fails if a promise is broken.
 use crate::failure::{Failure, Output};
-use crate::keep::bound;
-use simulation::whole;
+use simulation::whole::{self, Scenario, Sheet, Size};
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Simulate {
-    /// How many seeds.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
-    seeds: u64,
+    /// How many runs, a seed each.
+    #[arg(long, alias = "seeds", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Members of each cluster.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=9))]
-    members: u16,
-    /// Workers of each cluster; with any, the API, the controllers, the scheduler and the agents run too.
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=30))]
-    nodes: u16,
-    /// How long a whole cluster is under storms, in virtual time.
-    #[arg(long = "for", default_value = "30s", value_parser = span)]
-    span: u64,
+    /// Members of each cluster [default: 3].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=9))]
+    members: Option<u16>,
+    /// Nodes of each cluster [default: 3]; with none, members run alone, without API, controllers, scheduler and agents.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(0..=256))]
+    nodes: Option<u16>,
+    /// How long a cluster is under storms, in virtual time [default: 30s].
+    #[arg(long = "for", value_parser = span)]
+    span: Option<u64>,
+    /// Fixes what this file says (simulation/scenarios holds some); the rest is drawn by the seed.
+    #[arg(long)]
+    scenario: Option<PathBuf>,
+    /// Draws from these faults only: names with commas, `all` or `none`.
+    #[arg(long)]
+    faults: Option<String>,
     /// Run each seed twice and compare the traces.
     #[arg(long)]
     twice: bool,
+    /// Go on after the first run that breaks a promise.
+    #[arg(long)]
+    keep_going: bool,
+    /// Look for a smaller run that breaks the same promise, and keep it as minimal-SEED.txt.
+    #[arg(long)]
+    minimize: bool,
+    /// Print what the first seed draws, as a scenario file, and run nothing.
+    #[arg(long)]
+    print: bool,
+    /// Leave the members of the first run that fails, or else of the last, behind in this directory: their real logs.
+    #[arg(long, value_name = "DIR")]
+    log: Option<PathBuf>,
+    /// Draw the first run that fails, or else the last, into this file: a page that works without a network.
+    #[arg(long, value_name = "FILE.html")]
+    timeline: Option<PathBuf>,
     /// Cores to use; by itself all.
     #[arg(long)]
     threads: Option<usize>,
 }
 
-/// Milliseconds.
+/// Milliseconds, at least a second.
 fn span(text: &str) -> Result<u64, String> {
-    let units = [("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
-    let found = bound(text, "", &units, 1_000).and_then(|bound| bound.value);
-    found.ok_or_else(|| "say such as 30s, 2m or 1h, at least 1s".into())
+    let millis = whole::words::millis(text)?;
+    if millis < 1_000 { Err("at least 1s".into()) } else { Ok(millis) }
+}
+
+impl Simulate {
+    /// What the scenario file and the flags over it fix.
+    fn sheet(&self) -> Result<Sheet, Failure> {
+        let mut sheet = match &self.scenario {
+            None => Sheet::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|why| {
+                    Failure::new(
+                        format!("{}: {why}", path.display()),
+                        "name a scenario file, such as one of simulation/scenarios",
+                    )
+                })?;
+                let wrong = |why| Failure::new(format!("{}: {why}", path.display()), "mend that line");
+                Sheet::read(&text).map_err(wrong)?
+            }
+        };
+        let Size { members, nodes, span } = sheet.size;
+        sheet.size = Size {
+            members: self.members.unwrap_or(members),
+            nodes: self.nodes.unwrap_or(nodes),
+            span: self.span.unwrap_or(span),
+        };
+        if let Some(names) = &self.faults {
+            sheet.draw_from(names).map_err(|why| Failure::new(why, "mend --faults"))?;
+        }
+        sheet.sound().map_err(|why| Failure::new(why, "mend the scenario, or leave its size as it is"))
+    }
+
+    /// The command that repeats this, save runs and seed.
+    fn command(&self) -> String {
+        let mut words = vec!["rutter simulate".to_owned()];
+        words.extend(self.scenario.as_ref().map(|path| format!("--scenario {}", path.display())));
+        words.extend(self.members.map(|count| format!("--members {count}")));
+        words.extend(self.nodes.map(|count| format!("--nodes {count}")));
+        words.extend(self.span.map(|span| format!("--for {span}ms")));
+        words.extend(self.faults.as_ref().map(|names| format!("--faults {names}")));
+        words.join(" ")
+    }
 }
 
 pub(crate) fn run(flags: &Simulate, output: Output) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = flags.threads.unwrap_or(cores);
-    if flags.nodes > 0 { all(flags, threads, output) } else { members(flags, threads, output) }
+    let sheet = flags.sheet()?;
+    if flags.print {
+        return print(&Scenario::drawn(flags.seed, &sheet), output);
+    }
+    if sheet.size.nodes > 0 { all(flags, sheet, threads, output) } else { members(flags, sheet.size, threads, output) }
+}
+
+fn print(scenario: &Scenario, output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Json => println!("{}", serde_json::to_value(scenario).unwrap_or_default()),
+        Output::Text => print!("{scenario}"),
+    }
+    Ok(())
 }
 
 /// The whole cluster; a line a run.
-fn all(flags: &Simulate, threads: usize, output: Output) -> Result<(), Failure> {
+fn all(flags: &Simulate, sheet: Sheet, threads: usize, output: Output) -> Result<(), Failure> {
     let options = whole::Options {
-        seeds: flags.seeds,
+        seeds: flags.runs,
         from_seed: flags.seed,
         threads,
         twice: flags.twice,
-        size: whole::Size { members: flags.members, nodes: flags.nodes, span: flags.span },
-        scenario: None,
+        failures_max: if flags.keep_going { usize::MAX } else { 1 },
+        minimize: flags.minimize,
+        leave: flags.log.is_some() || flags.timeline.is_some(),
+        sheet,
+        command: flags.command(),
     };
     let report = whole::run(&options, &|line| match output {
         Output::Json => eprintln!("{line}"),
@@ -60,17 +135,63 @@ fn all(flags: &Simulate, threads: usize, output: Output) -> Result<(), Failure> 
         Output::Json => println!("{}", report.json()),
         Output::Text => println!("{report}"),
     }
+    leave(flags, report.left.as_ref())?;
+    for (seed, minimal) in report.failures.values().filter_map(|failure| failure.minimal.as_ref()) {
+        let path = format!("minimal-{seed}.txt");
+        let unwritten = |why| Failure::new(format!("{path}: {why}"), "run it in a directory that can be written");
+        std::fs::write(&path, minimal).map_err(unwritten)?;
+        eprintln!("again: rutter simulate --scenario {path} --runs 1 --seed {seed}");
+    }
     let failed: Vec<String> = report.failures.keys().map(u64::to_string).collect();
-    verdict(&failed, "replay one with `rutter simulate --seeds 1 --seed N` and the same --members, --nodes and --for")
+    verdict(
+        &failed,
+        &format!("see it again with `{} --runs 1 --seed N`, or less of it with --minimize", flags.command()),
+    )
 }
 
-fn members(flags: &Simulate, threads: usize, output: Output) -> Result<(), Failure> {
+/// Writes what a run left behind to where it was asked for.
+fn leave(flags: &Simulate, left: Option<&whole::Left>) -> Result<(), Failure> {
+    let Some(left) = left else { return Ok(()) };
+    let unwritten = |path: &Path, why: std::io::Error| {
+        Failure::new(format!("{}: {why}", path.display()), "name a place that can be written")
+    };
+    if let Some(path) = &flags.timeline {
+        std::fs::write(path, &left.page).map_err(|why| unwritten(path, why))?;
+        eprintln!("seed {} is drawn in {}: open it in a browser", left.seed, path.display());
+    }
+    let Some(place) = &flags.log else { return Ok(()) };
+    for (member, files) in &left.disks {
+        let folder = place.join(member).join("log");
+        if folder.exists() {
+            let why = format!("{} is there already", folder.display());
+            return Err(Failure::new(why, "name another directory, or take this one away"));
+        }
+        std::fs::create_dir_all(&folder).map_err(|why| unwritten(&folder, why))?;
+        for (name, bytes) in files {
+            let path = folder.join(name);
+            std::fs::write(&path, bytes).map_err(|why| unwritten(&path, why))?;
+        }
+    }
+    let (seed, place) = (left.seed, place.display());
+    eprintln!(
+        "the members of seed {seed} are in {place}: `rutter replay --dir {place}/m1 --entries` tells what they wrote"
+    );
+    Ok(())
+}
+
+fn members(flags: &Simulate, size: Size, threads: usize, output: Output) -> Result<(), Failure> {
+    let whole = flags.log.is_some() || flags.timeline.is_some();
+    if whole || flags.scenario.is_some() || flags.faults.is_some() {
+        let why = "scenarios, --faults, --log and --timeline are for whole clusters, and there are no nodes";
+        return Err(Failure::new(why.to_owned(), "say --nodes 1 or more"));
+    }
     let options = simulation::Options {
-        seeds: flags.seeds,
+        seeds: flags.runs,
         from_seed: flags.seed,
-        members: flags.members,
+        members: size.members,
         threads,
         twice: flags.twice,
+        failures_max: if flags.keep_going { usize::MAX } else { 1 },
         ..simulation::Options::default()
     };
     let report = simulation::run(&options, &|line| eprintln!("{line}"));
@@ -78,11 +199,8 @@ fn members(flags: &Simulate, threads: usize, output: Output) -> Result<(), Failu
         Output::Json => println!("{}", report.json()),
         Output::Text => println!("{report}"),
     }
-    for failure in &report.failures {
-        eprintln!("{failure}");
-    }
     let failed: Vec<String> = report.failures.iter().map(|failure| failure.seed.to_string()).collect();
-    verdict(&failed, "replay one with `rutter simulate --seeds 1 --seed N`")
+    verdict(&failed, &format!("see it again with `{} --runs 1 --seed N`", flags.command()))
 }
 
 fn verdict(failed: &[String], next: &str) -> Result<(), Failure> {

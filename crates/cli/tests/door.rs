@@ -43,7 +43,7 @@ const WRONG: &[(&str, i32, &str)] = &[
     ("token --role king", 2, "member"),
     ("replay --dir none", 1, "stopped member"),
     ("purge --dir none", 1, "there is no such directory"),
-    ("simulate --seeds 0", 2, "--seeds"),
+    ("simulate --runs 0", 2, "--runs"),
     ("bench log --clients 0", 2, "1 to 10000"),
     ("bench log --rounds 0", 2, "1 to 100"),
     ("bench watch --rate 0", 2, "rutter help bench"),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use store::log::error::LogError;
 use store::log::frame::{Frame, Kind, Position};
 use tokio::sync::oneshot;
-use writer::{Queue, Waiting};
+use writer::{Queue, Waiting, wait};
 
 /// The log, shared by openraft's core, its readers and the writer.
 #[derive(Clone)]
@@ -181,7 +181,7 @@ impl RaftLogStorage<Types> for Log {
         }
         self.inner.save_vote(&vote_bytes(vote)).map_err(failed)?;
         let (sender, receiver) = oneshot::channel();
-        self.queue.0.push(Waiting::Caller(sender));
+        wait(&self.queue.0, Waiting::Caller(sender));
         receiver.await.map_err(|_| io::Error::other("the log's writer has stopped"))?
     }
 
@@ -211,9 +211,9 @@ impl RaftLogStorage<Types> for Log {
         self.inner.append(&frames).map_err(failed)?;
         if self.careless.acknowledges_before_flush {
             callback.io_completed(Ok(()));
-            self.queue.0.push(Waiting::Nobody);
+            wait(&self.queue.0, Waiting::Nobody);
         } else {
-            self.queue.0.push(Waiting::Append(callback));
+            wait(&self.queue.0, Waiting::Append(callback));
         }
         Ok(())
     }

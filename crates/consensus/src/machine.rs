@@ -6,9 +6,10 @@ use crate::parcel::Parcel;
 use crate::rebuild::{keep, rebuild};
 use crate::room::{Health, Room};
 use crate::tuning::Tuning;
-use crate::types::{Entry, LogId, Payload, Snapshot, SnapshotMeta, StoredMembership, Types, term_of};
+use crate::types::{Entry, LogId, Payload, Snapshot, SnapshotMeta, StoredMembership, Types, log_id, term_of};
 use api::command::{CommandId, Outcome};
 use api::event::Event;
+use api::planted::{Bug, planted};
 use api::record;
 use futures::{FutureExt, Stream, StreamExt};
 use openraft::OptionalSend;
@@ -232,7 +233,9 @@ impl Machine {
         let index = self.state.view().index();
         // The entry that was just folded is in the log, so its chain is; a log that cannot be read shows so elsewhere.
         let chain = self.shelf.log.reader().chain_at(index).ok().flatten().unwrap_or_default();
-        let meta = SnapshotMeta { last_log_id: self.applied, last_membership: self.membership.clone() };
+        let more = |id: LogId| log_id(term_of(&id), id.index + 1);
+        let last = if planted(Bug::CheckpointSaysMore) { self.applied.map(more) } else { self.applied };
+        let meta = SnapshotMeta { last_log_id: last, last_membership: self.membership.clone() };
         let highest_member = self.room.highest_member();
         Builder { parcel: Parcel { meta, state: self.state.clone(), chain, highest_member }, shelf: self.shelf.clone() }
     }

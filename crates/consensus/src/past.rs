@@ -175,6 +175,12 @@ impl Watch {
         Ok(Batch { events: wanted, through })
     }
 
+    /// Whether its next events are in memory. Where they are not, `next` reads the log, and gets nowhere if it is dropped after each poll.
+    #[must_use]
+    pub fn in_memory(&self) -> bool {
+        matches!(self.place, Place::Live(_))
+    }
+
     /// Every event up to here has been given or was not wanted: what a bookmark may say.
     #[must_use]
     pub fn cursor(&self) -> Revision {

@@ -84,7 +84,8 @@ impl Wired {
 }
 
 /// Every decider, in the order in which a new leader asks them.
-fn deciders() -> Vec<Controller> {
+#[must_use]
+pub fn deciders() -> Vec<Controller> {
     let scheduler =
         Controller { name: "kube-scheduler", keys: scheduler::keys, all: scheduler::all, decide: scheduler::decide };
     controllers::all().iter().copied().chain([scheduler]).collect()

@@ -11,6 +11,7 @@ use api::decision::Decision;
 use api::event::{Act, Event};
 use api::key::Key;
 use api::object::Object;
+use api::planted::{Bug, planted};
 use api::revision::Millis;
 use serde_json::Value;
 use std::sync::Arc;
@@ -99,6 +100,7 @@ fn own(view: &View, object: &Arc<Object>, now: Millis) -> Decision {
             Referred::There(owner) if owner.facet.deleting.is_some() && has_finalizer(owner, FOREGROUND) => {
                 waiting.push(uid)
             }
+            Referred::There(owner) if planted(Bug::CollectsYoung) && owner.created.0 + 1_000 > now.0 => gone.push(uid),
             Referred::There(_) => solid += 1,
         }
     }

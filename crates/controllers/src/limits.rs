@@ -33,3 +33,5 @@ pub const REVISION_HISTORY_BYTES: usize = 2_000;
 pub const GONE_NODE_MILLIS: u64 = 40_000;
 /// Milliseconds between two looks at evictions that are held back because no node is ready.
 pub const HELD_EVICTION_MILLIS: u64 = 60_000;
+/// Milliseconds that an object may be in a namespace that is not there: whoever founds a cluster makes both at once.
+pub const LATE_MILLIS: u64 = 60_000;

@@ -1,15 +1,18 @@
-//! The end of a namespace: its content deleted, pods first (KEP-5080), then the namespace itself. It never touches one that is not ending.
+//! The end of a namespace: its content deleted, pods first (KEP-5080), then the namespace itself; and what came too late into one that is
+//! gone. It never touches one that is not ending.
 use crate::conditions::{Wanted, put};
 use crate::controller::Controller;
 use crate::fields::{list, set, unset};
-use crate::limits::SWEEP_DRAFTS;
+use crate::limits::{LATE_MILLIS, SWEEP_DRAFTS};
 use crate::writes::{batch, begin_deletion, remove, replace};
 use api::decision::Decision;
 use api::event::{Act, Event};
 use api::key::Key;
 use api::object::Object;
+use api::planted::{Bug, planted};
 use api::revision::Millis;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use store::view::View;
 
@@ -21,33 +24,36 @@ pub(crate) const CONTROLLER: Controller = Controller { name: "namespace", keys, 
 fn keys(event: &Event, view: &View) -> Vec<Key> {
     let key = &event.object.key;
     let name = if &*key.resource == RESOURCE { &key.name } else { &key.namespace };
+    if name.is_empty() {
+        return Vec::new();
+    }
     // What goes from, or comes into, a namespace that ends may be the last of it.
     let matters =
         &*key.resource == RESOURCE || matches!(event.act, Act::Added | Act::Deleted) || !event.object.facet.finalizers;
-    let ending = |namespace: &&Arc<Object>| namespace.facet.deleting.is_some();
-    view.get(RESOURCE, "", name)
-        .filter(ending)
-        .filter(|_| matters)
-        .map(|namespace| namespace.key.clone())
-        .into_iter()
-        .collect()
+    let concerned = match view.get(RESOURCE, "", name) {
+        None => event.act != Act::Deleted || &*key.resource == RESOURCE,
+        Some(namespace) => matters && namespace.facet.deleting.is_some(),
+    };
+    if concerned { vec![Key::new(RESOURCE, "", name)] } else { Vec::new() }
 }
 
 fn all(view: &View) -> Vec<Key> {
-    view.list(RESOURCE, None)
-        .filter(|object| object.facet.deleting.is_some())
-        .map(|object| object.key.clone())
-        .collect()
+    let ending = view.list(RESOURCE, None).filter(|object| object.facet.deleting.is_some());
+    let ending = ending.map(|object| object.key.clone());
+    let named: BTreeSet<&str> = view.resources().flat_map(|resource| view.namespaces(resource)).collect();
+    let gone = named.into_iter().filter(|name| view.get(RESOURCE, "", name).is_none());
+    ending.chain(gone.map(|name| Key::new(RESOURCE, "", name))).collect()
 }
 
 fn decide(view: &View, key: &Key, now: Millis) -> Decision {
-    let Some(object) = view.get_key(key).filter(|object| object.facet.deleting.is_some()) else {
+    let Some(object) = view.get_key(key) else { return late(view, &key.name, now) };
+    if object.facet.deleting.is_none() {
         return Decision::idle();
-    };
+    }
     let name = &*object.key.name;
     let mut left: Vec<(&str, usize)> =
         view.resources().map(|resource| (resource, view.count(resource, Some(name)))).collect();
-    left.retain(|(_, count)| *count > 0);
+    left.retain(|(resource, count)| *count > 0 && (!planted(Bug::EndsNamespaceEarly) || *resource == "pods"));
     if left.is_empty() {
         return finish(object);
     }
@@ -62,6 +68,21 @@ fn decide(view: &View, key: &Key, now: Millis) -> Decision {
     let mut writes = content.filter_map(|object| begin_deletion(object, "", now));
     for _ in 0..SWEEP_DRAFTS {
         decision.push(batch(&mut writes), format!("content of {name}"));
+    }
+    decision
+}
+
+/// A create that was under way while its namespace ended may come after the end. Nobody would ever take it away.
+fn late(view: &View, name: &str, now: Millis) -> Decision {
+    let content = view.resources().flat_map(|resource| view.list(resource, Some(name)));
+    let content = content.filter(|object| object.facet.deleting.is_none());
+    let due = |object: &Arc<Object>| Millis(object.created.0.saturating_add(LATE_MILLIS));
+    let (late, young): (Vec<_>, Vec<_>) = content.partition(|object| due(object) <= now);
+    let mut decision = Decision::default();
+    young.into_iter().for_each(|object| decision.wake(due(object)));
+    let mut writes = late.into_iter().filter_map(|object| begin_deletion(object, "", now));
+    for _ in 0..SWEEP_DRAFTS {
+        decision.push(batch(&mut writes), format!("came into {name} when it was gone"));
     }
     decision
 }

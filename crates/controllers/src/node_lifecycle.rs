@@ -10,6 +10,7 @@ use api::decision::Decision;
 use api::event::{Act, Event};
 use api::key::Key;
 use api::object::Object;
+use api::planted::{Bug, planted};
 use api::report::Report;
 use api::revision::Millis;
 use serde_json::{Value, json};
@@ -117,7 +118,9 @@ fn put_taints(node: &mut Value, now: Millis) {
         lifecycle || (effect == "NoSchedule" && (key == CORDONED || PRESSURES.iter().any(|(_, known)| *known == key)))
     };
     let mut taints = list(node, "/spec/taints").to_vec();
-    taints.retain(|taint| !ours(taint) || wanted.iter().any(|(key, effect)| is(taint, key, effect)));
+    taints.retain(|taint| {
+        planted(Bug::KeepsTaints) || !ours(taint) || wanted.iter().any(|(key, effect)| is(taint, key, effect))
+    });
     for (key, effect) in wanted {
         if !taints.iter().any(|taint| is(taint, key, effect)) {
             taints.push(json!({"key": key, "effect": effect}));

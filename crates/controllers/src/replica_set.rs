@@ -11,6 +11,7 @@ use api::decision::Decision;
 use api::event::Event;
 use api::key::Key;
 use api::object::Object;
+use api::planted::{Bug, planted};
 use api::report::Report;
 use api::revision::Millis;
 use api::selector::Labels;
@@ -119,7 +120,8 @@ impl Turn<'_> {
                 return Decision::one(self.writes, "adopts pods, some first");
             }
         }
-        let active: Vec<Pod> = pods.into_iter().filter(Pod::active).collect();
+        let counts = |pod: &Pod| pod.active() && !(planted(Bug::CountsBoundOnly) && pod.node.is_empty());
+        let active: Vec<Pod> = pods.into_iter().filter(counts).collect();
         let wanted = usize::try_from(number(&self.value, "/spec/replicas").unwrap_or(1)).unwrap_or(0);
         let mut note = String::new();
         if !deleting && active.len() < wanted {

@@ -48,6 +48,20 @@ fn a_cluster_begins_with_what_clients_expect() {
 }
 
 #[test]
+fn what_comes_into_a_namespace_after_its_end_goes_too() {
+    let mut cluster = Cluster::new(1);
+    let mut late = config_map("late", json!([]));
+    late["metadata"]["namespace"] = "team".into();
+    cluster.create("configmaps", late);
+    cluster.settle();
+    assert!(cluster.get("configmaps", "team", "late").is_some(), "its namespace may still come");
+    cluster.advance(59);
+    assert!(cluster.get("configmaps", "team", "late").is_some());
+    cluster.advance(2);
+    assert!(cluster.get("configmaps", "team", "late").is_none(), "{:?}", cluster.list("configmaps", "team"));
+}
+
+#[test]
 fn a_namespace_ends_after_its_content() {
     let mut cluster = Cluster::new(1);
     cluster.create("namespaces", namespace("team"));

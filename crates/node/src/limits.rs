@@ -33,6 +33,8 @@ pub const RELIST_EVERY: u64 = 10_000;
 pub const RELIST_WITHOUT_EVENTS: u64 = 1_000;
 /// Between two refreshes of the node's own conditions.
 pub const NODE_STATUS_EVERY: u64 = 60_000;
+/// Until the node's own object is said again where the word found no room.
+pub const REGISTER_AGAIN: u64 = 1_000;
 /// Pods a node takes.
 pub const PODS_MAX: u64 = 110;
 /// Bytes of one frame of an exec stream.

@@ -5,6 +5,7 @@ use crate::limits::MESSAGE_MILLIS;
 use crate::spec::{list, text};
 use crate::wanted::Wanted;
 use api::command::{Change, Condition, Write};
+use api::planted::{Bug, planted};
 use api::report::Report;
 use api::revision::Millis;
 use serde_json::{Value, json};
@@ -70,7 +71,9 @@ fn put_condition(pod: &mut Value, condition: Value) {
 
 fn write(pod: &Wanted, value: &Value) -> Option<Write> {
     let change = Change::Put(body("pods", value)?);
-    Some(Write { key: pod.object.key.clone(), condition: Condition::Revision(pod.object.revision), change })
+    let blind = planted(Bug::BindsBlindly);
+    let condition = if blind { Condition::Exists } else { Condition::Revision(pod.object.revision) };
+    Some(Write { key: pod.object.key.clone(), condition, change })
 }
 
 /// The Event, unless the namespace takes no new objects.

@@ -46,6 +46,10 @@ impl Clock {
         while self.offset + self.drifted(awake) < local && awake < u64::MAX / 2 {
             awake += 1;
         }
+        // A slow clock is rounded the other way, and may show it a nanosecond earlier.
+        while awake > 0 && self.offset + self.drifted(awake - 1) >= local {
+            awake -= 1;
+        }
         awake + self.slept
     }
 
@@ -71,6 +75,14 @@ impl Clock {
 mod tests {
     use super::Clock;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_slow_clock_wakes_nobody_late() {
+        let clock = Clock { drift_ppm: -1_188, ..Clock::default() };
+        let local = clock.monotonic(1_109_635_664_770) + 66_322_505_092;
+        let when = clock.when(local);
+        assert!(clock.monotonic(when) >= local && clock.monotonic(when - 1) < local);
+    }
 
     proptest! {
         #[test]

@@ -1,4 +1,5 @@
 //! Real members over twins: started, killed, faulted and calmed. It holds no property to be checked; it shows what it sees.
+use crate::careless::careless;
 use crate::disk::Device;
 use crate::evidence::{Afterwards, MemberLog};
 use crate::faults::{Action, Step as Fault};
@@ -153,7 +154,7 @@ impl Cluster {
     }
 
     fn tuning(&self, node: Node) -> consensus::Tuning {
-        let itself = consensus::Tuning::default();
+        let itself = consensus::Tuning { careless: careless(), ..consensus::Tuning::default() };
         match self.scenario.keep_bytes {
             Some(bytes) if node.0 == 1 => {
                 let keep = consensus::Keep { age: None, bytes: Some(bytes), every: KEEP_EVERY };

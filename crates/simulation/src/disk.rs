@@ -60,6 +60,9 @@ struct File {
     kept: usize,
 }
 
+/// The files of a disk: names and bytes.
+pub type Files = Vec<(String, Vec<u8>)>;
+
 impl Device {
     /// An empty device of `node`, whose writes and syncs take about `mean`.
     #[must_use]
@@ -144,6 +147,13 @@ impl Device {
         let at = usize::try_from(platter.random.below(file.bytes.len() as u64)).unwrap_or(0);
         file.bytes[at] ^= 1 << platter.random.below(8);
         true
+    }
+
+    /// All files as a process that opened the disk now would find them, by name.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        let platter = self.lock();
+        platter.names.iter().map(|(name, id)| (name.clone(), platter.files[id].bytes.clone())).collect()
     }
 
     /// Bytes that power losses took, so far.

@@ -1,10 +1,12 @@
 //! Clusters in one thread from one seed: twins at the ports, faults, workloads, invariants. Members alone (`run`), or the whole
 //! cluster with API, controllers and agents (`whole`). It runs the same code as production, and holds nothing that production needs.
+mod careless;
 pub mod clock;
 pub mod cluster;
 pub mod disk;
 pub mod evidence;
 pub mod faults;
+pub mod guard;
 pub mod history;
 pub mod invariants;
 pub mod logs;

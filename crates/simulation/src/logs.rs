@@ -5,12 +5,20 @@ use consensus::{Logged, Member};
 /// All committed records that the member keeps.
 #[must_use]
 pub fn committed(member: &Member) -> Vec<Record> {
-    let end = member.view().index();
+    between(member, 0, member.view().index())
+}
+
+/// The committed records from one index to another that the member keeps.
+#[must_use]
+pub fn between(member: &Member, from: u64, end: u64) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
     loop {
-        let next = records.last().map_or(0, |last| last.index + 1);
+        let next = records.last().map_or(from, |last| last.index + 1);
+        if next > end {
+            return records;
+        }
         let Ok(lines) = member.log(next, end) else { return records };
-        if next > end || lines.is_empty() {
+        if lines.is_empty() {
             return records;
         }
         records.extend(lines.into_iter().map(|line| {

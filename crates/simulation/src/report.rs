@@ -128,7 +128,7 @@ pub(crate) fn failure(
     minimal: Option<Scenario>,
     again: impl Fn(&Scenario, Keep) -> Run,
 ) -> Failure {
-    let told = again(scenario, Keep { records: Wanted::Kept, window: None });
+    let told = again(scenario, Keep { records: Wanted::Kept, ..Keep::default() });
     let mut violations = run.violations.clone();
     if told.trace.digest() != run.trace.digest() {
         violations.push(Violation::new("deterministic", "it did not repeat itself when it was run for this report"));

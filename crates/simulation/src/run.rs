@@ -37,6 +37,8 @@ pub struct Keep {
     pub window: Option<u64>,
     /// What members logged.
     pub records: Wanted,
+    /// What is on the members' disks at the end.
+    pub disks: bool,
 }
 
 /// One run's result.

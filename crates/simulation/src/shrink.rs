@@ -1,66 +1,61 @@
-//! The smallest plan that still fails the same way: delta debugging (Zeller and Hildebrandt), each candidate tried under several
-//! seeds, since with the plan everything after it changes as well.
+//! Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input"): the fewest of some things that still
+//! fail the same way. It runs nothing itself: whoever asks says whether a candidate fails.
 use crate::faults::Plan;
 use crate::scenario::Scenario;
 
-/// Seeds under which a candidate is tried; one failure of the same kind is enough.
-const ROLLS: u64 = 6;
+/// Seeds under which a candidate is tried: with what is left out, everything after it changes as well. One failure of the same kind is
+/// enough.
+pub(crate) const ROLLS: u64 = 6;
 /// Runs after which what has been found is good enough.
-const RUNS_MAX: u32 = 120;
+pub(crate) const RUNS_MAX: u32 = 120;
 
-/// A scenario that fails the same invariant with as few faults as could be found.
-pub(crate) fn shrink(scenario: &Scenario, invariant: &str, fails: &dyn Fn(&Scenario) -> Vec<String>) -> Scenario {
-    let mut search = Search { best: scenario.clone(), invariant, fails, runs: 0 };
-    let empty = search.best.plan.is_empty() || search.attempt(Plan::new());
-    if !empty {
-        search.halve();
+/// The seed of a candidate's `roll`-th try.
+pub(crate) fn rolled(seed: u64, roll: u64) -> u64 {
+    seed.wrapping_add(roll * 1_000_003)
+}
+
+/// The fewest of `all` for which `fails` still says so; it is asked again and again, with ever less.
+pub(crate) fn fewest<T: Clone>(all: Vec<T>, fails: &mut dyn FnMut(&[T]) -> bool) -> Vec<T> {
+    if all.is_empty() || fails(&[]) {
+        return Vec::new();
     }
-    search.best
-}
-
-struct Search<'a> {
-    best: Scenario,
-    invariant: &'a str,
-    fails: &'a dyn Fn(&Scenario) -> Vec<String>,
-    runs: u32,
-}
-
-impl Search<'_> {
-    fn halve(&mut self) {
-        let mut parts = 2;
-        while self.best.plan.len() > 1 && self.runs < RUNS_MAX {
-            let plan = self.best.plan.clone();
-            let size = plan.len().div_ceil(parts);
-            let without = |part: usize| -> Plan {
-                let cut = part * size..((part + 1) * size).min(plan.len());
-                plan.iter().enumerate().filter(|(at, _)| !cut.contains(at)).map(|(_, step)| step.clone()).collect()
-            };
-            let found = (0..plan.len().div_ceil(size)).any(|part| self.attempt(without(part)));
-            if found {
-                parts = (parts - 1).max(2);
-            } else if size == 1 {
-                return;
-            } else {
-                parts = (parts * 2).min(plan.len());
-            }
+    let (mut best, mut parts) = (all, 2);
+    while best.len() > 1 {
+        let size = best.len().div_ceil(parts);
+        let without = |part: usize| -> Vec<T> {
+            let cut = part * size..((part + 1) * size).min(best.len());
+            best.iter().enumerate().filter(|(at, _)| !cut.contains(at)).map(|(_, one)| one.clone()).collect()
+        };
+        let found = (0..best.len().div_ceil(size)).map(without).find(|less| fails(less));
+        match found {
+            Some(less) => (best, parts) = (less, (parts - 1).max(2)),
+            None if size == 1 => break,
+            None => parts = (parts * 2).min(best.len()),
         }
     }
+    best
+}
 
-    fn attempt(&mut self, plan: Plan) -> bool {
+/// A scenario of members alone that fails the same invariant with as few faults as could be found.
+pub(crate) fn shrink(scenario: &Scenario, invariant: &str, fails: &dyn Fn(&Scenario) -> Vec<String>) -> Scenario {
+    let (mut best, mut runs) = (scenario.clone(), 0);
+    let mut attempt = |plan: &[crate::faults::Step]| {
         for roll in 0..ROLLS {
-            if self.runs >= RUNS_MAX {
+            if runs >= RUNS_MAX {
                 return false;
             }
-            self.runs += 1;
-            let mut candidate = Scenario { plan: plan.clone(), ..self.best.clone() };
-            candidate.seed = self.best.seed.wrapping_add(roll * 1_000_003);
-            if (self.fails)(&candidate).iter().any(|failed| failed == self.invariant) {
-                self.best = candidate;
+            runs += 1;
+            let seed = rolled(best.seed, roll);
+            let candidate = Scenario { plan: Plan::from(plan), seed, ..best.clone() };
+            if fails(&candidate).iter().any(|failed| failed == invariant) {
+                best = candidate;
                 return true;
             }
         }
         false
-    }
+    };
+    fewest(scenario.plan.clone(), &mut attempt);
+    best
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The executor: every task of every node in one thread, in virtual time, in an order drawn from the seed. It is what `rt`
 //! finds in place of tokio, and it knows nothing of what the tasks do.
 use crate::clock::{Clock, Nanos};
-use crate::panics;
 use crate::stream::Stream;
 use crate::trace::{Line, Node, Trace};
+use crate::{guard, panics};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -111,6 +111,8 @@ struct Seat {
     suspended: bool,
     dying: bool,
     parked: Vec<u64>,
+    /// Timers that fell due while its clock stood still.
+    asleep: Vec<(u64, Timer)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -187,6 +189,7 @@ impl World {
         seat.life += 1;
         (seat.paused, seat.dying) = (false, false);
         seat.parked.clear();
+        let asleep = std::mem::take(&mut seat.asleep);
         if std::mem::take(&mut seat.suspended) {
             seat.clock.resume(now);
         }
@@ -198,7 +201,7 @@ impl World {
         let before = core.current.replace((node, life));
         drop(core);
         // What is dropped may call the world, so it is dropped with the world unlocked, and as the life that has ended.
-        drop(timers);
+        drop((timers, asleep));
         for task in dropped {
             drop(task);
         }
@@ -254,7 +257,10 @@ impl World {
         if std::mem::take(&mut seat.suspended) {
             seat.clock.resume(now);
         }
-        let parked = std::mem::take(&mut seat.parked);
+        let (parked, asleep) = (std::mem::take(&mut seat.parked), std::mem::take(&mut seat.asleep));
+        let clock = seat.clock.clone();
+        core.timers
+            .extend(asleep.into_iter().map(|(number, timer)| ((clock.when(timer.local).max(now), number), timer)));
         core.ready.extend(parked);
     }
 
@@ -313,7 +319,7 @@ impl World {
         core.note_of(node, name, id, 0);
         drop(core);
         let waker = Waker::from(alarm);
-        let result = panics::catch(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
+        let result = guard::within(|| panics::catch(|| body.as_mut().poll(&mut Context::from_waker(&waker))));
         let ended = !matches!(result, Ok(Poll::Pending));
         if let Err(message) = result {
             lock(&self.0).panics.push(Panicked { node, task: name, message });
@@ -355,6 +361,7 @@ impl Core {
             suspended: false,
             dying: false,
             parked: Vec::new(),
+            asleep: Vec::new(),
         })
     }
 
@@ -396,10 +403,12 @@ impl Core {
         let Some(((when, number), timer)) = self.timers.pop_first() else { return Step::Idle };
         self.now = self.now.max(when);
         let now = self.now;
-        let clock = &self.seat(timer.node).clock;
-        if clock.monotonic(now) < timer.local {
-            // The node's clock stood still meanwhile. It may stand still now: then it is asked again a little later.
-            let again = clock.when(timer.local).max(now + 1_000_000);
+        let seat = self.seat(timer.node);
+        if seat.suspended {
+            seat.asleep.push((number, timer));
+        } else if seat.clock.monotonic(now) < timer.local {
+            // The node's clock stood still meanwhile.
+            let again = seat.clock.when(timer.local).max(now + 1);
             self.timers.insert((again, number), timer);
         } else {
             timer.waker.wake();

@@ -4,6 +4,7 @@ use crate::state::{Kept, State};
 use api::command::{Change, Command, CommandId, Condition, Entry, Outcome, Refusal, Write};
 use api::event::{Act, Event};
 use api::object::{Object, Uid};
+use api::planted::{Bug, planted};
 use api::revision::{Millis, Revision};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -76,9 +77,11 @@ fn check(state: &State, command: &Command) -> Result<Vec<Option<Arc<Object>>>, (
         }
         let current = state.view.get_key(&write.key);
         let refusal = match (write.condition, current) {
-            (Condition::Absent, Some(_)) => Some(Refusal::Exists),
+            (Condition::Absent, Some(_)) if !planted(Bug::CreatesOver) => Some(Refusal::Exists),
             (Condition::Exists | Condition::Revision(_), None) => Some(Refusal::NotFound),
-            (Condition::Revision(wanted), Some(object)) if object.revision != wanted => {
+            (Condition::Revision(wanted), Some(object))
+                if object.revision != wanted && !planted(Bug::IgnoresRevision) =>
+            {
                 Some(Refusal::Conflict { current: object.revision })
             }
             _ => None,
@@ -144,6 +147,7 @@ fn unchanged(before: &Object, write: &Write) -> bool {
 
 /// An identity from the log position: the same on every member and in every replay (RFC 9562, version 8).
 fn uid(time: Millis, index: u64, number: usize, position: usize) -> Uid {
+    let index = if planted(Bug::UidsByTime) { 0 } else { index };
     let mut hasher = blake3::Hasher::new();
     for part in [time.0, index, number as u64, position as u64] {
         hasher.update(&part.to_le_bytes());

@@ -6,6 +6,7 @@ pub mod bases;
 #[cfg(feature = "disk")]
 pub mod checkpoint;
 pub mod disk;
+pub mod handover;
 pub mod history;
 pub mod limits;
 pub mod log;
@@ -13,6 +14,7 @@ pub mod publish;
 pub mod replay;
 pub mod snapshot;
 pub mod state;
+mod sync;
 pub mod view;
 pub mod walk;
 pub mod watch;

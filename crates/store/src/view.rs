@@ -169,6 +169,12 @@ impl View {
         self.kinds.keys().map(|resource| &**resource)
     }
 
+    /// The namespaces in which there are objects of a resource.
+    pub fn namespaces(&self, resource: &str) -> impl Iterator<Item = &str> {
+        let counts = self.kinds.get(resource).into_iter().flat_map(|kind| kind.counts.keys());
+        counts.map(|namespace| &**namespace).filter(|namespace| !namespace.is_empty())
+    }
+
     /// What differs in `newer`, ordered by key, in O(differences): (before, after).
     pub fn diff<'a>(
         &'a self,

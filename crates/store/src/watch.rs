@@ -1,12 +1,14 @@
 //! Who is told of a change. Watchers of one interest share a topic: a ring of the events it wants. A change costs what it matters
 //! to; a slow watcher costs a cursor, never a queue. It knows wakers, not a runtime, and never keeps the writer waiting on a reader.
 use crate::limits::{RING_BYTES_MAX, RING_EVENTS_MAX, TOPICS_SWEPT};
+use crate::sync::{AtomicU64, Mutex, MutexGuard};
 use api::event::Event;
 use api::object::Object;
+use api::planted::{Bug, planted};
 use api::revision::Revision;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// What a watcher wants: all events of a resource, or those of one namespace, name, or field value, before or after the change.
@@ -132,7 +134,9 @@ impl Ring {
         while gone(self) {
             let Some(event) = self.events.pop_front() else { return };
             self.bytes -= event.object.bytes.len();
-            self.after = event.revision;
+            if !planted(Bug::RingForgetsItsStart) {
+                self.after = event.revision;
+            }
         }
     }
 
@@ -190,6 +194,10 @@ impl Hub {
                 let mut state = lock(&topic.state);
                 state.ring.push(event.clone());
                 state.ring.drop_up_to(registry.recent.after);
+                if planted(Bug::WakesOne) {
+                    woken.extend(state.waiting.pop_first().map(|(_, waker)| waker));
+                    continue;
+                }
                 woken.extend(std::mem::take(&mut state.waiting).into_values());
             }
         }
@@ -250,7 +258,9 @@ impl Registry {
             let end = state.ring.after;
             let lacking = self.recent.after(from).take_while(|event| event.revision <= end);
             let lacking: Vec<_> = lacking.filter(|event| interest.wants(event)).cloned().collect();
-            lacking.into_iter().rev().for_each(|event| state.ring.push_before(event));
+            if !planted(Bug::WatchBeginsLate) {
+                lacking.into_iter().rev().for_each(|event| state.ring.push_before(event));
+            }
             state.ring.after = from;
         }
         drop(state);
@@ -316,6 +326,14 @@ impl Watcher {
             return Poll::Ready(Err(Behind { oldest: state.ring.after }));
         }
         let events: Vec<_> = state.ring.after(self.cursor).take(max.max(1)).cloned().collect();
+        let newest = if cfg!(weakened) {
+            drop(state);
+            let later = Revision(self.shared.newest.load(Ordering::Acquire));
+            state = lock(&self.topic.state);
+            later
+        } else {
+            newest
+        };
         let last = events.last().map_or(self.cursor, |event| event.revision);
         let all = state.ring.events.back().is_none_or(|event| event.revision <= last);
         let through = if all { last.max(newest) } else { last };
@@ -324,6 +342,9 @@ impl Watcher {
             // Under the topic's lock: an event comes either before, and was seen, or after, and wakes.
             state.waiting.insert(self.id, context.waker().clone());
             return Poll::Pending;
+        }
+        if planted(Bug::GivesTwice) && events.len() > 1 {
+            self.cursor = events[events.len() - 2].revision;
         }
         Poll::Ready(Ok(Batch { events, through }))
     }

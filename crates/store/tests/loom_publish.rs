@@ -1,5 +1,5 @@
-//! Every interleaving of one writer and its readers on the structure behind `store::publish`:
-//! `RUSTFLAGS="--cfg loom" cargo test -p rutter-store --test loom_publish --target-dir target/loom`
+//! Every interleaving of one writer and its readers on the structure behind `store::publish`. With `--cfg weakened` a reader counts
+//! itself out without releasing what it read, and a model must fail. Run by scripts/loom.
 #![cfg(loom)]
 
 #[path = "../src/publish/latest.rs"]
@@ -7,6 +7,7 @@ mod latest;
 
 use latest::Latest;
 use loom::sync::Arc;
+#[cfg(not(weakened))]
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
@@ -34,6 +35,7 @@ fn readers_get_whole_values_that_never_go_back() {
 }
 
 #[test]
+#[cfg(not(weakened))]
 fn nobody_sees_a_value_before_it_is_published() {
     let mut model = loom::model::Builder::new();
     // Two switches suffice for a reader to be caught between looking and counting in while its slot is rewritten.
@@ -59,6 +61,7 @@ fn nobody_sees_a_value_before_it_is_published() {
 }
 
 #[test]
+#[cfg(not(weakened))]
 fn two_readers_and_a_writer() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
@@ -79,6 +82,7 @@ fn two_readers_and_a_writer() {
 }
 
 #[test]
+#[cfg(not(weakened))]
 fn what_was_published_before_a_signal_is_seen_after_it() {
     loom::model(|| {
         let latest = Arc::new(Latest::new(Value(Arc::new(0))));

@@ -16,6 +16,7 @@ use crate::verbs::create;
 use api::command::{Change, Condition, Refusal, Write};
 use api::kind::Kind;
 use api::object::Object;
+use api::planted::{Bug, planted};
 use api::status::Status;
 use serde_json::Value;
 use std::sync::Arc;
@@ -162,7 +163,8 @@ fn writes(
     old: &Value,
     mut new: Value,
 ) -> Result<Vec<Write>, Status> {
-    let condition = Condition::Revision(current.revision);
+    let blind = planted(Bug::PatchesBlindly);
+    let condition = if blind { Condition::Exists } else { Condition::Revision(current.revision) };
     if draft::finished(&call.kind, &new) {
         let mut writes = vec![Write { key: key.clone(), condition, change: Change::Delete }];
         writes.extend(service::release(call, view, old));

@@ -2,6 +2,7 @@
 //! At most one decision per (decider, key) is in flight; what happens meanwhile makes it be decided once more.
 use crate::limits::{DECISIONS_PER_SECOND_MAX, DEFECT_REST_MAX, DEFECT_REST_MIN, RETRY_MAX, RETRY_MIN};
 use api::key::Key;
+use api::planted::{Bug, planted};
 use api::revision::{Millis, Revision};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -54,7 +55,7 @@ impl Queue {
         let state = self.subjects.entry(subject.clone()).or_default();
         state.cause = state.cause.max(cause);
         if state.running {
-            state.again = true;
+            state.again = !planted(Bug::MissesWhileBusy);
         } else if !state.queued && !state.rests {
             state.queued = true;
             self.ready.push_back(subject);
@@ -95,6 +96,7 @@ impl Queue {
         self.in_flight -= 1;
         let again = std::mem::take(&mut state.again);
         let mut wake = wake_at;
+        let fared = if planted(Bug::NeverTriesAgain) { Fared::Well } else { fared };
         match fared {
             Fared::Well => state.failures = 0,
             Fared::Refused | Fared::Failed => {

@@ -1,5 +1,6 @@
 //! How many replicas each ReplicaSet of a Deployment shall have next: arithmetic only, on numbers that stand in the view.
 use crate::fields::{at, number, share, text};
+use api::planted::{Bug, planted};
 use serde_json::Value;
 
 /// One ReplicaSet in numbers.
@@ -70,6 +71,7 @@ pub(crate) fn roll(plan: Plan, new: &mut Set, old: &mut [Set]) {
         new.wanted = plan.desired;
     } else if new.wanted < plan.desired {
         let room = (plan.desired + plan.surge - total(old, new)).max(0);
+        let room = if planted(Bug::Surges) { plan.desired } else { room };
         new.wanted += room.min(plan.desired - new.wanted);
     }
     // The new set's missing pods are on their way and count against what the old ones may give up.

@@ -6,6 +6,7 @@ use crate::pod::probe;
 use crate::pod::seen::{Failure, Image, Seen};
 use crate::pod::spec::Pod;
 use crate::runtime::RuntimeError;
+use api::planted::{Bug, planted};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -173,7 +174,7 @@ impl Entry {
     #[must_use]
     pub(crate) fn to_say(&self, status: Option<&Value>, now: u64) -> bool {
         match &self.sent {
-            Some((_, sent, at)) if sent.as_ref() == status => now >= at + REPORT_AGAIN_AFTER,
+            Some((_, sent, at)) if sent.as_ref() == status => now >= at + REPORT_AGAIN_AFTER && !planted(Bug::SaysOnce),
             _ => status.is_none() || self.kept.as_ref() != status,
         }
     }

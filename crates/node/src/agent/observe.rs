@@ -1,6 +1,7 @@
 //! What the runtime shows of a pod, as the plan's second argument. Pure.
 use crate::pod::seen::{Attempt, Exit, Sandbox, Seen, State};
 use crate::runtime::{ContainerView, SandboxView};
+use api::planted::{Bug, planted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Brings `seen` up to what the runtime shows; `host_ip` stands in for pods without an address of their own.
@@ -22,6 +23,12 @@ pub(crate) fn fold(seen: &mut Seen, views: &[SandboxView], host_ip: Option<&str>
         }
     }
     containers.values_mut().for_each(|attempts| attempts.sort_by_key(|attempt| attempt.attempt));
+    if planted(Bug::ForgetsTheDead) {
+        let ran = |name: &str| seen.containers.get(name).and_then(|all| all.last()).is_some_and(Attempt::runs);
+        containers.retain(|name, all| !(ran(name) && all.last().is_some_and(|last| !last.runs())));
+        let kept = std::mem::take(&mut seen.containers);
+        kept.into_iter().for_each(|(name, all)| _ = containers.entry(name).or_insert(all));
+    }
     seen.containers = containers;
     let running: BTreeSet<String> = seen.running().map(|(_, attempt)| attempt.id.clone()).collect();
     seen.stopping.retain(|id, _| running.contains(id));

@@ -7,11 +7,12 @@ use super::machine::Machine;
 use super::specs::Cluster;
 use super::work::{self, Finished, Job, Tools};
 use super::{observe, register};
-use crate::limits::{NODE_STATUS_EVERY, RELIST_EVERY, RELIST_WITHOUT_EVENTS, SERVICE_SETTLE};
+use crate::limits::{NODE_STATUS_EVERY, REGISTER_AGAIN, RELIST_EVERY, RELIST_WITHOUT_EVENTS, SERVICE_SETTLE};
 use crate::pod::plan::{Action, plan};
 use crate::pod::spec::Pod;
 use crate::pod::status::{self, Host};
 use crate::service::Services;
+use api::planted::{Bug, planted};
 use api::revision::Millis;
 use link::message::{FromNode, ToNode};
 use serde_json::Value;
@@ -53,6 +54,8 @@ pub(crate) struct Pods {
     linked: bool,
     /// Everything that is wanted here has been told at least once: what is not wanted may be taken away.
     complete: bool,
+    /// A session has begun, and not everything is told yet: then all that was said and not answered is said again.
+    greeted: bool,
     sweeping: bool,
     /// The node's own object is to be said again then.
     register_at: Option<u64>,
@@ -95,6 +98,7 @@ impl Pods {
             tell,
             linked: false,
             complete: false,
+            greeted: false,
             sweeping: false,
             register_at: None,
             services_at: None,
@@ -130,10 +134,17 @@ impl Pods {
         }
     }
 
+    /// When something can be done next. What is due but cannot be done yet does not count: it would be tried without end.
     fn next_wake(&self) -> u64 {
         let pods = self.entries.values().map(|entry| entry.wake);
         let far = rt::wall() + RELIST_EVERY;
-        pods.chain(self.register_at).chain(self.services_at).min().unwrap_or(far).min(far)
+        let register = self.register_at.filter(|_| self.linked);
+        let services = self.services_at.filter(|_| self.services_ready());
+        pods.chain(register).chain(services).min().unwrap_or(far).min(far)
+    }
+
+    fn services_ready(&self) -> bool {
+        self.complete && !self.services_busy
     }
 
     async fn handle(&mut self, happened: Happened) {
@@ -168,8 +179,11 @@ impl Pods {
             ToNode::Welcome { full, cluster_domain, dns, .. } => {
                 (self.cluster.domain, self.cluster.dns) = (cluster_domain, dns);
                 self.held.begin(full);
+                self.greeted = true;
                 // Whatever was on its way to another member is said again.
-                self.entries.values_mut().for_each(|entry| entry.sent = None);
+                if !planted(Bug::SaysOnce) {
+                    self.entries.values_mut().for_each(|entry| entry.sent = None);
+                }
             }
             ToNode::Set { resource, object } => match serde_json::from_str::<Value>(object.get()) {
                 Ok(object) => {
@@ -195,9 +209,9 @@ impl Pods {
                     self.services_at.get_or_insert(rt::wall());
                     self.sweep();
                 }
-                let all: Vec<String> = self.entries.keys().cloned().collect();
-                for uid in all {
-                    self.report(&uid);
+                if std::mem::take(&mut self.greeted) {
+                    let all: Vec<String> = self.entries.keys().cloned().collect();
+                    all.iter().for_each(|uid| self.report(uid));
                 }
             }
             ToNode::Reported { id, error, .. } => {
@@ -253,7 +267,13 @@ impl Pods {
             Ok(()) => self.services.set_pod_range(&cidr),
             Err(why) => tracing::warn!(cidr, why, "the node's podCIDR is of no use"),
         }
-        self.register_at = Some(0);
+        // Only what is not said yet: two words under way, each an answer to the other's, would never end.
+        let conditions = self.held.get(name).and_then(|node| node["status"]["conditions"].as_array());
+        let ready =
+            conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"));
+        if !ready || planted(Bug::AnswersItself) {
+            self.register_at = Some(0);
+        }
     }
 
     /// Files of volumes follow what they are made of.
@@ -391,7 +411,7 @@ impl Pods {
 
     /// Takes away what runs here and is not wanted here.
     fn sweep(&mut self) {
-        if !self.complete || self.sweeping {
+        if !self.complete || self.sweeping || planted(Bug::NeverSweeps) {
             return;
         }
         self.sweeping = true;
@@ -416,7 +436,7 @@ impl Pods {
         if self.linked && self.register_at.is_some_and(|at| at <= now) {
             self.register(now);
         }
-        if self.services_at.is_some_and(|at| at <= now) && !self.services_busy && self.complete {
+        if self.services_at.is_some_and(|at| at <= now) && self.services_ready() {
             self.services_at = None;
             self.services_busy = true;
             let services: Vec<Value> = self.held.list("services").cloned().collect();
@@ -440,10 +460,8 @@ impl Pods {
         let range = live.and_then(|node| node["spec"]["podCIDR"].as_str()).unwrap_or_default();
         let waits = (about.pod_network && range.is_empty()).then_some("the node has no podCIDR yet");
         let node = register::node(&self.tools.node, &self.machine, &about, waits, live, now);
-        if let Ok(object) = serde_json::value::to_raw_value(&node)
-            && self.outbox.try_send(FromNode::Register { object }).is_ok()
-        {
-            self.register_at = Some(now + NODE_STATUS_EVERY);
-        }
+        let said = serde_json::value::to_raw_value(&node)
+            .is_ok_and(|object| self.outbox.try_send(FromNode::Register { object }).is_ok());
+        self.register_at = Some(now + if said { NODE_STATUS_EVERY } else { REGISTER_AGAIN });
     }
 }

@@ -2,10 +2,13 @@
 use crate::cluster::Has;
 use crate::spec::{list, tolerated};
 use crate::wanted::Wanted;
+use api::planted::{Bug, planted};
 
 pub(super) fn refusal(pod: &Wanted, node: &Has) -> Option<String> {
     let tolerations = list(pod.spec(), "tolerations");
-    let mut hard = node.taints.iter().filter(|taint| matches!(&*taint.effect, "NoSchedule" | "NoExecute"));
+    let blind = |key: &str| planted(Bug::SchedulesOnCordoned) && key == "node.kubernetes.io/unschedulable";
+    let hard = node.taints.iter().filter(|taint| matches!(&*taint.effect, "NoSchedule" | "NoExecute"));
+    let mut hard = hard.filter(|taint| !blind(&taint.key));
     let taint = hard.find(|taint| !tolerated(tolerations, taint))?;
     Some(format!("node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value))
 }

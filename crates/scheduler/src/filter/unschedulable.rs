@@ -2,10 +2,13 @@
 use crate::cluster::Has;
 use crate::spec::{Taint, list, tolerated};
 use crate::wanted::Wanted;
+use api::planted::{Bug, planted};
 
 pub(super) fn refusal(pod: &Wanted, node: &Has) -> Option<String> {
     let cordon =
         || Taint { key: "node.kubernetes.io/unschedulable".into(), value: String::new(), effect: "NoSchedule".into() };
-    let refused = node.unschedulable && !tolerated(list(pod.spec(), "tolerations"), &cordon());
+    let refused = node.unschedulable
+        && !planted(Bug::SchedulesOnCordoned)
+        && !tolerated(list(pod.spec(), "tolerations"), &cordon());
     refused.then(|| "node(s) were unschedulable".into())
 }

@@ -1,5 +1,6 @@
 //! The API below the socket: requests travel over simulated sessions to the `ApiServer` of a member, answers and watches come back.
 //! A frame of JSON there, a frame with the code back, then the body. It adds nothing to what the server says.
+use super::spoken::{Speech, Spoken};
 use crate::sessions::{Addresses, Endpoint};
 use crate::trace::Node;
 use apiserver::identity::User;
@@ -95,12 +96,13 @@ pub(super) struct Client {
     members: Vec<String>,
     turn: usize,
     session: Option<Session>,
+    speech: Speech,
 }
 
 impl Client {
-    pub(super) fn new(addresses: &Addresses, node: Node, members: &[String]) -> Self {
+    pub(super) fn new(addresses: &Addresses, node: Node, members: &[String], speech: &Speech) -> Self {
         let endpoint = Endpoint::new(addresses, node, Peer::Member(format!("client {}", node.0)), None);
-        Self { endpoint, members: members.to_vec(), turn: usize::from(node.0), session: None }
+        Self { endpoint, members: members.to_vec(), turn: usize::from(node.0), session: None, speech: speech.clone() }
     }
 
     /// Goes to another member from now on.
@@ -112,6 +114,7 @@ impl Client {
     /// Asks once.
     pub(super) async fn ask(&mut self, method: &str, path: &str, body: Value) -> Told {
         let content_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let name = body["metadata"]["name"].as_str().map(str::to_owned);
         let asked = Asked { method: method.into(), path: path.into(), content_type: content_type.into(), body };
         let answer = rt::timeout(ANSWER_MAX, async {
             let (code, mut receiver) = self.open(&asked).await?;
@@ -121,7 +124,12 @@ impl Client {
             }
             Some(Told::Answer(code, serde_json::from_slice(&body).unwrap_or_default()))
         });
+        let begin = rt::now();
         if let Some(Some(told)) = answer.await {
+            if let Told::Answer(code, answer) = &told {
+                let (method, path, answer, code) = (method.to_owned(), path.to_owned(), answer.clone(), *code);
+                self.speech.add(Spoken { begin: begin.0, end: rt::now().0, method, path, name, code, answer });
+            }
             return told;
         }
         self.turn();

@@ -21,6 +21,13 @@ pub(super) fn unrest(site: &Site, nodes: usize) -> Result<(), String> {
     if let Some(ending) = view.list("namespaces", None).find(|namespace| namespace.facet.deleting.is_some()) {
         return Err(format!("namespace {} has not ended: {}", ending.key.name, ending.value()["status"]));
     }
+    // What came too late into a namespace goes after a while, and is at rest only then.
+    let strays = view
+        .all()
+        .find(|object| !object.key.namespace.is_empty() && view.get("namespaces", "", &object.key.namespace).is_none());
+    if let Some(stray) = strays {
+        return Err(format!("{} is in a namespace that is gone", stray.key));
+    }
     view.list("deployments.apps", None).try_for_each(|deployment| rolled_out(&deployment.value()))?;
     view.list("replicasets.apps", None).try_for_each(|set| filled(&set.value()))?;
     view.list("pods", None).try_for_each(|pod| runs(pod, &machines))?;

@@ -1,12 +1,14 @@
 //! What a run of a whole cluster leaves behind for its invariants: what members alone leave, and what watchers were given, how containers
 //! ran in fact, and what calm brought.
+use crate::clock::Nanos;
 use crate::evidence::Evidence;
 use crate::machine::Life;
 use crate::whole::deeds::Deed;
+use crate::whole::spoken::Spoken;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One watch of the API, over all its connections.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Watched {
     pub resource: &'static str,
     /// Only objects with this label.
@@ -15,6 +17,8 @@ pub struct Watched {
     pub from: u64,
     pub seen: Vec<Seen>,
     pub connections: u32,
+    /// It was told in the end that what it wants is no longer kept (410).
+    pub expired: bool,
 }
 
 /// One event as a client read it.
@@ -48,6 +52,24 @@ impl Watches {
     }
 }
 
+/// What becomes of a process, seen from outside.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    pub time: Nanos,
+    /// `m1`, `n2`, or `storm` itself.
+    pub who: String,
+    pub what: Marked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marked {
+    Up,
+    Down,
+    /// It leads, in this term.
+    Leads(u64),
+    Follows,
+}
+
 /// All that invariants are given.
 #[derive(Clone, Debug, Default)]
 pub struct Whole {
@@ -56,7 +78,13 @@ pub struct Whole {
     /// What each command did, in the order of the log.
     pub deeds: Vec<Deed>,
     pub watches: Vec<Watched>,
+    /// Some member keeps little of the past, and may say so to a watch.
+    pub forgets: bool,
+    /// What clients were told, by end of the exchange.
+    pub spoken: Vec<Spoken>,
     pub lives: Vec<Life>,
+    /// How processes came and went, who led, and when the storm began (`Up`) and was over (`Down`).
+    pub marks: Vec<Mark>,
     /// Why the cluster did not come to rest in time, if it did not.
     pub unrest: Option<String>,
     /// What was written while nothing was to be done.

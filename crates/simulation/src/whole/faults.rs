@@ -1,134 +1,132 @@
-//! What goes wrong in a whole cluster, as data: drawn before the run and printed with a failure. Nothing here does it.
-use crate::faults;
+//! What goes wrong in a whole cluster, a kind a file, each with its rate and its bounds. A plan is data: drawn before the run, printed as
+//! lines of text with a failure, cut down when a failure is minimized. A kind draws, begins and undoes; it judges nothing.
+mod armed;
+mod crash;
+mod cut;
+mod fill;
+mod isolate;
+mod jump;
+mod kind;
+mod lose;
+mod pause;
+mod power_loss;
+mod reboot;
+mod replace;
+mod slow;
+mod stall;
+mod stop;
+mod suspend;
+
+use super::size::Size;
+use super::words::millis;
 use crate::stream::Stream;
-use crate::whole::size::Size;
+pub(super) use kind::{AGENTS, PLACED, Prey};
+pub use kind::{Fault, Step, Who};
 use serde::{Deserialize, Serialize};
 
-/// A process of the site, by number from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Who {
-    Member(u16),
-    Agent(u16),
-}
+/// All kinds. A new one goes to the end: what an old seed draws does not change then.
+pub const ALL: [&Fault; 15] = [
+    &stop::FAULT,
+    &crash::FAULT,
+    &power_loss::FAULT,
+    &reboot::FAULT,
+    &pause::FAULT,
+    &cut::FAULT,
+    &isolate::FAULT,
+    &stall::FAULT,
+    &lose::FAULT,
+    &slow::FAULT,
+    &armed::FAULT,
+    &suspend::FAULT,
+    &fill::FAULT,
+    &jump::FAULT,
+    &replace::FAULT,
+];
 
-/// One fault.
-pub type Step = faults::Step<Action>;
-
-/// What is done, and undone when the step ends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// The process dies, and is started again at the end. What it wrote stays with the system; its containers run on.
-    Stop { who: Who },
-    /// The machine of a member loses power: what was not synced is lost or torn.
-    Crash { member: u16 },
-    /// All members lose power.
-    PowerLoss,
-    /// A worker's machine loses power and comes back at the end: nothing of its pods runs any more.
-    Reboot { node: u16 },
-    /// The process does not run; its clocks go on.
-    Pause { who: Who },
-    /// Nothing passes from one to the other, while the other direction works.
-    Cut { from: Who, to: Who },
-    /// Nothing passes between the process and all others.
-    Isolate { who: Who },
-    /// A member's writes and syncs take until the end of the step.
-    Stall { member: u16 },
-    /// So many of a thousand packets are lost.
-    Lose { thousandths: u16 },
-    /// Packets take so much longer.
-    Slow { times: u16 },
-}
-
-impl Action {
-    /// The kind of fault, as it is counted.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Stop { who: Who::Member(_) } => "member stopped",
-            Self::Stop { who: Who::Agent(_) } => "agent stopped",
-            Self::Crash { .. } => "member crashed",
-            Self::PowerLoss => "power loss",
-            Self::Reboot { .. } => "node rebooted",
-            Self::Pause { who: Who::Member(_) } => "member paused",
-            Self::Pause { who: Who::Agent(_) } => "agent paused",
-            Self::Cut { .. } => "cut",
-            Self::Isolate { who: Who::Member(_) } => "member isolated",
-            Self::Isolate { who: Who::Agent(_) } => "agent isolated",
-            Self::Stall { .. } => "stall",
-            Self::Lose { .. } => "lose",
-            Self::Slow { .. } => "slow",
-        }
-    }
+/// The kind of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Fault> {
+    ALL.into_iter().find(|fault| fault.name == name)
 }
 
 /// Steps in the order they begin.
-pub type Plan = faults::Plan<Action>;
+pub type Plan = Vec<Step>;
 
-/// Kinds of fault that a seed switches on or off as one.
-const KINDS: u64 = 10;
-
-fn one(random: &mut Stream, count: u16) -> u16 {
-    u16::try_from(random.between(1, u64::from(count.max(1)))).unwrap_or(1)
-}
-
-fn who(random: &mut Stream, size: Size) -> Who {
-    if size.nodes == 0 || random.chance(500) {
-        Who::Member(one(random, size.members))
-    } else {
-        Who::Agent(one(random, size.nodes))
-    }
-}
-
-fn action(kind: u64, size: Size, random: &mut Stream) -> Action {
-    let member = one(random, size.members);
-    match kind {
-        0 => Action::Stop { who: who(random, size) },
-        1 => Action::Crash { member },
-        2 => Action::PowerLoss,
-        3 => Action::Reboot { node: one(random, size.nodes) },
-        4 => Action::Pause { who: who(random, size) },
-        5 => {
-            // One of the two is a member: agents have nothing to say to each other.
-            let (member, mut other) = (Who::Member(member), who(random, size));
-            if other == member {
-                other = Who::Agent(one(random, size.nodes));
-            }
-            if random.chance(500) {
-                Action::Cut { from: member, to: other }
-            } else {
-                Action::Cut { from: other, to: member }
-            }
-        }
-        6 => Action::Isolate { who: who(random, size) },
-        7 => Action::Stall { member },
-        8 => Action::Lose { thousandths: u16::try_from(random.between(5, 300)).unwrap_or(5) },
-        _ => Action::Slow { times: u16::try_from(random.between(2, 50)).unwrap_or(2) },
-    }
-}
-
-/// Draws a plan. Each seed has some kinds of fault only, and some have none.
+/// Draws a plan from these kinds. Each seed has some of them only, and some have none.
 #[must_use]
-pub fn draw(random: &mut Stream, size: Size) -> Plan {
-    let kinds: Vec<u64> =
-        (0..KINDS).filter(|_| random.chance(400)).filter(|kind| *kind != 3 || size.nodes > 0).collect();
+pub fn draw(random: &mut Stream, size: Size, kinds: &[&'static Fault]) -> Plan {
+    // A stream for each kind: one more kind changes no seed that does not have it.
+    let base = random.bits();
+    let has = |fault: &&'static Fault| Stream::new(base, fault.name).chance(fault.rate);
+    let kinds: Vec<&'static Fault> = kinds.iter().copied().filter(has).collect();
     if kinds.is_empty() || random.chance(50) {
         return Plan::new();
     }
     // About one in two seconds at most.
     let count = random.between(1, (size.span / 2_000).max(2));
     let mut plan: Plan = (0..count)
-        .map(|_| {
-            let kind = *random.pick(&kinds);
-            let action = action(kind, size, random);
-            // Most are over soon; some outlast sessions, elections, and the patience of the cluster with a silent node.
-            let lasts = if random.chance(600) { random.between(50, 2_000) } else { random.between(2_000, 25_000) };
-            Step { at: random.below(size.span), lasts, action }
+        .filter_map(|_| {
+            let fault = *random.pick(&kinds);
+            step(random, size, fault)
         })
         .collect();
     plan.sort_by_key(|step| step.at);
     plan
+}
+
+fn step(random: &mut Stream, size: Size, fault: &'static Fault) -> Option<Step> {
+    let drawn = (fault.draw)(random, size);
+    // Most are over soon; some outlast sessions, elections, and the patience of the cluster with a silent node.
+    let lasts = if random.chance(600) { random.between(50, 2_000) } else { random.between(2_000, 25_000) };
+    let at = random.below(size.span);
+    let (who, amount) = drawn?;
+    Some(Step { at, lasts: lasts.clamp(fault.lasts.0, fault.lasts.1), fault, who, amount })
+}
+
+impl Step {
+    /// Reads a line as `Display` writes it: `at 3s for 500ms cut m1 n2`, `at 0s for 9s lose 120`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what would be right.
+    pub fn read(line: &str) -> Result<Self, String> {
+        let form = "say `at TIME for TIME FAULT [m1 n2 …] [AMOUNT]`";
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let ["at", at, "for", lasts, name, rest @ ..] = words.as_slice() else { return Err(form.into()) };
+        let names = || ALL.map(|fault| fault.name).join(", ");
+        let fault = find(name).ok_or_else(|| format!("there is no fault `{name}`: {}", names()))?;
+        let (mut who, mut amount) = (Vec::new(), 0);
+        for word in rest {
+            match (Who::read(word), word.parse()) {
+                (Some(one), _) => who.push(one),
+                (None, Ok(number)) => amount = number,
+                (None, Err(_)) => return Err(format!("`{word}` is neither a process (m1, n2) nor a number; {form}")),
+            }
+        }
+        let step = Self { at: millis(at)?, lasts: millis(lasts)?, fault, who, amount };
+        step.complete()
+    }
+
+    /// Whether it names as many as its kind meets.
+    fn complete(self) -> Result<Self, String> {
+        let drawn = (self.fault.draw)(&mut Stream::new(0, "form"), Size::default());
+        let wanted = drawn.map_or(0, |(who, _)| who.len());
+        if self.who.len() == wanted {
+            return Ok(self);
+        }
+        Err(format!("`{}` meets {wanted} processes, {} are named", self.fault.name, self.who.len()))
+    }
+}
+
+impl Serialize for Step {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
 }
 
 #[cfg(test)]
@@ -137,18 +135,37 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_kind_is_drawn_and_plans_are_data() {
+    fn every_kind_is_drawn_and_plans_are_text() {
         let mut kinds = BTreeSet::new();
-        for seed in 0..200 {
-            let plan = draw(&mut Stream::new(seed, "whole plan"), Size::default());
+        for seed in 0..300 {
+            let plan = draw(&mut Stream::new(seed, "whole plan"), Size::default(), &ALL);
             assert!(plan.is_sorted_by_key(|step| step.at));
-            let text = serde_json::to_string(&plan).expect("a plan is JSON");
-            assert_eq!(serde_json::from_str::<Plan>(&text).expect("and back"), plan);
             for step in plan {
-                kinds.insert(step.action.name());
-                assert!(!matches!(step.action, Action::Cut { from, to } if from == to));
+                assert_eq!(Step::read(&step.to_string()), Ok(step.clone()));
+                assert!((step.fault.lasts.0..=step.fault.lasts.1).contains(&step.lasts), "{step}");
+                assert!(step.who.iter().all(|who| who.within(Size::default())), "{step}");
+                kinds.insert(step.fault.name);
+                assert!(step.who.len() < 2 || step.who[0] != step.who[1], "{step}");
             }
         }
-        assert_eq!(kinds.len(), 13, "{kinds:?}");
+        assert_eq!(kinds.len(), ALL.len(), "{kinds:?}");
+    }
+
+    #[test]
+    fn bad_lines_are_refused() {
+        for line in [
+            "",
+            "at",
+            "at 1s for 2s",
+            "at 1s for 2s melt m1",
+            "at x for 2s stop m1",
+            "at 1s for 2s stop",
+            "at 1s for 2s stop q1",
+            "at 1s for 2s cut m1",
+            "at 1s for 2s stop m0",
+            "at 99999999999999999999h for 2s stop m1",
+        ] {
+            assert!(Step::read(line).is_err(), "{line}");
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! What must hold of every run of a whole cluster, a property a file, each with its source and with a test that breaks it on purpose. An
 //! invariant reads evidence and names what it found; it repairs nothing and excuses nothing.
+pub mod answered;
 mod bound;
+mod counted;
+mod decided;
 mod fits;
 mod once;
 mod owned;
@@ -20,7 +23,7 @@ use crate::invariants::members;
 pub type Invariant = fn(&Whole) -> Result<(), String>;
 
 /// All of them beside those of the members alone.
-pub const ALL: [(&str, Invariant); 8] = [
+pub const ALL: [(&str, Invariant); 11] = [
     ("bound once", bound::check),
     ("fits", fits::check),
     ("surge", surge::check),
@@ -28,6 +31,9 @@ pub const ALL: [(&str, Invariant); 8] = [
     ("owned", owned::check),
     ("watched", watched::check),
     ("runs once", once::check),
+    ("counted", counted::check),
+    ("answered", answered::check),
+    ("decided", decided::check),
     ("rest", rest::check),
 ];
 
@@ -37,4 +43,33 @@ pub fn check(evidence: &Whole) -> Vec<Violation> {
     let mut found = members(&evidence.members);
     found.extend(ALL.iter().filter_map(|(name, check)| Some(Violation::new(name, check(evidence).err()?))));
     found
+}
+
+/// What a property promises, in a line: for the story of a run that broke it.
+#[must_use]
+pub fn promised(invariant: &str) -> &'static str {
+    match invariant {
+        "bound once" => "a pod is bound to one node, once",
+        "fits" => "what is bound to a node fits on it, and the node took pods when it was bound",
+        "surge" => "a rollout never has more pods than its surge allows, nor fewer than it must keep",
+        "unique" => "no uid, address or name is given twice",
+        "owned" => "nothing is collected whose owner lives; at rest nothing is left whose owner or namespace is gone",
+        "watched" => "a watch is given every matching change once, in order, from where it said",
+        "runs once" => "a pod's container runs at most once at a time",
+        "counted" => "no update is lost and none made twice: counts go up by one, leases change hands one at a time",
+        "answered" => "every answer of the API fits one order of all that happened, which is the log's",
+        "decided" => "every decision in the log is made again, write for write, from the view that it read",
+        "rest" => "after the last fault everything comes to rest as it is wanted, and then nothing is written",
+        "one log" => "no two members hold different entries at one index",
+        "one state" => "members that show one index show one state, and it is the fold of the log",
+        "durable" => "what was acknowledged is in the log for ever",
+        "once" => "a command takes effect once, however often it is tried",
+        "forward" => "a member's revision never goes back, not over a restart either",
+        "linearizable" => "every read shows all that was acknowledged before it began",
+        "calm" => "when the faults are over a leader is found, writes are taken, and all members are equal",
+        "sound" => "nothing panics and no task goes round in a circle",
+        "watch" => "a watch is given every matching change once, in order",
+        "deterministic" => "one seed gives one trace",
+        _ => "it holds of every run",
+    }
 }

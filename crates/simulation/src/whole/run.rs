@@ -1,12 +1,14 @@
 //! One run of a whole cluster: form it, work and fault it, calm it, wait for rest and for silence, then let every invariant look.
 use super::api::Client;
-use super::evidence::{Watches, Whole};
+use super::evidence::{Marked, Watches, Whole};
+use super::faults::Prey;
 use super::scenario::Scenario;
 use super::site::Site;
 use super::watcher::Watcher;
 use super::workload::{Counts, Worker};
-use super::{converged, deeds, invariants};
+use super::{converged, deeds, invariants, workload};
 use crate::clock::Nanos;
+use crate::disk::Files;
 use crate::evidence::{Calm, Evidence, Violation};
 use crate::records;
 use crate::run::Keep;
@@ -48,6 +50,8 @@ pub struct Run {
     pub lines: Vec<(Node, Vec<String>)>,
     /// How often each kind of thing happened.
     pub sometimes: BTreeMap<&'static str, u64>,
+    /// What each member has on its disk, by the member's name, if it was wanted.
+    pub disks: BTreeMap<String, Files>,
 }
 
 /// What the conductor found when all was calm.
@@ -63,7 +67,10 @@ struct Found {
 pub(super) fn run(scenario: &Scenario, keep: Keep) -> Run {
     let world = World::new(scenario.seed, scenario.order);
     world.with_trace(|trace| trace.window = keep.window);
-    let ((mut evidence, steps, messages), lines) = records::during(&world, keep.records, || sail(&world, scenario));
+    let site = Site::new(&world, scenario);
+    let ((mut evidence, steps, messages), lines) =
+        records::during(&world, keep.records, || sail(&world, &site, scenario));
+    let disks = if keep.disks { site.disks() } else { BTreeMap::new() };
     evidence.members.panics = world.panics();
     evidence.members.fold();
     evidence.deeds = deeds::read(&evidence.members);
@@ -73,11 +80,10 @@ pub(super) fn run(scenario: &Scenario, keep: Keep) -> Run {
     world.enter(|| world.clear());
     let sometimes = sometimes(scenario, &evidence);
     let faults = scenario.plan.len() as u64;
-    Run { violations, trace, evidence, time, steps, faults, messages, lines, sometimes }
+    Run { violations, trace, evidence, time, steps, faults, messages, lines, sometimes, disks }
 }
 
-fn sail(world: &World, scenario: &Scenario) -> (Whole, u64, (u64, u64)) {
-    let site = Site::new(world, scenario);
+fn sail(world: &World, site: &Site, scenario: &Scenario) -> (Whole, u64, (u64, u64)) {
     let (watches, counts) = (Watches::default(), Counts::default());
     let (over, found) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Found::default())));
     {
@@ -93,7 +99,7 @@ fn sail(world: &World, scenario: &Scenario) -> (Whole, u64, (u64, u64)) {
     let last = world.run(RUN_MAX + scenario.size.span * 1_000_000, |step| {
         steps += 1;
         if let Step::Ran(node) = step
-            && (1..=scenario.size.members).contains(&node.0)
+            && (1..CLIENTS).contains(&node.0)
         {
             site.observe(node);
         }
@@ -112,7 +118,10 @@ fn sail(world: &World, scenario: &Scenario) -> (Whole, u64, (u64, u64)) {
     let whole = Whole {
         members,
         watches: watches.with(std::mem::take),
+        forgets: scenario.keep_bytes.is_some(),
+        spoken: site.speech.take(),
         lives,
+        marks: site.marks(),
         unrest,
         noise,
         answered: count(&counts.answered),
@@ -129,6 +138,7 @@ async fn conduct(site: &Site, scenario: &Scenario, watches: &Watches, counts: &C
     }
     let working = work(site, scenario, watches, counts);
     fault(site, scenario);
+    site.mark(Node::default(), Marked::Up);
     let last = scenario.plan.iter().map(|step| step.at + step.lasts).max().unwrap_or(0);
     let end = rt::now().after(Duration::from_millis(last.max(scenario.size.span)));
     while rt::now() < end {
@@ -136,10 +146,12 @@ async fn conduct(site: &Site, scenario: &Scenario, watches: &Watches, counts: &C
         site.inquire();
     }
     site.heal();
+    site.mark(Node::default(), Marked::Down);
     let done = until(REST_MAX, || if working.load(Ordering::Relaxed) == 0 { Ok(()) } else { Err("clients".into()) });
     // What clients may still wait for is bounded by their own patience.
     let _ = done.await;
-    let mut worker = Worker::new(LAST, Client::new(&site.addresses, LAST, &site.apis()), scenario, counts);
+    let mut worker =
+        Worker::new(LAST, Client::new(&site.addresses, LAST, &site.apis(), &site.speech), scenario, counts);
     let began = rt::now();
     let mut wrote = false;
     while !wrote && rt::now().since(began) < REST_MAX {
@@ -216,14 +228,16 @@ async fn silence(site: &Site) -> Vec<String> {
 
 /// Starts clients and watchers; the number of clients that still work.
 fn work(site: &Site, scenario: &Scenario, watches: &Watches, counts: &Counts) -> Arc<AtomicU64> {
-    let working = Arc::new(AtomicU64::new(u64::from(scenario.clients)));
-    let client = |node: Node| Client::new(&site.addresses, node, &site.apis());
-    for number in 1..=scenario.clients {
+    let working = Arc::new(AtomicU64::new(scenario.crews.iter().map(|crew| u64::from(crew.count)).sum()));
+    let client = |node: Node| Client::new(&site.addresses, node, &site.apis(), &site.speech);
+    let crews = scenario.crews.iter().flat_map(|crew| (0..crew.count).map(|_| crew.work.as_str()));
+    for (number, work) in (1..).zip(crews) {
+        let Ok(work) = workload::find(work) else { continue };
         let node = Node(CLIENTS + number);
         let worker = Worker::new(node, client(node), scenario, counts);
         let (working, span, pause) = (working.clone(), Duration::from_millis(scenario.size.span), scenario.pause);
         site.world.spawn_on(node, "client", async move {
-            worker.work(rt::now().after(span), pause).await;
+            worker.work(work, rt::now().after(span), pause).await;
             working.fetch_sub(1, Ordering::Relaxed);
         });
     }
@@ -239,9 +253,9 @@ fn fault(site: &Site, scenario: &Scenario) {
         let here = site.clone();
         site.world.spawn_on(Node::default(), "fault", async move {
             rt::sleep(Duration::from_millis(step.at)).await;
-            here.begin(&step);
+            (step.fault.begin)(&here, &step);
             rt::sleep(Duration::from_millis(step.lasts)).await;
-            here.undo(&step);
+            (step.fault.undo)(&here, &step);
         });
     }
 }
@@ -250,7 +264,7 @@ fn fault(site: &Site, scenario: &Scenario) {
 fn sometimes(scenario: &Scenario, evidence: &Whole) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
     for step in &scenario.plan {
-        *counts.entry(step.action.name()).or_insert(0) += 1;
+        *counts.entry(step.fault.name).or_insert(0) += 1;
     }
     let events = &evidence.members.reference.events;
     let of = |resource: &str, act: api::event::Act| {

@@ -1,10 +1,20 @@
-//! One run of a whole cluster as data: everything that a seed decides, printed with a failure and fed back for a replay.
+//! One run of a whole cluster as data: everything that a seed decides. It prints itself as a scenario file: what failed can be handed on,
+//! edited and run again. It draws nothing and runs nothing.
+use super::faults::Plan;
+use super::size::Size;
+use super::words::span;
 use crate::machine::Temper;
-use crate::stream::Stream;
-use crate::whole::faults::{self, Plan};
-use crate::whole::size::Size;
 use crate::world::Order;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// So many clients that do one kind of work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crew {
+    /// The name of a kind of work.
+    pub work: String,
+    pub count: u16,
+}
 
 /// Everything about one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,51 +24,52 @@ pub struct Scenario {
     pub order: Order,
     /// For each member, then each node: drift of its clock (millionths), how far its wall clock is off (ms).
     pub clocks: Vec<(i32, i64)>,
-    /// Nanoseconds that a packet, and a write or sync, takes on average.
-    pub network_mean: u64,
-    pub disk_mean: u64,
+    /// Microseconds that a packet, and a write or sync, takes on average.
+    pub network_micros: u64,
+    pub disk_micros: u64,
     pub temper: Temper,
-    pub clients: u16,
+    pub crews: Vec<Crew>,
     /// Milliseconds between two calls of a client, on average.
     pub pause: u64,
     /// Milliseconds of processor time that a pod asks for: what of it fits on a node.
     pub pod_millis: u64,
+    /// Bytes after which a segment of the log is closed.
+    pub segment_bytes: u64,
+    /// The last member keeps its log within about so many bytes, and so must be sent snapshots.
+    pub keep_bytes: Option<u64>,
+    /// Events kept in memory for watchers: what lies before is read from the log.
+    pub ring_events: usize,
+    /// Entries after which a member makes a checkpoint, if there are no more objects than that.
+    pub checkpoint_entries: u64,
     pub plan: Plan,
 }
 
-impl Scenario {
-    /// What this seed decides.
-    #[must_use]
-    pub fn draw(seed: u64, size: Size) -> Self {
-        let mut random = Stream::new(seed, "whole");
-        let drifts = random.chance(500);
-        let clocks = (0..size.members + size.nodes)
-            .map(|_| {
-                let drift = i32::try_from(random.below(1_000)).unwrap_or(0) - 500;
-                let off = i64::try_from(random.below(2_000)).unwrap_or(0) - 1_000;
-                if drifts { (drift, off) } else { (0, 0) }
-            })
-            .collect();
-        let troubled = random.chance(600);
-        let temper = Temper {
-            pull_millis: *random.pick(&[50, 500, 4_000]),
-            work_millis: *random.pick(&[5, 50, 300]),
-            failing: if troubled { random.between(1, 80) } else { 0 },
-            crashing: if troubled { random.between(1, 200) } else { 0 },
-        };
-        Self {
-            seed,
-            size,
-            order: *random.pick(&[Order::Fifo, Order::Random]),
-            clocks,
-            network_mean: *random.pick(&[200_000, 1_000_000, 5_000_000]),
-            disk_mean: *random.pick(&[100_000, 1_000_000]),
-            temper,
-            clients: u16::try_from(random.between(1, 3)).unwrap_or(1),
-            pause: *random.pick(&[100, 500, 2_000]),
-            // A node has 4,000; all that clients can leave behind must fit, or there is no rest to come to.
-            pod_millis: u64::from(size.nodes) * *random.pick(&[4, 40, 80]),
-            plan: faults::draw(&mut Stream::new(seed, "whole plan"), size),
+impl fmt::Display for Scenario {
+    /// The scenario as a file that `Sheet::read` reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Size { members, nodes, span: storm } = self.size;
+        writeln!(f, "members {members}\nnodes {nodes}\nfor {}", span(storm))?;
+        writeln!(f, "order {}", if self.order == Order::Fifo { "fifo" } else { "random" })?;
+        writeln!(f, "network {}us\ndisk {}us\npause {}", self.network_micros, self.disk_micros, span(self.pause))?;
+        writeln!(f, "pod {}m\nsegment {}", self.pod_millis, self.segment_bytes)?;
+        match self.keep_bytes {
+            Some(bytes) => writeln!(f, "keep {bytes}")?,
+            None => writeln!(f, "keep all")?,
         }
+        writeln!(f, "ring {}\ncheckpoint {}", self.ring_events, self.checkpoint_entries)?;
+        let Temper { pull_millis, work_millis, failing, crashing } = self.temper;
+        let (pull, work) = (span(pull_millis), span(work_millis));
+        writeln!(f, "machine pull {pull} work {work} failing {failing} crashing {crashing}")?;
+        writeln!(f, "clocks right")?;
+        for (at, (drift, off)) in self.clocks.iter().enumerate().filter(|(_, clock)| **clock != (0, 0)) {
+            let members = usize::from(members);
+            let (letter, number) = if at < members { ("m", at + 1) } else { ("n", at + 1 - members) };
+            writeln!(f, "clock {letter}{number} drift {drift} off {off}")?;
+        }
+        self.crews.iter().try_for_each(|crew| writeln!(f, "clients {} {}", crew.count, crew.work))?;
+        if self.plan.is_empty() {
+            writeln!(f, "faults none")?;
+        }
+        self.plan.iter().try_for_each(|step| writeln!(f, "{step}"))
     }
 }

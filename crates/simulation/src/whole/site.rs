@@ -2,12 +2,15 @@
 //! holds no property to be checked; it shows what it sees.
 use super::api::serve;
 use super::authority::{CERTIFICATE, KEY};
-use super::faults::{Action, Step as Fault, Who};
+use super::evidence::{Mark, Marked};
+use super::faults::{AGENTS, PLACED, Prey};
 use super::scenario::Scenario;
-use crate::disk::Device;
-use crate::evidence::{Afterwards, MemberLog};
+use super::spoken::Speech;
+use crate::careless::careless;
+use crate::disk::{Device, Files};
+use crate::evidence::{Afterwards, MemberLog, Record};
 use crate::history::{Recorder, Sighting};
-use crate::logs::committed;
+use crate::logs::{between, committed};
 use crate::machine::Machine;
 use crate::network::Network;
 use crate::pod_network::SimulatedPodNetwork;
@@ -17,7 +20,7 @@ use crate::sessions::{Addresses, Endpoint};
 use crate::trace::Node;
 use crate::volumes::SimulatedVolumes;
 use crate::world::World;
-use consensus::{Health, Member, MemberInfo, Tuning};
+use consensus::{Health, Keep, Member, MemberInfo, Tuning};
 use control::directory::MemberIdentity;
 use control::wiring::{Given, wire};
 use link::authority::Authority;
@@ -29,13 +32,14 @@ use std::time::Duration;
 use store::log::Log;
 use store::view::View;
 
-/// Where agents and their machines' containers run.
-const AGENTS: u16 = 20;
-const SEATS: u16 = 60;
+/// Where the containers of the agents' machines run.
+const SEATS: u16 = 10_000;
 const CLUSTER: &str = "simulated";
 /// What starts a process again that has ended by itself waits so long.
 const AGAIN: Duration = Duration::from_secs(1);
-const SEGMENT_BYTES: u64 = 256 << 10;
+/// How often the member that keeps little looks, and how far another may be behind and still be sent its log.
+const KEEP_EVERY: Duration = Duration::from_secs(2);
+const KEEP_ENTRIES_BEHIND: u64 = 50;
 
 /// Cloning it clones the handle.
 #[derive(Clone)]
@@ -44,6 +48,7 @@ pub(super) struct Site {
     pub(super) network: Network,
     pub(super) addresses: Addresses,
     pub(super) recorder: Recorder,
+    pub(super) speech: Speech,
     scenario: Arc<Scenario>,
     authority: Arc<Authority>,
     devices: Arc<BTreeMap<Node, Device>>,
@@ -67,6 +72,13 @@ struct Inner {
     down: BTreeMap<Node, u32>,
     failed: BTreeMap<Node, String>,
     diverged: Vec<String>,
+    marks: Vec<Mark>,
+    /// Every committed record, taken from whoever showed it first: in the end no member may have them all.
+    witnessed: Vec<Record>,
+    /// The member whose machine was lost, and whether another has its place.
+    lost: Option<(Node, bool)>,
+    /// Who led last, as far as was seen, and in which term.
+    led: BTreeMap<Node, Option<u64>>,
 }
 
 struct Running {
@@ -86,7 +98,7 @@ fn api(node: Node) -> SocketAddr {
 impl Site {
     /// A site with empty disks and machines, nothing running.
     pub(super) fn new(world: &World, scenario: &Scenario) -> Self {
-        let network = Network::new(world, scenario.network_mean);
+        let network = Network::new(world, scenario.network_micros * 1_000);
         let (mut devices, mut workers) = (BTreeMap::new(), BTreeMap::new());
         let mut clocks = scenario.clocks.iter().copied();
         let mut set_clock = |nodes: &[Node]| {
@@ -97,7 +109,9 @@ impl Site {
         };
         for node in (1..=scenario.size.members).map(Node) {
             set_clock(&[node]);
-            devices.insert(node, Device::new(world, node, scenario.disk_mean));
+            for node in [node, Node(node.0 + PLACED)] {
+                devices.insert(node, Device::new(world, node, scenario.disk_micros * 1_000));
+            }
         }
         for number in 1..=scenario.size.nodes {
             let (agent, seat) = (Node(AGENTS + number), Node(SEATS + number));
@@ -115,6 +129,7 @@ impl Site {
             addresses: Addresses::new(world, &network),
             network,
             recorder: Recorder::default(),
+            speech: Speech::default(),
             scenario: Arc::new(scenario.clone()),
             authority: Arc::new(Authority::open(CERTIFICATE, KEY).expect("the fixed authority can be read")),
             devices: Arc::new(devices),
@@ -127,17 +142,22 @@ impl Site {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn members(&self) -> Vec<Node> {
-        self.devices.keys().copied().collect()
+    fn everybody(&self) -> Vec<Node> {
+        self.members().into_iter().chain(self.workers.keys().copied()).collect()
     }
 
-    fn everybody(&self) -> Vec<Node> {
-        self.devices.keys().chain(self.workers.keys()).copied().collect()
+    /// Whether this member's machine is in use: it is not lost, and not a spare one.
+    fn stands(&self, node: Node) -> bool {
+        match self.lock().lost {
+            Some((lost, _)) if lost == node => false,
+            Some((lost, true)) if lost.0 + PLACED == node.0 => true,
+            _ => node.0 <= self.scenario.size.members,
+        }
     }
 
     /// Where the members serve the API.
     pub(super) fn apis(&self) -> Vec<String> {
-        self.devices.keys().map(|node| api(*node).to_string()).collect()
+        (1..=self.scenario.size.members).map(|number| api(Node(number)).to_string()).collect()
     }
 
     /// The machines, by the name of their node.
@@ -150,43 +170,29 @@ impl Site {
         self.workers.iter().map(|(node, worker)| (name(*node), worker.services.clone())).collect()
     }
 
-    /// Starts the process on `node`, unless it runs or a fault holds it down.
-    pub(super) fn start(&self, node: Node) {
-        let life = self.world.life(node);
-        {
-            let mut inner = self.lock();
-            let runs = inner.running.get(&node).is_some_and(|running| running.life == life);
-            if runs || inner.down.get(&node).is_some_and(|count| *count > 0) {
-                return;
-            }
-            inner.failed.remove(&node);
-            inner.running.insert(node, Running { life, member: None });
-        }
-        let site = self.clone();
-        if self.devices.contains_key(&node) {
-            self.world.spawn_on(node, "boot", async move { site.boot(node, life).await });
-        } else {
-            self.world.spawn_on(node, "agent", async move { site.work(node).await });
-        }
+    /// What is on the members' disks, by the names of the members.
+    pub(super) fn disks(&self) -> BTreeMap<String, Files> {
+        self.members().into_iter().map(|node| (name(node), self.devices[&node].files())).collect()
     }
 
     async fn boot(&self, node: Node, life: u32) {
         let disk = self.devices[&node].open();
-        let options = store::log::Options { segment_bytes: SEGMENT_BYTES, ..store::log::Options::default() };
+        let options =
+            store::log::Options { segment_bytes: self.scenario.segment_bytes, ..store::log::Options::default() };
         let log = match Log::open(disk.clone(), options) {
             Ok(log) => log,
             Err(why) => return self.fail(node, life, why.to_string()),
         };
         rt::sleep(disk.owed()).await;
         let (id, name) = (u64::from(node.0), name(node));
-        let members = self.devices.keys().map(|node| link(*node)).collect();
+        let members = self.members().into_iter().map(link).collect();
         let identity = MemberIdentity {
             cluster: CLUSTER.into(),
             name: name.clone(),
             id,
             founder: node.0 == 1,
             members,
-            replaces: None,
+            replaces: node.0.checked_sub(PLACED).filter(|id| *id > 0).map(u64::from),
             removed: false,
             entered: self.lock().entered.contains(&node),
         };
@@ -199,7 +205,7 @@ impl Site {
             disk,
             checkpoints: None,
             sessions: Arc::new(endpoint(&link(node))),
-            tuning: Tuning::default(),
+            tuning: self.tuning(node),
         };
         let mut wired = match wire(given).await {
             Ok(wired) => wired,
@@ -211,6 +217,19 @@ impl Site {
         inner.entered.insert(node);
         if let Some(running) = inner.running.get_mut(&node).filter(|running| running.life == life) {
             running.member = Some(wired.member);
+        }
+    }
+
+    /// The last member keeps little where the scenario says so; the others keep everything, and so can be compared with.
+    fn tuning(&self, node: Node) -> Tuning {
+        let (ring_events, checkpoint_entries) = (self.scenario.ring_events, self.scenario.checkpoint_entries);
+        let itself = Tuning { ring_events, checkpoint_entries, careless: careless(), ..Tuning::default() };
+        match self.scenario.keep_bytes {
+            Some(bytes) if node.0 == self.scenario.size.members && node.0 > 1 => {
+                let keep = Keep { age: None, bytes: Some(bytes), every: KEEP_EVERY };
+                Tuning { keep, entries_behind: KEEP_ENTRIES_BEHIND, ..itself }
+            }
+            _ => itself,
         }
     }
 
@@ -227,7 +246,7 @@ impl Site {
             system: "simulated".into(),
             machine_id: format!("machine-{number}"),
             boot_id: format!("boot-{}", worker.machine.boots()),
-            ip: format!("10.0.1.{number}"),
+            ip: format!("10.0.{}.{}", 1 + number / 250, 1 + number % 250),
             ..node::agent::machine::Machine::default()
         };
         let given = node::agent::Given {
@@ -281,88 +300,34 @@ impl Site {
             if power { device.lose_power() } else { device.stop() }
         }
         let gone = self.lock().running.remove(&node);
+        if gone.is_some() {
+            self.mark(node, Marked::Down);
+        }
         self.world.kill(node);
         drop(gone);
     }
 
-    fn down(&self, node: Node, power: bool) {
-        *self.lock().down.entry(node).or_insert(0) += 1;
-        self.end(node, power);
-    }
-
-    fn up(&self, node: Node) {
-        if let Some(count) = self.lock().down.get_mut(&node) {
-            *count = count.saturating_sub(1);
-        }
-        self.start(node);
-    }
-
-    /// Begins a fault; undone by `undo`.
-    pub(super) fn begin(&self, fault: &Fault) {
-        let slow = |times: u16| self.network.set_mean(self.scenario.network_mean * u64::from(times));
-        match &fault.action {
-            Action::Stop { who } => self.down(seat(*who), false),
-            Action::Crash { member } => self.down(Node(*member), true),
-            Action::PowerLoss => self.members().into_iter().for_each(|node| self.down(node, true)),
-            Action::Reboot { node } => {
-                let agent = seat(Who::Agent(*node));
-                self.down(agent, false);
-                if let Some(worker) = self.workers.get(&agent) {
-                    worker.machine.reboot();
-                }
-            }
-            Action::Pause { who } => self.world.pause(seat(*who)),
-            Action::Cut { from, to } => self.network.cut(seat(*from), seat(*to)),
-            Action::Isolate { who } => self.cuts(seat(*who), Network::cut),
-            Action::Stall { member } => {
-                let until = self.world.time() + fault.lasts * 1_000_000;
-                self.devices[&Node(*member)].stall(until);
-            }
-            Action::Lose { thousandths } => self.network.set_loss(u64::from(*thousandths)),
-            Action::Slow { times } => slow(*times),
-        }
-    }
-
-    /// Ends a fault.
-    pub(super) fn undo(&self, fault: &Fault) {
-        match &fault.action {
-            Action::Stop { who } => self.up(seat(*who)),
-            Action::Crash { member } => self.up(Node(*member)),
-            Action::PowerLoss => self.members().into_iter().for_each(|node| self.up(node)),
-            Action::Reboot { node } => self.up(seat(Who::Agent(*node))),
-            Action::Pause { who } => self.world.resume(seat(*who)),
-            Action::Cut { from, to } => self.network.mend(seat(*from), seat(*to)),
-            Action::Isolate { who } => self.cuts(seat(*who), Network::mend),
-            Action::Stall { .. } => {}
-            Action::Lose { .. } => self.network.set_loss(0),
-            Action::Slow { .. } => self.network.set_mean(self.scenario.network_mean),
-        }
-    }
-
-    fn cuts(&self, who: Node, change: fn(&Network, Node, Node)) {
-        for other in self.everybody().into_iter().filter(|other| *other != who) {
-            change(&self.network, who, other);
-            change(&self.network, other, who);
-        }
-    }
-
     /// Ends all faults and starts what does not run; nothing on the machines fails any more.
     pub(super) fn heal(&self) {
+        // Who was lost is replaced sooner or later.
+        let lost = self.lock().lost;
+        if let Some((lost, false)) = lost {
+            self.place(lost);
+        }
         self.network.heal();
-        self.network.set_mean(self.scenario.network_mean);
+        self.network.set_mean(self.scenario.network_micros * 1_000);
         self.lock().down.clear();
         for device in self.devices.values() {
             device.stall(0);
+            device.arm(None);
+            device.set_room(None);
         }
         for worker in self.workers.values() {
             worker.machine.set_temper(self.scenario.temper.calm());
         }
         for node in self.everybody() {
             self.world.resume(node);
-            if self.member(node).is_some_and(|member| member.status().health != Health::Well) {
-                self.end(node, false);
-            }
-            self.start(node);
+            self.revive(node);
         }
     }
 
@@ -373,6 +338,28 @@ impl Site {
         let (index, revision, hash) = (view.index(), view.revision(), view.hash());
         let (time, life) = (self.world.time(), self.world.life(node));
         self.recorder.with(|history| history.sight(Sighting { time, member: node, life, index, revision, hash }));
+        let leads = member.leading();
+        let (next, led) = {
+            let mut inner = self.lock();
+            (inner.witnessed.last().map_or(0, |last| last.index + 1), inner.led.insert(node, leads).unwrap_or_default())
+        };
+        if next <= index {
+            let records = between(&member, next, index);
+            self.lock().witnessed.extend(records);
+        }
+        if led != leads {
+            self.mark(node, leads.map_or(Marked::Follows, Marked::Leads));
+        }
+    }
+
+    /// Notes what becomes of a process, for whoever draws the run.
+    pub(super) fn mark(&self, node: Node, what: Marked) {
+        let mark = Mark { time: self.world.time(), who: name(node), what };
+        self.lock().marks.push(mark);
+    }
+
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        self.lock().marks.clone()
     }
 
     /// Notes members that say that they differ from the others.
@@ -413,20 +400,133 @@ impl Site {
     }
 
     /// The committed logs of all members that run.
+    /// What each member has in its log, and at the end, as of nobody, what was seen of all.
     pub(super) fn logs(&self) -> Vec<MemberLog> {
         let log = |node: Node| Some(MemberLog { member: node, records: committed(&self.member(node)?) });
-        self.members().into_iter().filter_map(log).collect()
+        let witnessed = MemberLog { member: Node::default(), records: std::mem::take(&mut self.lock().witnessed) };
+        // Last: of equally long ones it counts.
+        self.members().into_iter().filter_map(log).chain([witnessed]).collect()
     }
 }
 
-/// What the process on `node` is called.
-fn name(node: Node) -> String {
+/// What the process on `node`, or the machine whose containers run there, is called.
+pub(super) fn name(node: Node) -> String {
+    if node.0 == 0 {
+        return "storm".into();
+    }
+    if node.0 > SEATS {
+        return format!("n{}", node.0 - SEATS);
+    }
+    if (PLACED + 1..2 * PLACED).contains(&node.0) {
+        return format!("m{}", node.0 - PLACED);
+    }
     if node.0 > AGENTS { format!("n{}", node.0 - AGENTS) } else { format!("m{}", node.0) }
 }
 
-fn seat(who: Who) -> Node {
-    match who {
-        Who::Member(number) => Node(number),
-        Who::Agent(number) => Node(AGENTS + number),
+impl Prey for Site {
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn network(&self) -> &Network {
+        &self.network
+    }
+
+    fn members(&self) -> Vec<Node> {
+        self.devices.keys().copied().filter(|node| self.stands(*node)).collect()
+    }
+
+    fn lose(&self, member: Node) {
+        let first = {
+            let mut inner = self.lock();
+            let first = inner.lost.is_none();
+            inner.lost = inner.lost.or(Some((member, false)));
+            first
+        };
+        if first {
+            self.end(member, true);
+        }
+    }
+
+    fn place(&self, member: Node) {
+        let placed = {
+            let mut inner = self.lock();
+            let now = inner.lost == Some((member, false));
+            inner.lost = if now { Some((member, true)) } else { inner.lost };
+            now
+        };
+        if placed {
+            self.start(Node(member.0 + PLACED));
+        }
+    }
+
+    fn down(&self, node: Node, power: bool) {
+        *self.lock().down.entry(node).or_insert(0) += 1;
+        self.end(node, power);
+    }
+
+    fn up(&self, node: Node) {
+        if let Some(count) = self.lock().down.get_mut(&node) {
+            *count = count.saturating_sub(1);
+        }
+        self.start(node);
+    }
+
+    fn start(&self, node: Node) {
+        if self.devices.contains_key(&node) && !self.stands(node) {
+            return;
+        }
+        let life = self.world.life(node);
+        {
+            let mut inner = self.lock();
+            let runs = inner.running.get(&node).is_some_and(|running| running.life == life);
+            if runs || inner.down.get(&node).is_some_and(|count| *count > 0) {
+                return;
+            }
+            inner.failed.remove(&node);
+            inner.running.insert(node, Running { life, member: None });
+        }
+        self.mark(node, Marked::Up);
+        let site = self.clone();
+        if self.devices.contains_key(&node) {
+            self.world.spawn_on(node, "boot", async move { site.boot(node, life).await });
+        } else {
+            self.world.spawn_on(node, "agent", async move { site.work(node).await });
+        }
+    }
+
+    fn device(&self, node: Node) -> Option<&Device> {
+        self.devices.get(&node)
+    }
+
+    fn reboot(&self, agent: Node) {
+        if let Some(worker) = self.workers.get(&agent) {
+            worker.machine.reboot();
+        }
+    }
+
+    fn delay(&self, times: u64) {
+        self.network.set_mean(self.scenario.network_micros * 1_000 * times);
+    }
+
+    fn jump(&self, node: Node, millis: i64) {
+        let seat = (node.0 > AGENTS).then(|| Node(node.0 - AGENTS + SEATS));
+        for node in [Some(node), seat].into_iter().flatten() {
+            self.world.set_clock(node, |clock| clock.wall_offset_millis += millis);
+        }
+    }
+
+    fn cuts(&self, who: Node, change: fn(&Network, Node, Node)) {
+        for other in self.everybody().into_iter().filter(|other| *other != who) {
+            change(&self.network, who, other);
+            change(&self.network, other, who);
+        }
+    }
+
+    fn revive(&self, node: Node) {
+        if self.member(node).is_some_and(|member| member.status().health != Health::Well) {
+            self.end(node, false);
+        }
+        self.start(node);
     }
 }

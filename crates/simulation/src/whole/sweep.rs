@@ -1,15 +1,22 @@
-//! Many seeds of whole clusters, each in a fresh thread; a line a run, and all that is needed to see a failure again.
+//! Many seeds of whole clusters, each in a fresh thread; a line a run, and the story of the first that breaks a promise. It chooses
+//! nothing: the sheet and the seed do.
+use super::minimize::minimize;
 use super::run::{Run, run as run_one};
 use super::scenario::Scenario;
-use super::size::Size;
+use super::sheet::Sheet;
+use super::story;
+use super::timeline;
+use crate::disk::Files;
+use crate::evidence::Violation;
 use crate::records::Wanted;
 use crate::run::Keep;
 use crate::sweep::{each, first_difference, fresh};
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// What to simulate.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     pub seeds: u64,
     pub from_seed: u64,
@@ -17,14 +24,58 @@ pub struct Options {
     pub threads: usize,
     /// Runs each seed a second time and compares the digests.
     pub twice: bool,
-    pub size: Size,
-    /// Runs this instead of what the seed draws, under each of the seeds.
-    pub scenario: Option<Scenario>,
+    /// Ends after so many failures.
+    pub failures_max: usize,
+    /// Looks for the smallest scenario that still fails.
+    pub minimize: bool,
+    /// Leaves behind what the members have on their disks, and the run as a page: of the first run that fails, or else of the last.
+    pub leave: bool,
+    pub sheet: Sheet,
+    /// The command that repeats this, save the seed.
+    pub command: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seeds: 5, from_seed: 1, threads: 1, twice: false, size: Size::default(), scenario: None }
+        Self {
+            seeds: 5,
+            from_seed: 1,
+            threads: 1,
+            twice: false,
+            failures_max: 1,
+            minimize: false,
+            leave: false,
+            sheet: Sheet::default(),
+            command: "rutter simulate".into(),
+        }
+    }
+}
+
+/// A seed that failed.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Failure {
+    pub violations: Vec<Violation>,
+    /// Everything there is to tell of it.
+    pub story: String,
+    /// What fails the same way with less, as a scenario file, and its seed.
+    pub minimal: Option<(u64, String)>,
+}
+
+/// What one run left behind.
+#[derive(Clone, Debug)]
+pub struct Left {
+    pub seed: u64,
+    pub failed: bool,
+    /// By member and file.
+    pub disks: BTreeMap<String, Files>,
+    /// The run as a page that works without a network.
+    pub page: String,
+}
+
+impl Left {
+    /// Whether a run counts for more than another: one that failed, of those the first, else the last. Given are seed and failure.
+    fn better((seed, failed): (u64, bool), (than, fails): (u64, bool)) -> bool {
+        if fails { failed && seed < than } else { failed || seed > than }
     }
 }
 
@@ -35,12 +86,14 @@ pub struct Report {
     pub faults: u64,
     pub virtual_millis: u64,
     pub steps: u64,
-    /// Seeds that failed, and what is to be told of them.
-    pub failures: BTreeMap<u64, String>,
+    pub failures: BTreeMap<u64, Failure>,
     /// The digest of each seed's trace.
     pub traces: BTreeMap<u64, String>,
     /// How often each kind of thing happened: a kind that never does is not tested.
     pub sometimes: BTreeMap<String, u64>,
+    /// If it was asked for.
+    #[serde(skip)]
+    pub left: Option<Left>,
 }
 
 impl Report {
@@ -92,25 +145,39 @@ pub fn in_fresh_thread(scenario: &Scenario, keep: Keep) -> Run {
     fresh(scenario.seed, move || run_one(&scenario, keep))
 }
 
-/// Runs the seeds; `progress` is given a line for each.
+/// Runs the seeds; `progress` is given a line for each, and the story of what failed.
 #[must_use]
 pub fn run(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Report {
-    let report = std::sync::Mutex::new(Report::default());
+    let report = Mutex::new(Report::default());
+    // Drawn once, when all have run: the one that counts for most.
+    let kept: Mutex<Option<(Scenario, Run)>> = Mutex::new(None);
+    let lock_kept = || kept.lock().unwrap_or_else(PoisonError::into_inner);
     each(options.from_seed, options.seeds, options.threads, &|seed| {
-        let mut scenario = options.scenario.clone().unwrap_or_else(|| Scenario::draw(seed, options.size));
-        scenario.seed = seed;
-        let run = in_fresh_thread(&scenario, Keep::default());
+        let scenario = Scenario::drawn(seed, &options.sheet);
+        let run = in_fresh_thread(&scenario, Keep { disks: options.leave, ..Keep::default() });
         progress(&line(seed, &run));
-        let failure = failure(&scenario, &run, options.twice);
-        let mut report = report.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let failure = failure(&scenario, &run, options, progress);
+        let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
         report.add(seed, &run);
         if let Some(failure) = failure {
-            progress(&failure);
+            progress(&failure.story);
             report.failures.insert(seed, failure);
         }
-        true
+        if options.leave {
+            let standing = |scenario: &Scenario, run: &Run| (scenario.seed, !run.violations.is_empty());
+            let mut kept = lock_kept();
+            let now = standing(&scenario, &run);
+            if kept.as_ref().is_none_or(|(other, ran)| Left::better(now, standing(other, ran))) {
+                *kept = Some((scenario, run));
+            }
+        }
+        report.failures.len() < options.failures_max
     });
-    report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    let left = lock_kept().take().map(|(scenario, run)| {
+        let page = timeline::page(&scenario, &run);
+        Left { seed: scenario.seed, failed: !run.violations.is_empty(), disks: run.disks, page }
+    });
+    Report { left, ..report.into_inner().unwrap_or_else(PoisonError::into_inner) }
 }
 
 fn line(seed: u64, run: &Run) -> String {
@@ -125,35 +192,34 @@ fn line(seed: u64, run: &Run) -> String {
 }
 
 /// What is to be told of a run that broke something, or did not repeat itself.
-fn failure(scenario: &Scenario, run: &Run, twice: bool) -> Option<String> {
-    if run.violations.is_empty() && !twice {
+fn failure(scenario: &Scenario, run: &Run, options: &Options, progress: &dyn Fn(&str)) -> Option<Failure> {
+    if run.violations.is_empty() && !options.twice {
         return None;
     }
-    let again = in_fresh_thread(scenario, Keep::default());
-    let mut text = String::new();
-    for violation in &run.violations {
-        let _ = writeln!(text, "  {violation}");
-    }
-    if let Some(parting) = run.trace.parting(&again.trace) {
+    // The second run is the proof that it repeats itself, and tells what was logged.
+    let told = in_fresh_thread(scenario, Keep { records: Wanted::Ours, ..Keep::default() });
+    let mut violations = run.violations.clone();
+    if let Some(parting) = run.trace.parting(&told.trace) {
         let trace = |keep| in_fresh_thread(scenario, keep).trace;
-        let _ = writeln!(text, "  deterministic: {}", first_difference(Keep::default(), parting, trace));
+        violations.push(Violation::new("deterministic", first_difference(Keep::default(), parting, trace)));
     }
-    if text.is_empty() {
-        return None;
+    let first = violations.first()?.invariant.clone();
+    let mut story = story::tell(scenario, &violations, &told, &options.command);
+    let mut minimal = None;
+    if options.minimize && !run.violations.is_empty() {
+        progress(&format!("{story}\n\nlooking for less that breaks `{first}` too"));
+        let found = minimize(scenario, &first, &broken, progress);
+        story = format!(
+            "minimized: {}\nas a scenario file, with seed {}:\n{}",
+            found.says, found.scenario.seed, found.scenario
+        );
+        minimal = Some((found.scenario.seed, found.scenario.to_string()));
     }
-    let told = in_fresh_thread(scenario, Keep { records: Wanted::Ours, window: None });
-    for (node, lines) in &told.lines {
-        let _ = writeln!(text, "  node {}, last lines:", node.0);
-        for line in &lines[lines.len().saturating_sub(LINES)..] {
-            let _ = writeln!(text, "    {line}");
-        }
-    }
-    let Size { members, nodes, span } = scenario.size;
-    let data = serde_json::to_string(scenario).unwrap_or_default();
-    let seed = scenario.seed;
-    let again = format!("rutter simulate --seeds 1 --seed {seed} --members {members} --nodes {nodes} --for {span}ms");
-    Some(format!("seed {seed} failed\n{text}  scenario: {data}\n  again: {again}"))
+    Some(Failure { violations, story, minimal })
 }
 
-/// Lines of each node in a report.
-const LINES: usize = 25;
+/// The invariants that a scenario breaks.
+fn broken(scenario: &Scenario) -> Vec<String> {
+    let run = in_fresh_thread(scenario, Keep::default());
+    run.violations.into_iter().map(|violation| violation.invariant).collect()
+}

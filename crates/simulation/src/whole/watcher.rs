@@ -6,6 +6,8 @@ use serde_json::Value;
 use std::time::Duration;
 
 const PAUSE: Duration = Duration::from_millis(200);
+/// A connection on which nothing comes for so long is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
 
 pub(super) struct Watcher {
     client: Client,
@@ -29,7 +31,7 @@ impl Watcher {
                 continue;
             };
             let (resource, label) = (self.resource, self.label);
-            let number = self.watches.begin(Watched { resource, label, from, seen: Vec::new(), connections: 0 });
+            let number = self.watches.begin(Watched { resource, label, from, seen: Vec::new(), ..Watched::default() });
             let mut at = from;
             while self.follow(number, &mut at).await {
                 rt::sleep(PAUSE).await;
@@ -51,13 +53,16 @@ impl Watcher {
         let Some((200, mut receiver)) = self.client.stream(&path).await else { return true };
         self.watches.with(|all| all[number].connections += 1);
         let mut text = Vec::new();
-        while let Ok(Some(piece)) = receiver.frame().await {
+        // Silence is not waited out: who serves it may be gone for good (client-go asks after 30 seconds).
+        while let Some(Ok(Some(piece))) = rt::timeout(SILENCE_MAX, receiver.frame()).await {
             text.extend_from_slice(&piece);
             while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = text.drain(..=end).collect();
                 let Ok(event) = serde_json::from_slice::<Value>(&line) else { return true };
                 if event["type"] == "ERROR" {
-                    return event["object"]["code"] != 410;
+                    let expired = event["object"]["code"] == 410;
+                    self.watches.with(|all| all[number].expired = expired);
+                    return !expired;
                 }
                 let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 let meta = &event["object"]["metadata"];

@@ -9,7 +9,7 @@ use api::revision::{Millis, Revision};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Story {
     records: Vec<Record>,
     there: BTreeSet<Key>,

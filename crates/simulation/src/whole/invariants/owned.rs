@@ -1,11 +1,14 @@
 //! Nothing is collected whose owner lives, and when all is at rest nothing is left whose owners are gone, nor anything in a namespace that
-//! is (Kubernetes' garbage collection: owners and dependents; the end of a namespace).
+//! is (Kubernetes' garbage collection: owners and dependents; the end of a namespace). A namespace goes by who saw it empty, and by nobody
+//! while its own finalizer holds it: that what is left in it goes later, too, excuses neither.
+use crate::whole::deeds::Deed;
 use crate::whole::evidence::Whole;
 use api::event::Act;
 use api::object::Object;
 use std::collections::{BTreeMap, BTreeSet};
 
 const COLLECTOR: &str = "system:controller:garbage";
+const ENDER: &str = "system:controller:namespace";
 
 pub(super) fn check(evidence: &Whole) -> Result<(), String> {
     let mut living: BTreeMap<u128, bool> = BTreeMap::new();
@@ -24,6 +27,9 @@ pub(super) fn check(evidence: &Whole) -> Result<(), String> {
                     return Err(format!("{} is collected while its owner {owner} lives", object.key));
                 }
             }
+            if event.act == Act::Deleted && &*object.key.resource == "namespaces" {
+                ended(deed, object)?;
+            }
             if event.act == Act::Deleted {
                 living.remove(&object.uid.0);
             } else {
@@ -32,6 +38,17 @@ pub(super) fn check(evidence: &Whole) -> Result<(), String> {
         }
     }
     evidence.unrest.is_some().then_some(()).map_or_else(|| left(evidence), Ok)
+}
+
+/// That a namespace was taken away as it may be.
+fn ended(deed: &Deed, namespace: &Object) -> Result<(), String> {
+    let name = &namespace.key.name;
+    if &*deed.actor == ENDER {
+        let full = deed.read.resources().find(|resource| deed.read.count(resource, Some(name)) > 0);
+        return full.map_or(Ok(()), |resource| Err(format!("namespace {name} is taken away with {resource} in it")));
+    }
+    let held = namespace.value()["spec"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
+    if held { Err(format!("{} takes namespace {name} away, which is held", deed.actor)) } else { Ok(()) }
 }
 
 /// What is left at the end.
@@ -74,6 +91,11 @@ mod tests {
         assert!(check(&collected).is_err_and(|found| found.contains("while its owner o lives")));
         let orphaned = owned().delete("a", "configmaps", "d", "o").whole();
         assert!(check(&orphaned).is_err_and(|found| found.contains("its owners are gone")));
+        let early = story().delete(ENDER, "namespaces", "", "d").whole();
+        assert!(check(&early).is_err_and(|found| found.contains("with configmaps in it")));
+        let held = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "h"}, "spec": {"finalizers": ["kubernetes"]}});
+        let forced = story().put("a", "namespaces", held).delete("a", "namespaces", "", "h").whole();
+        assert!(check(&forced).is_err_and(|found| found.contains("which is held")));
         let lost = story().delete("a", "namespaces", "", "d").whole();
         assert!(check(&lost).is_err_and(|found| found.contains("its namespace is gone")));
     }

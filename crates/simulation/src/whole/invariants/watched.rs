@@ -1,5 +1,5 @@
 //! A watch of the API sees each change that it asked for, once, in order, and the last one once all is at rest (Kubernetes' API: efficient
-//! detection of changes; a watch from a resourceVersion).
+//! detection of changes; a watch from a resourceVersion). It is told that its past is no longer kept only where somebody keeps little.
 use crate::whole::evidence::{Seen, Watched, Whole};
 use api::event::{Act, Event};
 use api::object::Object;
@@ -19,6 +19,8 @@ fn one(evidence: &Whole, watched: &Watched) -> Result<(), String> {
         }
     }
     match wanted.next() {
+        _ if watched.expired && evidence.forgets => Ok(()),
+        _ if watched.expired => Err(format!("{who} was told 410, and nobody forgets anything")),
         Some(missed) => Err(format!("{who} was not given {missed:?}, after {} events", watched.seen.len())),
         None => Ok(()),
     }
@@ -53,7 +55,7 @@ mod tests {
         let told = |whole: &Whole, watched: &Watched| {
             whole.members.reference.events.iter().filter_map(|event| told(event, watched)).collect::<Vec<_>>()
         };
-        let mut watched = Watched { resource: "pods", label: None, from: 0, seen: Vec::new(), connections: 1 };
+        let mut watched = Watched { resource: "pods", connections: 1, ..Watched::default() };
         watched.seen = told(&whole, &watched);
         assert_eq!(watched.seen.iter().map(|seen| seen.what.as_str()).collect::<Vec<_>>(), ["ADDED", "MODIFIED"]);
         whole.watches = vec![watched.clone()];
@@ -63,6 +65,10 @@ mod tests {
         whole.watches[0] = watched.clone();
         whole.watches[0].seen.pop();
         assert!(check(&whole).is_err_and(|found| found.contains("was not given")));
+        whole.watches[0].expired = true;
+        assert!(check(&whole).is_err_and(|found| found.contains("410")));
+        whole.forgets = true;
+        assert_eq!(check(&whole), Ok(()), "whoever keeps little may say so");
         watched.label = Some(("app", "web0"));
         assert!(told(&whole, &watched).is_empty(), "nothing has that label");
     }

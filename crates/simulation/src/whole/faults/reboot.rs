@@ -1,0 +1,17 @@
+//! A worker's machine loses power and comes back at the end: nothing of its pods runs any more.
+use super::kind::{Fault, Who, one};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "reboot",
+    says: "a node's machine loses power and comes back at the end, empty of running containers",
+    rate: 400,
+    lasts: (50, 25_000),
+    draw: |random, size| (size.nodes > 0).then(|| (vec![Who::Agent(one(random, size.nodes))], 0)),
+    begin: |site, step| {
+        for node in step.nodes() {
+            site.down(node, false);
+            site.reboot(node);
+        }
+    },
+    undo: |site, step| step.nodes().for_each(|node| site.up(node)),
+};
