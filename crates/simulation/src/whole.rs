@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod faults;
 pub mod invariants;
 mod minimize;
+pub mod outside;
 #[cfg(feature = "planted")]
 pub mod planted;
 mod run;

@@ -1,17 +1,19 @@
 //! A node, its pods and a stranger, each a network namespace on a thread of its own, so that all of it falls with the test.
 //! Nothing here touches the machine's own network.
-use nix::sched::{CloneFlags, setns, unshare};
+mod place;
+
 use node::network::PodNetwork;
 use node::network::bridge::Bridge;
 use node::runtime::SandboxSpec;
 use node::service::Services as _;
 use node::service::nftables::Nftables;
+pub(crate) use place::has;
+use place::{Place, able, must};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,48 +33,6 @@ pub(crate) fn thread(body: impl FnOnce() + Send + 'static) {
     std::thread::spawn(body);
 }
 
-/// One network namespace, which lives as long as somebody holds it.
-struct Place(File);
-
-impl Place {
-    fn new() -> Self {
-        let made = std::thread::scope(|scope| {
-            let work = || {
-                unshare(CloneFlags::CLONE_NEWNET).expect("a namespace");
-                File::open("/proc/thread-self/ns/net").expect("the namespace")
-            };
-            scope.spawn(work).join()
-        });
-        Self(made.expect("a namespace"))
-    }
-
-    /// What another program calls it.
-    fn path(&self) -> String {
-        format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
-    }
-
-    fn run<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
-        let done = std::thread::scope(|scope| {
-            let work = || {
-                setns(&self.0, CloneFlags::CLONE_NEWNET).expect("enters the namespace");
-                body()
-            };
-            scope.spawn(work).join()
-        });
-        done.unwrap_or_else(|why| std::panic::resume_unwind(why))
-    }
-}
-
-pub(crate) fn has(tool: &str) -> bool {
-    Command::new(tool).arg("--version").output().is_ok()
-}
-
-fn must(words: &str) {
-    let mut words = words.split(' ');
-    let output = Command::new(words.next().expect("a program")).args(words).output().expect("runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 pub(crate) struct Lab {
     dir: tempfile::TempDir,
     network: Bridge,
@@ -86,8 +46,7 @@ impl Lab {
     /// `None`, and a word why, where this machine cannot have one.
     pub(crate) fn open(pods: u8) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        if !nix::unistd::geteuid().is_root() || !has("nft") || !has("ip") {
-            eprintln!("skipped: needs root, nft and ip");
+        if !able() {
             return None;
         }
         let number = format!("{}x{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -130,7 +89,7 @@ impl Lab {
                 must(&format!("ip link set dev {link} type bridge_slave hairpin on"));
             }
         });
-        let place = Place(File::open(attached.netns).expect("the pod's namespace"));
+        let place = Place::of(File::open(attached.netns).expect("the pod's namespace"));
         place.run(move || listen(&format!("pod-{index}")));
         self.pods.push((place, attached.ips[0].clone()));
     }

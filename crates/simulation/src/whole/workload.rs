@@ -10,8 +10,9 @@ mod past;
 mod rollouts;
 mod worker;
 
+pub use worker::COUNTER;
+pub(crate) use worker::LEASE;
 pub use worker::Work;
-pub(crate) use worker::{COUNTER, LEASE};
 pub(super) use worker::{Counts, NAMESPACES, Worker};
 
 /// All kinds. A new one goes to the end: what an old seed draws does not change then.

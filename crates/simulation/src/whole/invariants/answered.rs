@@ -13,8 +13,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(super) fn check(evidence: &Whole) -> Result<(), String> {
-    let shown = evidence.members.history.sightings.iter().map(|sighting| (sighting.time, sighting.revision.0));
-    answers(&evidence.spoken, &evidence.members.reference, shown)
+    let (spoken, reference) = (&evidence.spoken, &evidence.members.reference);
+    let sightings = &evidence.members.history.sightings;
+    if sightings.is_empty() {
+        return answers(spoken, reference, bounds(spoken, reference).into_iter());
+    }
+    answers(spoken, reference, sightings.iter().map(|sighting| (sighting.time, sighting.revision.0)))
+}
+
+/// When which revision was there at most, where nobody looked into the members: what was there at a time is in every list that was asked
+/// for later, so until a list is begun there is nothing that it does not know of.
+fn bounds(spoken: &[Spoken], reference: &Reference) -> Vec<(Nanos, u64)> {
+    let lists = spoken.iter().filter(|one| {
+        let whole = one.code == 200 && one.method == "GET" && !one.path.contains("continue=");
+        whole && matches!(named(&one.path), Named::All { .. })
+    });
+    let mut lists: Vec<_> = lists.map(|one| (one.begin, revision(&one.answer))).collect();
+    lists.sort_unstable();
+    let mut least = reference.at(reference.last).revision().0;
+    let mut bounds = Vec::new();
+    for (begin, revision) in lists.into_iter().rev() {
+        bounds.push((begin, least));
+        least = least.min(revision);
+    }
+    bounds.push((0, least));
+    bounds
 }
 
 /// Checks exchanges against the fold of the log. `shown`: when which revision was there to be seen; in any order.
@@ -299,6 +322,28 @@ mod tests {
             spoken(5, "GET", ONE, 404, json!({})),
         ];
         assert_eq!(judged(&all), Ok(()));
+    }
+
+    #[test]
+    fn without_a_look_into_the_members_a_later_list_bounds_what_was_there() {
+        let list = |revision: &str, items: Value| json!({"metadata": {"resourceVersion": revision}, "items": items});
+        let early = spoken(1, "GET", ALL, 200, list("1", json!([version(1)])));
+        let mut whole = Whole { spoken: vec![early, spoken(2, "GET", ONE, 200, version(2))], ..Whole::default() };
+        whole.members.reference = reference();
+        assert_eq!(check(&whole), Ok(()));
+        // The list came after it, and knows only of 1.
+        whole.spoken[1].begin = 3;
+        whole.spoken[1].end = 8;
+        assert!(check(&whole).is_err_and(|found| found.contains("not of 2")), "told of 2, a list of 1 later");
+        whole.spoken.truncate(1);
+        whole.spoken.push(spoken(0, "GET", ONE, 404, json!({})));
+        assert_eq!(check(&whole), Ok(()), "it was not made yet");
+        whole.spoken.insert(0, spoken(0, "GET", ALL, 200, list("1", json!([version(1)]))));
+        whole.spoken[2] = Spoken { begin: 6, end: 8, ..spoken(0, "GET", ONE, 404, json!({})) };
+        assert!(
+            check(&whole).is_err_and(|found| found.contains("never absent")),
+            "made, and not deleted before the list"
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct Work {
 }
 
 /// Where counters and leases stand, and where their invariant finds them: resource, namespace, name. Nobody ends that namespace.
-pub(crate) const COUNTER: (&str, &str, &str) = ("configmaps", "counters", "counter");
+pub const COUNTER: (&str, &str, &str) = ("configmaps", "counters", "counter");
 pub(crate) const LEASE: (&str, &str, &str) = ("leases.coordination.k8s.io", "counters", "leader");
 
 /// What clients were told, counted.
