@@ -2,7 +2,7 @@
 //! stale, the watcher sees each revision once and in order, and in the end members and replays agree.
 mod cluster;
 
-use cluster::{Cluster, eventually, rutter, text};
+use cluster::{Cluster, eventually, marked, rutter, text};
 use serde_json::Value;
 use std::process::Command;
 
@@ -73,13 +73,6 @@ fn pods_outlive_whatever_is_killed_beside_them() {
         assert_eq!(containers(&cluster), before, "after kill -9 of {verbs:?}");
     }
     cluster.kubectl(&["delete", "deployment", "hello"]);
-}
-
-/// Processes with this in their environment.
-fn marked(mark: &str) -> usize {
-    let processes = std::fs::read_dir("/proc").expect("/proc").flatten().map(|process| process.path().join("environ"));
-    let environments = processes.filter_map(|environment| std::fs::read(environment).ok());
-    environments.filter(|all| all.split(|byte| *byte == 0).any(|one| one == mark.as_bytes())).count()
 }
 
 fn a_lost_shim(port: u16, runtime: &str) {

@@ -64,6 +64,12 @@ fn rests(processes: &Processes<'_>, targets: &Arc<[Target]>, record: &Arc<Record
     (pods.len() == 3 && pods.iter().all(runs)).then_some(status)
 }
 
+/// The processes that are containers of this test, whoever started them.
+fn containers() -> usize {
+    let (name, value) = work::mark();
+    cluster::marked(&format!("{name}={value}"))
+}
+
 /// A last write, rest, and a while in which nothing is written, so that watches are given all there is; what status says then.
 fn calm(processes: &Processes<'_>, targets: &Arc<[Target]>, record: &Arc<Record>) -> Value {
     let mut last = Client::new(targets, 1, record);
@@ -97,6 +103,7 @@ fn real_hosts_keep_what_simulated_ones_promise() {
             clients.join().expect("the clients end");
             let status = calm(&processes, &targets, &record);
             println!("{:?}: all is at rest", started.elapsed());
+            assert_eq!(containers(), 3, "three pods have a process each, and nobody else has one");
             for name in MEMBERS {
                 processes.stop(name, Signal::SIGTERM);
             }
@@ -110,6 +117,8 @@ fn real_hosts_keep_what_simulated_ones_promise() {
     });
     judge(whole, &processes, &record);
     println!("{:?}: judged", started.elapsed());
+    drop(processes);
+    assert_eq!(containers(), 0, "nothing is left");
 }
 
 /// The invariants, and that there was something to judge.

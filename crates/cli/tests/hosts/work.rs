@@ -16,6 +16,11 @@ pub(crate) const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/counters/deploymen
 pub(crate) const PODS: &str = "/api/v1/namespaces/counters/pods";
 const CONFIG_MAPS: &str = "/api/v1/namespaces/counters/configmaps";
 
+/// What stands in the environment of each container of this test.
+pub(crate) fn mark() -> (&'static str, String) {
+    ("MARK", format!("hosts-{}", std::process::id()))
+}
+
 /// Makes what the clients work on.
 pub(crate) async fn prepare(client: &mut Client) {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": COUNTER.1}});
@@ -25,7 +30,9 @@ pub(crate) async fn prepare(client: &mut Client) {
     made(client, CONFIG_MAPS, counter).await;
     let labels = json!({"app": "web"});
     // Plain processes share their host's ports, so these need none.
-    let container = json!({"name": "c", "image": "rutter.dev/hello", "command": ["sleep", "1000"]});
+    let (name, value) = mark();
+    let container = json!({"name": "c", "image": "rutter.dev/hello", "command": ["sleep", "1000"],
+        "env": [{"name": name, "value": value}]});
     let spec = json!({"terminationGracePeriodSeconds": 1, "containers": [container]});
     let template = json!({"metadata": {"labels": labels}, "spec": spec});
     let spec = json!({"replicas": 3, "selector": {"matchLabels": labels}, "template": template});
