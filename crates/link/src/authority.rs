@@ -69,8 +69,19 @@ impl Key {
     /// # Errors
     /// If the system gives no random numbers.
     pub fn make() -> Result<Self, LinkError> {
-        let key = KeyPair::generate().map_err(broken)?;
-        Ok(Self { public_pem: key.public_key_pem(), private_pem: key.serialize_pem() })
+        Ok(Self::of(&KeyPair::generate().map_err(broken)?))
+    }
+
+    /// The key whose private half is given (PKCS #8, DER).
+    ///
+    /// # Errors
+    /// If it is none, or of a kind that is not known.
+    pub fn of_der(private: &[u8]) -> Result<Self, LinkError> {
+        Ok(Self::of(&KeyPair::try_from(private).map_err(broken)?))
+    }
+
+    fn of(key: &KeyPair) -> Self {
+        Self { public_pem: key.public_key_pem(), private_pem: key.serialize_pem() }
     }
 }
 

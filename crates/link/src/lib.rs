@@ -2,6 +2,7 @@
 //! certificate, and nothing of what the bytes mean beyond `message`. The only user of quinn.
 pub mod anyone;
 pub mod authority;
+pub mod datagrams;
 pub mod error;
 pub mod frame;
 pub mod join;
@@ -11,6 +12,7 @@ pub mod message;
 pub mod peer;
 pub mod quic;
 pub mod reset;
+mod runtime;
 pub mod session;
 pub mod sessions;
 mod tls;

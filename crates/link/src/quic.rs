@@ -1,5 +1,6 @@
 //! Sessions over QUIC: the adapter of `Sessions` and `Wire`. One UDP socket serves and dials. The only file that knows quinn's sessions.
 use crate::authority::{Identity, Pin};
+use crate::datagrams::{self, Datagrams, Socket};
 use crate::error::LinkError;
 use crate::limits::{
     CONNECT_MAX, DATAGRAM_BYTES_MAX, IDLE_MAX, KEEP_ALIVE, MEMBER_STREAMS_MAX, NODE_STREAMS_MAX, SESSION_WINDOW_BYTES,
@@ -7,12 +8,17 @@ use crate::limits::{
 };
 use crate::peer::Peer;
 use crate::reset::{self, ResetSecret};
+use crate::runtime::Rt;
 use crate::session::{Doing, Reader, Session, Wire, Writer};
 use crate::sessions::{Knock, Sessions};
 use crate::tls;
-use quinn::{ClientConfig, ConnectionError, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
+use quinn::{
+    AsyncUdpSocket, ClientConfig, ConnectionError, EndpointConfig, MtuDiscoveryConfig, Runtime as _, ServerConfig,
+    TransportConfig, VarInt,
+};
+use rustls::crypto::CryptoProvider;
 use rustls_pki_types::CertificateDer;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A UDP socket and what we are on it. Cloning it clones the handle.
@@ -27,21 +33,22 @@ pub struct Arriving {
     incoming: quinn::Incoming,
 }
 
+/// Whether an endpoint can be dialled too, and with which secret it ends the sessions of its lives before.
+enum Serving {
+    Nobody,
+    Peers(ServerConfig, ResetSecret),
+}
+
 impl Endpoint {
     /// A member's: serves on `address` and dials from it.
     ///
     /// # Errors
     /// If the port is taken or the identity unusable.
     pub fn serve(address: SocketAddr, identity: &Identity, secret: ResetSecret) -> Result<Self, LinkError> {
-        let mut config = ServerConfig::with_crypto(Arc::new(tls::server(identity)?));
-        config.transport_config(Arc::new(transport(NODE_STREAMS_MAX, false)?));
         let bind = |why: std::io::Error| LinkError::Bind { address: address.to_string(), why: why.to_string() };
-        let mut endpoint = reset::endpoint(secret);
-        let _ = endpoint.max_udp_payload_size(DATAGRAM_BYTES_MAX).map_err(|why| bind(std::io::Error::other(why)))?;
-        let runtime = quinn::default_runtime().ok_or_else(|| bind(std::io::Error::other("no tokio runtime")))?;
-        let socket = std::net::UdpSocket::bind(address).map_err(bind)?;
-        let quinn = quinn::Endpoint::new(endpoint, Some(config), socket, runtime).map_err(bind)?;
-        Ok(Self { quinn, client: client(tls::client(identity)?)? })
+        let socket = Rt.wrap_udp_socket(datagrams::udp(address).map_err(bind)?).map_err(bind)?;
+        let provider = tls::provider();
+        Self::made(socket, tls::client(identity, &provider)?, Serving::Peers(server(identity, &provider)?, secret))
     }
 
     /// A node's: dials, serves nobody, needs no open port.
@@ -49,7 +56,7 @@ impl Endpoint {
     /// # Errors
     /// If no socket can be had or the identity is unusable.
     pub fn dial(identity: &Identity) -> Result<Self, LinkError> {
-        Ok(Self { quinn: dialler()?, client: client(tls::client(identity)?)? })
+        Self::made(any_socket()?, tls::client(identity, &tls::provider())?, Serving::Nobody)
     }
 
     /// That of a machine which holds nothing but a token with this pin.
@@ -57,7 +64,44 @@ impl Endpoint {
     /// # Errors
     /// If no socket can be had.
     pub fn join(pin: Pin) -> Result<Self, LinkError> {
-        Ok(Self { quinn: dialler()?, client: client(tls::joining(pin)?)? })
+        Self::made(any_socket()?, tls::joining(pin)?, Serving::Nobody)
+    }
+
+    /// One over another network than the machine's, with other cryptography: a member's if it has a secret for resets.
+    ///
+    /// # Errors
+    /// If the identity is unusable.
+    pub fn over(
+        network: Arc<dyn Datagrams>,
+        provider: &Arc<CryptoProvider>,
+        identity: &Identity,
+        secret: Option<ResetSecret>,
+    ) -> Result<Self, LinkError> {
+        let serving = match secret {
+            Some(secret) => Serving::Peers(server(identity, provider)?, secret),
+            None => Serving::Nobody,
+        };
+        Self::made(Arc::new(Socket(network)), tls::client(identity, provider)?, serving)
+    }
+
+    fn made(
+        socket: Arc<dyn AsyncUdpSocket>,
+        crypto: quinn::crypto::rustls::QuicClientConfig,
+        serving: Serving,
+    ) -> Result<Self, LinkError> {
+        let (server, mut config) = match serving {
+            Serving::Peers(server, secret) => {
+                let mut config = reset::endpoint(secret);
+                let size = config.max_udp_payload_size(DATAGRAM_BYTES_MAX);
+                let _ = size.map_err(|why| LinkError::Certificate(format!("no size of a datagram: {why}")))?;
+                (Some(server), config)
+            }
+            Serving::Nobody => (None, reset::endpoint(ResetSecret(seed()))),
+        };
+        let _: &mut EndpointConfig = config.rng_seed(Some(seed()));
+        let bind = |why: std::io::Error| LinkError::Bind { address: "UDP".into(), why: why.to_string() };
+        let quinn = quinn::Endpoint::new_with_abstract_socket(config, server, socket, Arc::new(Rt)).map_err(bind)?;
+        Ok(Self { quinn, client: client(crypto)? })
     }
 
     /// A session with the member at `address` (`host:port`).
@@ -65,6 +109,9 @@ impl Endpoint {
     /// # Errors
     /// If nobody answers there in `CONNECT_MAX`, or who answers is no member of the cluster.
     pub async fn connect(&self, address: &str) -> Result<Session, LinkError> {
+        if let Ok(socket) = address.parse() {
+            return self.connect_to(socket).await;
+        }
         let no_address = |why: std::io::Error| LinkError::Address { address: address.into(), why: why.to_string() };
         let found = tokio::net::lookup_host(address).await.map_err(no_address)?;
         let mut last = LinkError::Address { address: address.into(), why: "its host has no address".into() };
@@ -208,15 +255,27 @@ fn reason(why: &ConnectionError) -> String {
     }
 }
 
-fn dialler() -> Result<quinn::Endpoint, LinkError> {
-    // One socket for both families where the machine has IPv6, else one for IPv4.
-    quinn::Endpoint::client((Ipv6Addr::UNSPECIFIED, 0).into())
-        .or_else(|_| quinn::Endpoint::client((Ipv4Addr::UNSPECIFIED, 0).into()))
-        .map_err(|why| LinkError::Bind { address: "port 0".into(), why: why.to_string() })
+fn any_socket() -> Result<Arc<dyn AsyncUdpSocket>, LinkError> {
+    let bind = |why: std::io::Error| LinkError::Bind { address: "port 0".into(), why: why.to_string() };
+    Rt.wrap_udp_socket(datagrams::any_udp().map_err(bind)?).map_err(bind)
+}
+
+/// Unpredictable bytes.
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    seed.chunks_exact_mut(8).for_each(|word| word.copy_from_slice(&rt::random().to_le_bytes()));
+    seed
+}
+
+fn server(identity: &Identity, provider: &Arc<CryptoProvider>) -> Result<ServerConfig, LinkError> {
+    let mut config = ServerConfig::new(Arc::new(tls::server(identity, provider)?), Arc::new(reset::NoTokens));
+    config.transport_config(Arc::new(transport(NODE_STREAMS_MAX, false)?));
+    Ok(config)
 }
 
 fn client(crypto: quinn::crypto::rustls::QuicClientConfig) -> Result<ClientConfig, LinkError> {
     let mut config = ClientConfig::new(Arc::new(crypto));
+    config.initial_dst_cid_provider(Arc::new(reset::first_id));
     config.transport_config(Arc::new(transport(MEMBER_STREAMS_MAX, true)?));
     Ok(config)
 }

@@ -7,16 +7,29 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::server::WebPkiClientVerifier;
+use rustls::time_provider::TimeProvider;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme, version::TLS13};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The protocol's name in the handshake (ALPN); another version of link gets another.
 const PROTOCOL: &[u8] = b"rutter/1";
 
-fn provider() -> Arc<CryptoProvider> {
+/// The cryptography of every machine.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The time by which certificates hold.
+#[derive(Debug)]
+struct Wall;
+
+impl TimeProvider for Wall {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(rt::wall())))
+    }
 }
 
 fn unusable(why: impl std::fmt::Display) -> LinkError {
@@ -41,11 +54,11 @@ fn chain(identity: &Identity) -> Result<(Vec<CertificateDer<'static>>, PrivateKe
 }
 
 /// The serving side: a certificate that a peer shows must be of this cluster; one that shows none may only ask to join.
-pub(crate) fn server(identity: &Identity) -> Result<QuicServerConfig, LinkError> {
+pub(crate) fn server(identity: &Identity, provider: &Arc<CryptoProvider>) -> Result<QuicServerConfig, LinkError> {
     let roots = roots(certificate(&identity.authority_pem)?)?;
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).allow_unauthenticated().build();
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone()).allow_unauthenticated().build();
     let (chain, key) = chain(identity)?;
-    let mut config = rustls::ServerConfig::builder_with_provider(provider())
+    let mut config = rustls::ServerConfig::builder_with_details(provider.clone(), Arc::new(Wall))
         .with_protocol_versions(&[&TLS13])
         .map_err(unusable)?
         .with_client_cert_verifier(verifier.map_err(unusable)?)
@@ -56,9 +69,9 @@ pub(crate) fn server(identity: &Identity) -> Result<QuicServerConfig, LinkError>
 }
 
 /// The dialling side of a member or node: the server must be a member of this cluster.
-pub(crate) fn client(identity: &Identity) -> Result<QuicClientConfig, LinkError> {
+pub(crate) fn client(identity: &Identity, provider: &Arc<CryptoProvider>) -> Result<QuicClientConfig, LinkError> {
     let (chain, key) = chain(identity)?;
-    let mut config = rustls::ClientConfig::builder_with_provider(provider())
+    let mut config = rustls::ClientConfig::builder_with_details(provider.clone(), Arc::new(Wall))
         .with_protocol_versions(&[&TLS13])
         .map_err(unusable)?
         .with_root_certificates(roots(certificate(&identity.authority_pem)?)?)
@@ -71,7 +84,7 @@ pub(crate) fn client(identity: &Identity) -> Result<QuicClientConfig, LinkError>
 /// The dialling side of a machine that has only a token: it shows no certificate, and trusts the authority that the token pins.
 pub(crate) fn joining(pin: Pin) -> Result<QuicClientConfig, LinkError> {
     let verifier = Arc::new(Pinned { pin, provider: provider() });
-    let mut config = rustls::ClientConfig::builder_with_provider(provider())
+    let mut config = rustls::ClientConfig::builder_with_details(provider(), Arc::new(Wall))
         .with_protocol_versions(&[&TLS13])
         .map_err(unusable)?
         .dangerous()

@@ -2,6 +2,6 @@
 //! operating system's; inside one they are the world's of the current thread. Nothing else may call those directly.
 mod seam;
 pub use seam::{
-    Gone, Instant, JoinHandle, Sleep, World, blocking, enter, now, random, sleep, sleep_until, spawn, spawn_thread,
-    timeout, unique, wall,
+    Gone, Instant, JoinHandle, Sleep, World, blocking, enter, from_std, now, random, sleep, sleep_until, spawn,
+    spawn_thread, timeout, to_std, unique, wall,
 };

@@ -55,16 +55,31 @@ fn world() -> Option<Rc<dyn World>> {
     WORLD.with_borrow(Clone::clone)
 }
 
+/// The moment of this process from which `Instant` counts.
+fn start() -> std::time::Instant {
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    *START.get_or_init(std::time::Instant::now)
+}
+
 /// Monotonic now.
 #[must_use]
 pub fn now() -> Instant {
-    static START: OnceLock<std::time::Instant> = OnceLock::new();
     match world() {
         Some(world) => world.now(),
-        None => {
-            Instant(u64::try_from(START.get_or_init(std::time::Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX))
-        }
+        None => Instant(u64::try_from(start().elapsed().as_nanos()).unwrap_or(u64::MAX)),
     }
+}
+
+/// An instant as the standard library's type has it, for libraries that count in that.
+#[must_use]
+pub fn to_std(when: Instant) -> std::time::Instant {
+    start() + Duration::from_nanos(when.0)
+}
+
+/// The instant that `to_std` was given.
+#[must_use]
+pub fn from_std(when: std::time::Instant) -> Instant {
+    Instant(u64::try_from(when.saturating_duration_since(start()).as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Wall clock, milliseconds since the Unix epoch.
@@ -193,12 +208,23 @@ pub struct Sleep(Timer);
 
 #[derive(Debug)]
 enum Timer {
-    /// `asked`: the waker that the world already holds for it, so that a future polled often asks once.
+    /// `asked`: the waker that the world already holds for it, and when it will wake it, so that a future polled often, and one
+    /// that is told again and again to wait longer, asks once.
     World {
         when: Instant,
-        asked: Option<Waker>,
+        asked: Option<(Instant, Waker)>,
     },
     Tokio(Pin<Box<tokio::time::Sleep>>),
+}
+
+impl Sleep {
+    /// Waits until this instant instead.
+    pub fn reset(&mut self, when: Instant) {
+        match &mut self.0 {
+            Timer::Tokio(sleep) => sleep.as_mut().reset(tokio::time::Instant::from_std(to_std(when))),
+            Timer::World { when: wanted, .. } => *wanted = when,
+        }
+    }
 }
 
 impl Future for Sleep {
@@ -209,12 +235,15 @@ impl Future for Sleep {
             Timer::Tokio(sleep) => sleep.as_mut().poll(context),
             Timer::World { when, asked } => {
                 let Some(world) = world() else { return Poll::Ready(()) };
-                if world.now() >= *when {
+                let now = world.now();
+                if now >= *when {
                     return Poll::Ready(());
                 }
-                if !asked.as_ref().is_some_and(|asked| asked.will_wake(context.waker())) {
+                let still =
+                    |(at, waker): &(Instant, Waker)| now < *at && *at <= *when && waker.will_wake(context.waker());
+                if !asked.as_ref().is_some_and(still) {
                     world.wake_at(*when, context.waker().clone());
-                    *asked = Some(context.waker().clone());
+                    *asked = Some((*when, context.waker().clone()));
                 }
                 Poll::Pending
             }
@@ -279,6 +308,12 @@ mod tests {
             let mut context = Context::from_waker(&waker);
             assert!(sleep.as_mut().poll(&mut context).is_pending() && sleep.as_mut().poll(&mut context).is_pending());
             assert_eq!(still.asked.get(), 1, "the world is asked once");
+            sleep.reset(Instant(9));
+            assert!(sleep.as_mut().poll(&mut context).is_pending());
+            assert_eq!(still.asked.get(), 1, "nor again for a longer time");
+            sleep.reset(Instant(4));
+            assert!(sleep.as_mut().poll(&mut context).is_pending());
+            assert_eq!(still.asked.get(), 2, "but for a shorter one");
             still.now.set(5);
             assert!(sleep.as_mut().poll(&mut context).is_ready());
         });
@@ -288,6 +323,10 @@ mod tests {
     #[tokio::test]
     async fn outside_a_world_it_is_tokio() {
         let before = now();
+        assert_eq!(from_std(to_std(before)), before);
+        let mut sooner = sleep(Duration::from_secs(3_600));
+        sooner.reset(before);
+        sooner.await;
         assert_eq!(spawn("one", async { 1 }).await.ok(), Some(1));
         let (send, receive) = tokio::sync::oneshot::channel();
         spawn_thread("thread", async move { assert!(send.send(9).is_ok()) });

@@ -14,6 +14,7 @@ pub mod machine;
 pub mod network;
 mod panics;
 pub mod pod_network;
+pub mod quic;
 pub mod records;
 mod report;
 mod run;

@@ -109,6 +109,14 @@ impl Network {
         }
     }
 
+    /// How long one datagram is under way; `None` if it is lost.
+    pub(crate) fn datagram(&self, from: Node, to: Node, print: u64) -> Option<Duration> {
+        match self.depart(from, to, print) {
+            Fate::Arrives(delay) => Some(delay),
+            Fate::Lost | Fate::Refused(_) => None,
+        }
+    }
+
     fn depart(&self, from: Node, to: Node, print: u64) -> Fate {
         let mut wires = self.lock();
         let (loss, mean, world) = (wires.loss, wires.mean, wires.world.clone());
@@ -129,7 +137,8 @@ impl Network {
         fate
     }
 
-    fn arrive(&self, from: Node, to: Node) -> bool {
+    /// Whether what was under way comes in: nothing has cut its way meanwhile.
+    pub(crate) fn arrive(&self, from: Node, to: Node) -> bool {
         let mut wires = self.lock();
         let cut = wires.cuts.get(&(from, to)).is_some_and(|cuts| *cuts > 0);
         if cut {

@@ -1,7 +1,7 @@
 //! The whole cluster in one thread from one seed: members as production wires them, agents on pretended machines, clients at the API.
 //! It runs the same code as production; what is pretended stands in the twins beside it.
 mod api;
-mod authority;
+pub(crate) mod authority;
 mod converged;
 pub mod deeds;
 mod draw;
@@ -26,7 +26,7 @@ pub mod words;
 pub mod workload;
 
 pub use run::Run;
-pub use scenario::Scenario;
+pub use scenario::{Carrier, Scenario};
 pub use sheet::Sheet;
 pub use size::Size;
 pub use sweep::{Failure, Left, Options, Report, in_fresh_thread, run};

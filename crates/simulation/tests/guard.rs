@@ -7,7 +7,7 @@
     clippy::disallowed_types,
     reason = "it calls what is forbidden, to see that it is told on"
 )]
-use simulation::whole::{Scenario, Size, in_fresh_thread};
+use simulation::whole::{Carrier, Scenario, Size, in_fresh_thread};
 use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -83,10 +83,13 @@ fn leaks() -> Vec<String> {
 #[test]
 fn no_task_touches_the_machine() {
     simulation::guard::watch(|within| WITHIN.set(within));
-    for seed in 500..504 {
+    for seed in 500..503 {
         let size = Size { members: 3, nodes: 2, span: 8_000 };
-        let run = in_fresh_thread(&Scenario::draw(seed, size), simulation::Keep::default());
-        assert!(run.violations.is_empty(), "{:?}", run.violations);
+        for carrier in [Carrier::Twin, Carrier::Quic] {
+            let scenario = Scenario { carrier, ..Scenario::draw(seed, size) };
+            let run = in_fresh_thread(&scenario, simulation::Keep::default());
+            assert!(run.violations.is_empty(), "{:?}", run.violations);
+        }
     }
     let found = leaks();
     assert!(found.is_empty(), "{} leaks:\n{}", found.len(), found.join("\n"));

@@ -1,24 +1,21 @@
-//! The authority of every simulated cluster. Its certificate is published in the cluster and so stands in the log: one made anew would
-//! differ from run to run. It guards nothing: no simulated peer shows a certificate.
+//! The authority of every simulated cluster, Ed25519: its signatures need no random numbers. Its certificate is published in the cluster and
+//! so stands in the log: one made anew would differ from run to run. It guards nothing but other simulated processes from one another.
 
-pub(super) const CERTIFICATE: &str = "\
+pub(crate) const CERTIFICATE: &str = "\
 -----BEGIN CERTIFICATE-----\n\
-MIIBlDCCATmgAwIBAgIUUwP0lh2Ii4uihm+If88MZnLghCkwCgYIKoZIzj0EAwIw\n\
-JTESMBAGA1UECgwJc2ltdWxhdGVkMQ8wDQYDVQQDDAZydXR0ZXIwIBcNMjYxMTI1\n\
-MjIxNjI3WhgPMjEyNjExMDEyMjE2MjdaMCUxEjAQBgNVBAoMCXNpbXVsYXRlZDEP\n\
-MA0GA1UEAwwGcnV0dGVyMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEINWG21m1\n\
-oui1wr+Oc2kCRTA0yCcxc5S+7UQVLmhCbG7VHMeQWJmgdPPJOmpSQLr8AJHaF1ZP\n\
-d3d9zIFd/xko96NFMEMwEgYDVR0TAQH/BAgwBgEB/wIBADAOBgNVHQ8BAf8EBAMC\n\
-AYYwHQYDVR0OBBYEFCgp5vXFsuaTBvHV7bpV/3NnHqYYMAoGCCqGSM49BAMCA0kA\n\
-MEYCIQDxEdXGsbMpeejNs3OseMLa8cpEfGialeBAIC2q4pjQnwIhAK/dVCWJuUb/\n\
-0RxyBHdpL2peIVY7v2yJtxrk/pnt43JO\n\
+MIIBUzCCAQWgAwIBAgIULCR5BW2qK5ZRqKPWhfuG4S+/6OswBQYDK2VwMCUxEjAQ\n\
+BgNVBAoMCXNpbXVsYXRlZDEPMA0GA1UEAwwGcnV0dGVyMCAXDTI2MTEyNzEwMzgx\n\
+OVoYDzIxMjYxMTAzMTAzODE5WjAlMRIwEAYDVQQKDAlzaW11bGF0ZWQxDzANBgNV\n\
+BAMMBnJ1dHRlcjAqMAUGAytlcAMhAKms1RDasu1m0HEtZLMaSy91TVCnY1OXICrz\n\
+S2NynUgoo0UwQzASBgNVHRMBAf8ECDAGAQH/AgEAMA4GA1UdDwEB/wQEAwIBhjAd\n\
+BgNVHQ4EFgQUgkAvtmr8IP2QmYB1OrgpxJluOyEwBQYDK2VwA0EAzRdcNJjcBVyt\n\
+IFC30UYfBjVtm1x/d8fJYaT43ljSRSxVaCCNPLq/0Wf4DHLZj5nH/ytN8wziHDdO\n\
+LA0XR4LuDw==\n\
 -----END CERTIFICATE-----\n\
 ";
 
-pub(super) const KEY: &str = "\
+pub(crate) const KEY: &str = "\
 -----BEGIN PRIVATE KEY-----\n\
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/loJUQWulXWm6zrO\n\
-rqN0q1enFFotSwqyk0RlJ4l0Ar+hRANCAAQg1YbbWbWi6LXCv45zaQJFMDTIJzFz\n\
-lL7tRBUuaEJsbtUcx5BYmaB088k6alJAuvwAkdoXVk93d33MgV3/GSj3\n\
+MC4CAQAwBQYDK2VwBCIEIC4+737fpPX5CEm/X4lrHIVq6ugT9/iTouaWdQhS1T+B\n\
 -----END PRIVATE KEY-----\n\
 ";

@@ -1,13 +1,16 @@
 //! What a seed decides, where the sheet of a scenario file leaves it open. A new thing to be drawn has a stream of its own, or comes last:
 //! what old seeds draw does not change then.
 use super::faults;
-use super::scenario::{Crew, Scenario};
+use super::scenario::{Carrier, Crew, Scenario};
 use super::sheet::Sheet;
 use super::size::Size;
 use super::workload;
 use crate::machine::Temper;
 use crate::stream::Stream;
 use crate::world::Order;
+
+/// Of a thousand seeds: in how many QUIC carries the sessions. It costs a few times as much as its twin.
+const QUIC: u64 = 100;
 
 impl Scenario {
     /// What this seed decides where nothing but the size is fixed.
@@ -27,6 +30,7 @@ impl Scenario {
             clocks: clocks(&mut random, size),
             temper: temper(&mut random),
             order: *random.pick(&[Order::Fifo, Order::Random]),
+            carrier: if Stream::new(seed, "whole sessions").chance(QUIC) { Carrier::Quic } else { Carrier::Twin },
             network_micros: *random.pick(&[200, 1_000, 5_000]),
             disk_micros: *random.pick(&[100, 1_000]),
             pause: *random.pick(&[100, 500, 2_000]),

@@ -1,7 +1,7 @@
 //! The smallest scenario that still breaks the same promise: fewer faults, fewer clients, a shorter storm, fewer nodes, calmer machines,
 //! in that order, each kept only if the promise still breaks. It says how far it got.
 use super::faults::Who;
-use super::scenario::{Crew, Scenario};
+use super::scenario::{Carrier, Crew, Scenario};
 use crate::shrink::{ROLLS, RUNS_MAX, fewest, rolled};
 
 /// A storm is never made shorter than this: milliseconds.
@@ -123,6 +123,8 @@ impl Search<'_> {
         let mut right = self.best.clone();
         right.clocks.iter_mut().for_each(|clock| *clock = (0, 0));
         self.attempt(&right);
+        let twin = Scenario { carrier: Carrier::Twin, ..self.best.clone() };
+        self.attempt(&twin);
         let all = Scenario { keep_bytes: None, ..self.best.clone() };
         self.attempt(&all);
     }

@@ -16,12 +16,23 @@ pub struct Crew {
     pub count: u16,
 }
 
+/// What carries the sessions of members and nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Carrier {
+    /// The twin of sessions: light enough for many nodes.
+    #[default]
+    Twin,
+    /// Production's QUIC over pretended datagrams.
+    Quic,
+}
+
 /// Everything about one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scenario {
     pub seed: u64,
     pub size: Size,
     pub order: Order,
+    pub carrier: Carrier,
     /// For each member, then each node: drift of its clock (millionths), how far its wall clock is off (ms).
     pub clocks: Vec<(i32, i64)>,
     /// Microseconds that a packet, and a write or sync, takes on average.
@@ -50,6 +61,7 @@ impl fmt::Display for Scenario {
         let Size { members, nodes, span: storm } = self.size;
         writeln!(f, "members {members}\nnodes {nodes}\nfor {}", span(storm))?;
         writeln!(f, "order {}", if self.order == Order::Fifo { "fifo" } else { "random" })?;
+        writeln!(f, "sessions {}", if self.carrier == Carrier::Quic { "quic" } else { "twin" })?;
         writeln!(f, "network {}us\ndisk {}us\npause {}", self.network_micros, self.disk_micros, span(self.pause))?;
         writeln!(f, "pod {}m\nsegment {}", self.pod_millis, self.segment_bytes)?;
         match self.keep_bytes {

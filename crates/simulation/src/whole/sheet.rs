@@ -1,7 +1,7 @@
 //! A scenario file: a line a thing that is fixed, `#` before a remark; what is not named is drawn by the seed. Bad lines are refused with
 //! their number. It fixes; it draws nothing.
 use super::faults::{self, Fault, Plan, Step};
-use super::scenario::{Crew, Scenario};
+use super::scenario::{Carrier, Crew, Scenario};
 use super::size::Size;
 use super::words::millis;
 use super::workload;
@@ -22,6 +22,7 @@ pub struct Sheet {
     /// Kinds of fault from which a seed draws.
     pub faults: Vec<&'static Fault>,
     order: Option<Order>,
+    carrier: Option<Carrier>,
     network_micros: Option<u64>,
     disk_micros: Option<u64>,
     temper: Option<Temper>,
@@ -46,6 +47,7 @@ impl Default for Sheet {
             size: Size::default(),
             faults: faults::ALL.to_vec(),
             order: None,
+            carrier: None,
             network_micros: None,
             disk_micros: None,
             temper: None,
@@ -109,6 +111,8 @@ impl Sheet {
             ["for", time] => self.size.span = millis(time)?,
             ["order", "fifo"] => self.order = Some(Order::Fifo),
             ["order", "random"] => self.order = Some(Order::Random),
+            ["sessions", "twin"] => self.carrier = Some(Carrier::Twin),
+            ["sessions", "quic"] => self.carrier = Some(Carrier::Quic),
             ["network", time] => self.network_micros = Some(micros(time)?),
             ["disk", time] => self.disk_micros = Some(micros(time)?),
             ["pause", time] => self.pause = Some(millis(time)?),
@@ -190,6 +194,7 @@ impl Sheet {
         }
         Scenario {
             order: self.order.unwrap_or(drawn.order),
+            carrier: self.carrier.unwrap_or(drawn.carrier),
             clocks,
             network_micros: self.network_micros.unwrap_or(drawn.network_micros),
             disk_micros: self.disk_micros.unwrap_or(drawn.disk_micros),
@@ -208,7 +213,7 @@ impl Sheet {
 }
 
 const FORM: &str = "lines are members N, nodes N, for TIME, clients N WORK, faults NAME,…, at TIME for TIME FAULT …, order fifo|random, \
-    network TIME, disk TIME, pause TIME, pod Nm, segment BYTES, keep BYTES|all, ring EVENTS, checkpoint ENTRIES, machine …, clock …";
+    sessions twin|quic, network TIME, disk TIME, pause TIME, pod Nm, segment BYTES, keep BYTES|all, ring EVENTS, checkpoint ENTRIES, machine …, clock …";
 
 fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(word: &str, least: T, most: T) -> Result<T, String> {
     let found = word.parse().ok().filter(|number| *number >= least && *number <= most);

@@ -4,7 +4,7 @@ use super::api::serve;
 use super::authority::{CERTIFICATE, KEY};
 use super::evidence::{Mark, Marked};
 use super::faults::{AGENTS, PLACED, Prey};
-use super::scenario::Scenario;
+use super::scenario::{Carrier, Scenario};
 use super::spoken::Speech;
 use crate::careless::careless;
 use crate::disk::{Device, Files};
@@ -14,6 +14,7 @@ use crate::logs::{between, committed};
 use crate::machine::Machine;
 use crate::network::Network;
 use crate::pod_network::SimulatedPodNetwork;
+use crate::quic::{Identities, Quic, Sockets};
 use crate::runtime::SimulatedRuntime;
 use crate::services::SimulatedServices;
 use crate::sessions::{Addresses, Endpoint};
@@ -24,7 +25,9 @@ use consensus::{Health, Keep, Member, MemberInfo, Tuning};
 use control::directory::MemberIdentity;
 use control::wiring::{Given, wire};
 use link::authority::Authority;
+use link::error::LinkError;
 use link::peer::Peer;
+use link::sessions::Sessions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +40,8 @@ const SEATS: u16 = 10_000;
 const CLUSTER: &str = "simulated";
 /// What starts a process again that has ended by itself waits so long.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Where the ports begin that machines choose.
+const PORTS: u16 = 30_000;
 /// How often the member that keeps little looks, and how far another may be behind and still be sent its log.
 const KEEP_EVERY: Duration = Duration::from_secs(2);
 const KEEP_ENTRIES_BEHIND: u64 = 50;
@@ -51,6 +56,7 @@ pub(super) struct Site {
     pub(super) speech: Speech,
     scenario: Arc<Scenario>,
     authority: Arc<Authority>,
+    quic: Arc<Quic>,
     devices: Arc<BTreeMap<Node, Device>>,
     workers: Arc<BTreeMap<Node, Worker>>,
     inner: Arc<Mutex<Inner>>,
@@ -124,14 +130,17 @@ impl Site {
             };
             workers.insert(agent, worker);
         }
+        let authority = Arc::new(Authority::open(CERTIFICATE, KEY).expect("the fixed authority can be read"));
+        let quic = Quic { sockets: Sockets::new(world, &network), identities: Identities::new(&authority) };
         Self {
             world: world.clone(),
+            quic: Arc::new(quic),
             addresses: Addresses::new(world, &network),
             network,
             recorder: Recorder::default(),
             speech: Speech::default(),
             scenario: Arc::new(scenario.clone()),
-            authority: Arc::new(Authority::open(CERTIFICATE, KEY).expect("the fixed authority can be read")),
+            authority,
             devices: Arc::new(devices),
             workers: Arc::new(workers),
             inner: Arc::default(),
@@ -196,7 +205,11 @@ impl Site {
             removed: false,
             entered: self.lock().entered.contains(&node),
         };
-        let endpoint = |address: &str| Endpoint::new(&self.addresses, node, Peer::Member(name.clone()), Some(address));
+        let peer = Peer::Member(name.clone());
+        let sessions = match self.sessions(node, &peer, &link(node)) {
+            Ok(sessions) => sessions,
+            Err(why) => return self.fail(node, life, why.to_string()),
+        };
         let given = Given {
             info: MemberInfo { id, name: name.clone(), link: link(node), api: api(node).to_string() },
             identity,
@@ -204,20 +217,36 @@ impl Site {
             log,
             disk,
             checkpoints: None,
-            sessions: Arc::new(endpoint(&link(node))),
+            sessions,
             tuning: self.tuning(node),
         };
         let mut wired = match wire(given).await {
             Ok(wired) => wired,
             Err(why) => return self.fail(node, life, why.to_string()),
         };
-        rt::spawn("api", serve(endpoint(&api(node).to_string()), wired.api.clone()));
+        let edge = Endpoint::new(&self.addresses, node, peer, Some(&api(node).to_string()));
+        rt::spawn("api", serve(edge, wired.api.clone()));
         wired.begin(api(node));
         let mut inner = self.lock();
         inner.entered.insert(node);
         if let Some(running) = inner.running.get_mut(&node).filter(|running| running.life == life) {
             running.member = Some(wired.member);
         }
+    }
+
+    /// What the process that runs on `node` now has for sessions; a member is dialled at `address`.
+    fn sessions(&self, node: Node, peer: &Peer, address: &str) -> Result<Arc<dyn Sessions>, LinkError> {
+        let served = matches!(peer, Peer::Member(_)).then_some(address);
+        Ok(match self.scenario.carrier {
+            Carrier::Twin => Arc::new(Endpoint::new(&self.addresses, node, peer.clone(), served)),
+            Carrier::Quic => {
+                let wrong = |why: std::net::AddrParseError| LinkError::Address {
+                    address: address.into(),
+                    why: why.to_string(),
+                };
+                Arc::new(self.quic.endpoint(node, peer, address.parse().map_err(wrong)?)?)
+            }
+        })
     }
 
     /// The last member keeps little where the scenario says so; the others keep everything, and so can be compared with.
@@ -238,6 +267,11 @@ impl Site {
         let worker = &self.workers[&node];
         let network = Arc::new(worker.network.clone());
         let number = node.0 - AGENTS;
+        let ip = format!("10.0.{}.{}", 1 + number / 250, 1 + number % 250);
+        // A port that the machine chooses, another in each life.
+        let port = PORTS + u16::try_from(self.world.life(node) % u32::from(PORTS)).unwrap_or_default();
+        let (peer, address) = (Peer::Node(name(node)), format!("{ip}:{port}"));
+        let sessions = self.sessions(node, &peer, &address).expect("an agent's name and address are good");
         let machine = node::agent::machine::Machine {
             cores: 4,
             memory_bytes: 8 << 30,
@@ -246,13 +280,13 @@ impl Site {
             system: "simulated".into(),
             machine_id: format!("machine-{number}"),
             boot_id: format!("boot-{}", worker.machine.boots()),
-            ip: format!("10.0.{}.{}", 1 + number / 250, 1 + number % 250),
+            ip,
             ..node::agent::machine::Machine::default()
         };
         let given = node::agent::Given {
             node: name(node),
             members: self.devices.keys().map(|node| link(*node)).collect(),
-            sessions: Arc::new(Endpoint::new(&self.addresses, node, Peer::Node(name(node)), None)),
+            sessions,
             machine,
             runtime: Arc::new(SimulatedRuntime::new(&worker.machine, network.clone())),
             network: Some(network),
