@@ -33,12 +33,6 @@ pub struct Arriving {
     incoming: quinn::Incoming,
 }
 
-/// Whether an endpoint can be dialled too, and with which secret it ends the sessions of its lives before.
-enum Serving {
-    Nobody,
-    Peers(ServerConfig, ResetSecret),
-}
-
 impl Endpoint {
     /// A member's: serves on `address` and dials from it.
     ///
@@ -48,7 +42,7 @@ impl Endpoint {
         let bind = |why: std::io::Error| LinkError::Bind { address: address.to_string(), why: why.to_string() };
         let socket = Rt.wrap_udp_socket(datagrams::udp(address).map_err(bind)?).map_err(bind)?;
         let provider = tls::provider();
-        Self::made(socket, tls::client(identity, &provider)?, Serving::Peers(server(identity, &provider)?, secret))
+        Self::made(socket, tls::client(identity, &provider)?, Some((server(identity, &provider)?, secret)))
     }
 
     /// A node's: dials, serves nobody, needs no open port.
@@ -56,7 +50,7 @@ impl Endpoint {
     /// # Errors
     /// If no socket can be had or the identity is unusable.
     pub fn dial(identity: &Identity) -> Result<Self, LinkError> {
-        Self::made(any_socket()?, tls::client(identity, &tls::provider())?, Serving::Nobody)
+        Self::made(any_socket()?, tls::client(identity, &tls::provider())?, None)
     }
 
     /// That of a machine which holds nothing but a token with this pin.
@@ -64,7 +58,7 @@ impl Endpoint {
     /// # Errors
     /// If no socket can be had.
     pub fn join(pin: Pin) -> Result<Self, LinkError> {
-        Self::made(any_socket()?, tls::joining(pin)?, Serving::Nobody)
+        Self::made(any_socket()?, tls::joining(pin)?, None)
     }
 
     /// One over another network than the machine's, with other cryptography: a member's if it has a secret for resets.
@@ -77,26 +71,24 @@ impl Endpoint {
         identity: &Identity,
         secret: Option<ResetSecret>,
     ) -> Result<Self, LinkError> {
-        let serving = match secret {
-            Some(secret) => Serving::Peers(server(identity, provider)?, secret),
-            None => Serving::Nobody,
-        };
+        let serving = secret.map(|secret| server(identity, provider).map(|server| (server, secret))).transpose()?;
         Self::made(Arc::new(Socket(network)), tls::client(identity, provider)?, serving)
     }
 
+    /// One that can be dialled too if it is given with what and with which secret it ends the sessions of its lives before.
     fn made(
         socket: Arc<dyn AsyncUdpSocket>,
         crypto: quinn::crypto::rustls::QuicClientConfig,
-        serving: Serving,
+        serving: Option<(ServerConfig, ResetSecret)>,
     ) -> Result<Self, LinkError> {
         let (server, mut config) = match serving {
-            Serving::Peers(server, secret) => {
+            Some((server, secret)) => {
                 let mut config = reset::endpoint(secret);
                 let size = config.max_udp_payload_size(DATAGRAM_BYTES_MAX);
                 let _ = size.map_err(|why| LinkError::Certificate(format!("no size of a datagram: {why}")))?;
                 (Some(server), config)
             }
-            Serving::Nobody => (None, reset::endpoint(ResetSecret(seed()))),
+            None => (None, reset::endpoint(ResetSecret(seed()))),
         };
         let _: &mut EndpointConfig = config.rng_seed(Some(seed()));
         let bind = |why: std::io::Error| LinkError::Bind { address: "UDP".into(), why: why.to_string() };

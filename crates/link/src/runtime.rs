@@ -1,8 +1,4 @@
 //! What quinn runs on: tasks, timers and the clock of `rt`, the machine's sockets. It knows nothing of sessions.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "quinn counts in the standard library's instants, which are made of rt's here"
-)]
 use quinn::{AsyncTimer, AsyncUdpSocket, Runtime, TokioRuntime};
 use std::future::Future;
 use std::pin::Pin;
