@@ -21,6 +21,7 @@ mod mark;
 mod member;
 mod parcel;
 mod past;
+mod patience;
 mod peers;
 mod quorum;
 mod read;

@@ -19,8 +19,10 @@ pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) const FORWARD_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a leader may take to confirm a read index.
 pub(crate) const READ_ROUND_MAX: Duration = Duration::from_secs(2);
-/// How long an append may take on the wire and on the follower's disk.
+/// How long an append may take on the wire and on the follower's disk, beside the time for its bytes and those on their way before them.
 pub(crate) const APPEND_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Bytes a second that a way to a member must carry at least, for it to catch up.
+pub(crate) const APPEND_BYTES_A_SECOND_MIN: u64 = 64 * 1024;
 
 /// Heartbeats of the leader, milliseconds.
 pub(crate) const HEARTBEAT_MS: u64 = 50;

@@ -3,6 +3,7 @@ use crate::frame::{Answer, Append, Ballot, Malformed, Request, decode_answer, en
 use crate::lane;
 use crate::limits::{APPEND_WAIT_MAX, APPENDS_IN_FLIGHT_MAX, SNAPSHOT_CHUNK_WAIT_MAX};
 use crate::parcel::Parcel;
+use crate::patience::Way;
 use crate::room::{Health, Room};
 use crate::transport::{Transport, TransportError};
 use crate::types::{MemberInfo, Membership, Snapshot, Types, Vote};
@@ -228,7 +229,8 @@ impl RaftNetworkV2<Types> for Peer {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, Failure> {
-        let limit = if rpc.entries.is_empty() { option.hard_ttl().max(APPEND_WAIT_MAX / 4) } else { APPEND_WAIT_MAX };
+        let load = Way::default().load(&rpc.entries);
+        let limit = if rpc.entries.is_empty() { option.hard_ttl().max(APPEND_WAIT_MAX / 4) } else { load.limit };
         append(self.peers.clone(), self.info.clone(), rpc, (0, 0), limit).await
     }
 
@@ -241,14 +243,17 @@ impl RaftNetworkV2<Types> for Peer {
         // Counted up, so that what comes late of a lane that was given up cannot be taken for a new one.
         self.lanes += 1;
         let lane = lane::number(self.client, self.lanes);
-        let mut turn = 0;
+        let (mut turn, way) = (0, Way::default());
         let answers = input.map(move |rpc| {
             let previous = rpc.prev_log_id;
             let last = rpc.entries.last().map(|entry| entry.log_id).or(previous);
-            let answer = append(peers.clone(), info.clone(), rpc, (lane, turn), APPEND_WAIT_MAX);
+            let load = way.load(&rpc.entries);
+            let answer = append(peers.clone(), info.clone(), rpc, (lane, turn), load.limit);
             turn += 1;
             async move {
-                match answer.await? {
+                let answer = answer.await;
+                drop(load);
+                match answer? {
                     AppendEntriesResponse::Conflict if previous.is_none() => Err(odd()),
                     answer => Ok((answer.into_stream_result(previous, last), last)),
                 }
