@@ -62,6 +62,9 @@ impl Alone {
     }
 
     pub(crate) fn log(&self, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
-        self.log.as_ref().map_or_else(|| Ok(Vec::new()), |log| lines(log.reader(), from, to))
+        self.log.as_ref().map_or_else(
+            || Ok(Vec::new()),
+            |log| lines(log.reader(), from, to).map_err(|why| Unavailable(why.to_string())),
+        )
     }
 }

@@ -10,6 +10,7 @@ use openraft_rt::WatchReceiver as _;
 use std::io;
 use std::sync::Arc;
 use store::history::History;
+use store::log::error::LogError;
 use store::log::{Log, Retention};
 
 pub(crate) struct Keeper {
@@ -30,6 +31,9 @@ impl Keeper {
             rt::sleep(self.keep.every).await;
             if let Err(why) = self.round().await {
                 tracing::warn!(%why, "the log's beginning stays for now");
+                if let Some(why) = why.get_ref().and_then(|why| why.downcast_ref::<LogError>()) {
+                    self.room.met(why);
+                }
             }
         }
     }

@@ -1,10 +1,10 @@
 //! The log as people read it: line by line, as far back as it is retained. It changes nothing.
 use crate::entries::entry_of;
 use crate::limits::{LOG_LINES_MAX, READ_BYTES_MAX};
-use crate::read::Unavailable;
 use crate::types::{MemberInfo, Payload};
 use api::command::Entry;
 use api::record;
+use store::log::error::LogError;
 use store::log::frame::{Chain, Frame};
 use store::log::reader::Reader;
 
@@ -29,12 +29,11 @@ pub enum Logged {
 }
 
 /// The entries from index `from` to `to`, both included, at most `LOG_LINES_MAX`, as far back as they are retained.
-pub(crate) fn lines(reader: &Reader, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
+pub(crate) fn lines(reader: &Reader, from: u64, to: u64) -> Result<Vec<LogLine>, LogError> {
     let mut lines: Vec<LogLine> = Vec::new();
     let mut next = from.max(reader.start());
     while next <= to && lines.len() < LOG_LINES_MAX {
-        let found = reader.entries(next, to.saturating_add(1), READ_BYTES_MAX);
-        let found = found.map_err(|why| Unavailable(why.to_string()))?;
+        let found = reader.entries(next, to.saturating_add(1), READ_BYTES_MAX)?;
         let Some((last, _)) = found.last() else { break };
         next = last.index + 1;
         lines.extend(found.into_iter().map(|(frame, chain)| line(frame, chain)));

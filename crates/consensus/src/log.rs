@@ -7,6 +7,7 @@ use crate::entries::entry_of;
 use crate::frame::{vote_bytes, vote_of};
 use crate::limits::{APPEND_BYTES_MAX, READ_BYTES_MAX};
 use crate::machine::Shelf;
+use crate::room::{Health, Room};
 use crate::types::{Entry, LogId, Payload, Types, Vote, log_id, term_of};
 use futures::Stream;
 use openraft::OptionalSend;
@@ -28,6 +29,8 @@ pub(crate) struct Log {
     shelf: Shelf,
     queue: Arc<Closing>,
     careless: Careless,
+    /// Is told of what cannot be read.
+    room: Arc<Room>,
 }
 
 /// Closes the queue with the last handle, which ends the writer.
@@ -40,16 +43,15 @@ impl Drop for Closing {
 }
 
 impl Log {
-    /// Takes the log over and starts its writer. `broken` is told once if the disk fails.
-    pub(crate) fn new(
-        inner: store::log::Log,
-        shelf: Shelf,
-        careless: Careless,
-        broken: impl Fn(&str) + Send + 'static,
-    ) -> Self {
+    /// Takes the log over and starts its writer. The room is told once if the disk fails, and of what cannot be read.
+    pub(crate) fn new(inner: store::log::Log, shelf: Shelf, careless: Careless, room: Arc<Room>) -> Self {
+        let broken = {
+            let room = room.clone();
+            move |why: &str| room.fall_ill(Health::Disk(why.to_owned()))
+        };
         let queue = Arc::new(Queue::default());
         rt::spawn_thread("log", writer::run(queue.clone(), inner.clone(), Box::new(broken)));
-        Self { inner, shelf, queue: Arc::new(Closing(queue)), careless }
+        Self { inner, shelf, queue: Arc::new(Closing(queue)), careless, room }
     }
 
     /// Its last entry, or what stands for it.
@@ -68,7 +70,8 @@ impl Log {
     /// Entries from `start` that Raft may still see: at least one if there is one, and no more than about `bytes_max`.
     pub(crate) fn read(&self, start: u64, end: u64, bytes_max: usize) -> io::Result<Vec<Entry>> {
         let start = start.max(self.inner.purged().map_or(0, |purged| purged.index + 1));
-        let found = self.inner.reader().entries(start, end, bytes_max).map_err(failed)?;
+        let found = self.inner.reader().entries(start, end, bytes_max);
+        let found = found.inspect_err(|why| self.room.met(why)).map_err(failed)?;
         found.into_iter().map(|(frame, _)| entry_of(frame)).collect()
     }
 }

@@ -2,7 +2,7 @@
 //! log where waiting is allowed, and only what this member has applied: what comes after may yet be undone.
 use crate::limits::{WALK_EVENTS, WATCH_BATCH_EVENTS_MAX};
 use crate::read::Unavailable;
-use crate::room::Room;
+use crate::room::{Health, Room};
 use api::event::Event;
 use api::revision::{Millis, Revision};
 use std::sync::Arc;
@@ -19,6 +19,7 @@ fn unreadable(why: impl std::fmt::Display) -> Unavailable {
 
 /// Runs `read` where waiting is allowed. `None` if that past is outside retention.
 async fn read<T: Send + 'static>(
+    room: &Room,
     history: &History,
     read: impl FnOnce(&History) -> Result<T, HistoryError> + Send + 'static,
 ) -> Result<Option<T>, Unavailable> {
@@ -27,7 +28,12 @@ async fn read<T: Send + 'static>(
         Ok(Ok(found)) => Ok(Some(found)),
         // Retention may take it away between the look and the read.
         Ok(Err(HistoryError::Before { .. } | HistoryError::Log(LogError::Gone { .. }))) => Ok(None),
-        Ok(Err(why)) => Err(unreadable(why)),
+        Ok(Err(why)) => {
+            if why.damaged() {
+                room.fall_ill(Health::Damaged(why.to_string()));
+            }
+            Err(unreadable(why))
+        }
         Err(_) => Err(unreadable("the reading was not finished")),
     }
 }
@@ -38,7 +44,7 @@ pub(crate) async fn view_at(room: &Room, revision: Revision) -> Result<Option<Ar
         return Ok(Some(now).filter(|view| view.revision() == revision));
     }
     let Some(history) = room.history() else { return Ok(None) };
-    let found = read(history, move |history| history.view_at(revision)).await?;
+    let found = read(room, history, move |history| history.view_at(revision)).await?;
     Ok(found.flatten().map(Arc::new))
 }
 
@@ -49,7 +55,7 @@ pub(crate) async fn view_at_time(room: &Room, time: Millis) -> Result<Option<Arc
         return Ok(Some(now));
     }
     let Some(history) = room.history() else { return Ok(None) };
-    Ok(read(history, move |history| history.view_at_time(time)).await?.map(Arc::new))
+    Ok(read(room, history, move |history| history.view_at_time(time)).await?.map(Arc::new))
 }
 
 /// The first revision whose view can be had, and after which every event can.
@@ -66,7 +72,7 @@ pub(crate) async fn lines(
     most: usize,
 ) -> Result<Option<Vec<Line>>, Unavailable> {
     let Some(history) = room.history() else { return Ok(Some(Vec::new())) };
-    read(history, move |history| {
+    read(room, history, move |history| {
         let mut lines = Vec::new();
         for line in Lines::new(history.walk_before(span.0)?) {
             let line = line?;
@@ -150,7 +156,7 @@ impl Watch {
         let behind = || Behind { oldest: oldest(&self.room) };
         let Some(history) = self.room.history() else { return Err(behind()) };
         let walk = walk.take();
-        let found = read(history, move |history| {
+        let found = read(&self.room, history, move |history| {
             let mut walk = match walk {
                 Some(mut walk) => {
                     walk.extend(history.applied());

@@ -149,18 +149,17 @@ impl Quorum {
         }
         let history = History::open(log.reader().clone()).map_err(failed).map_err(start_error)?;
         let room = Arc::new(Room::new(history.clone(), disk.clone(), tuning.ring_events).of(info.id));
-        let broken = {
-            let room = room.clone();
-            move |why: &str| room.fall_ill(Health::Disk(why.to_owned()))
-        };
         let shelf = Shelf::new(Checkpoints::new(disk, checkpoints), log.clone(), history.clone(), tuning);
         let machine = Machine::open(room.clone(), shelf.clone()).map_err(start_error)?;
         let inner = log.clone();
-        let log = Log::new(log, shelf.clone(), tuning.careless, broken);
+        let log = Log::new(log, shelf.clone(), tuning.careless, room.clone());
         let config = config(&tuning).validate().map_err(|why| StartError::Raft(why.to_string()))?;
         let peers = Peers::new(transport, room.clone(), tuning.snapshot_part_bytes);
         let raft = Raft::new(info.id, Arc::new(config), peers.clone(), log.clone(), machine).await;
-        let raft = raft.map_err(|why| StartError::Raft(why.to_string()))?;
+        let raft = raft.map_err(|why| match room.health() {
+            Health::Damaged(why) => StartError::Lost(why),
+            _ => StartError::Raft(why.to_string()),
+        })?;
         // Raft answers once it has told its metrics: from here on it is known who the members are.
         raft.is_initialized().await.map_err(|why| StartError::Raft(why.to_string()))?;
         let submitter = Submitter::start(info.id, room.clone(), raft.clone(), peers.clone());
@@ -283,7 +282,10 @@ impl Quorum {
 
     /// The entries from index `from` to `to`, both included, at most `LOG_LINES_MAX`: of the whole history.
     pub(crate) fn log(&self, from: u64, to: u64) -> Result<Vec<LogLine>, Unavailable> {
-        lines(self.log.store().reader(), from, to)
+        lines(self.log.store().reader(), from, to).map_err(|why| {
+            self.room.met(&why);
+            Unavailable(why.to_string())
+        })
     }
 
     /// Makes a checkpoint of what is applied now, and waits until it is durable.

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::disk::Disk;
 use store::history::History;
+use store::log::error::LogError;
 use store::publish::Published;
 use store::watch::Hub;
 
@@ -20,6 +21,8 @@ pub enum Health {
     Well,
     /// Its log can no longer be written or read.
     Disk(String),
+    /// What it wrote to its log is not there any more: another is to take its place.
+    Damaged(String),
     /// Its state differs from that of a majority at this log index. It is marked and does not start again.
     Diverged { index: u64, why: String },
     /// The members differ at this log index, and no majority tells who is right.
@@ -137,11 +140,19 @@ impl Room {
         self.leadership.send_if_modified(|leadership| std::mem::take(&mut leadership.here));
     }
 
+    /// An error of the log that was met while it was read: where bytes are not what was written, nothing here is to be trusted.
+    pub(crate) fn met(&self, why: &LogError) {
+        if why.damaged() {
+            self.fall_ill(Health::Damaged(why.to_string()));
+        }
+    }
+
     /// Why this member serves nothing, if it does not.
     pub(crate) fn illness(&self) -> Option<String> {
         match &*self.health.borrow_watched() {
             Health::Well => None,
             Health::Disk(why) => Some(format!("this member's disk failed: {why}")),
+            Health::Damaged(why) => Some(format!("{why}: another member is to take this one's place")),
             Health::Diverged { index, why } => Some(format!(
                 "this member's state differs from the others' at log index {index} ({why}): let it join anew"
             )),

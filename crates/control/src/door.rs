@@ -146,6 +146,7 @@ impl Door {
         let health = match status.health {
             Health::Well => "well".to_owned(),
             Health::Disk(why) => format!("its disk fails: {why}"),
+            Health::Damaged(why) => format!("its log is damaged: {why}"),
             Health::Diverged { index, why } => format!("its state differs at log index {index}: {why}"),
             Health::Disputed { index, why } => format!("the members differ at log index {index}: {why}"),
             Health::Removed => "it was removed".to_owned(),

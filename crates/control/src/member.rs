@@ -130,6 +130,7 @@ impl Running {
             match self.wired.member.status().health {
                 Health::Well => rt::sleep(HEALTH_POLL).await,
                 Health::Disk(why) => return ControlError::Log(format!("the log can no longer be written: {why}")),
+                Health::Damaged(why) => return ControlError::Lost(why),
                 Health::Diverged { index, why } => {
                     return ControlError::Lost(format!(
                         "this member's state differs from the other members' at log index {index} ({why})"

@@ -73,7 +73,7 @@ impl Cluster {
             });
             let device = Device::new(world, *node, scenario.disk_mean);
             if scenario.planted == Some(Planted::LyingDisks) {
-                device.lie();
+                device.lie(true);
             }
             devices.insert(*node, device);
         }

@@ -1,5 +1,6 @@
 //! The twin of `store::disk::Disk`: files in memory that know what was promised. A power loss keeps what was promised and
-//! tears, reorders or loses the rest. It never forgets a promise, and never keeps time of its own: it owes it.
+//! tears, reorders or loses the rest. It never breaks a promise unless it is told to, and then it knows whether a reader could tell;
+//! it never keeps time of its own: it owes it.
 use crate::clock::Nanos;
 use crate::stream::Stream;
 use crate::trace::{Node, hash};
@@ -41,8 +42,14 @@ struct Platter {
     read_only: bool,
     /// Crash (losing what is not promised) when so many more writes and syncs have been done.
     armed: Option<u32>,
-    /// A lie for testing the checkers: syncs promise nothing.
+    /// Syncs answer and promise nothing.
     lying: bool,
+    /// The next write lands somewhere else.
+    stray: bool,
+    /// The place where a write should have landed: file, first byte.
+    missed: Vec<(u64, usize)>,
+    /// It may have lost what it promised without leaving a trace that a reader could see.
+    forgot: bool,
     bytes_lost: u64,
 }
 
@@ -84,6 +91,9 @@ impl Device {
             read_only: false,
             armed: None,
             lying: false,
+            stray: false,
+            missed: Vec::new(),
+            forgot: false,
             bytes_lost: 0,
         })))
     }
@@ -129,9 +139,26 @@ impl Device {
         self.lock().armed = writes;
     }
 
-    /// From now on a sync returns and promises nothing: a fault planted to see that the checkers see it.
-    pub fn lie(&self) {
-        self.lock().lying = true;
+    /// From now on a sync returns and promises nothing; or it keeps its word again from now on, for what is synced then.
+    pub fn lie(&self, lying: bool) {
+        self.lock().lying = lying;
+    }
+
+    /// The next bytes that are written land somewhere else on the device, over what is there, and where they belong are zeros; or
+    /// they do not.
+    pub fn stray(&self, stray: bool) {
+        self.lock().stray = stray;
+    }
+
+    /// Whether it has lost what it promised in a way that nobody who reads it can tell from a write that was never finished.
+    #[must_use]
+    pub fn forgot(&self) -> bool {
+        self.lock().forgot
+    }
+
+    /// Whoever uses it goes on as if nothing had been lost.
+    pub fn forgive(&self) {
+        self.lock().forgot = false;
     }
 
     /// Turns one bit of one file that has bytes, by the seed. False if all are empty.
@@ -146,6 +173,7 @@ impl Device {
         let Some(file) = platter.files.get_mut(&id) else { return false };
         let at = usize::try_from(platter.random.below(file.bytes.len() as u64)).unwrap_or(0);
         file.bytes[at] ^= 1 << platter.random.below(8);
+        platter.world.note("bit flipped", id, at as u64);
         true
     }
 
@@ -193,6 +221,7 @@ impl Platter {
 
     fn lose_power(&mut self) {
         self.settle();
+        self.forgot |= self.lying;
         self.life += 1;
         self.owed = 0;
         self.armed = None;
@@ -237,6 +266,24 @@ impl Platter {
         self.lose_power();
         self.world.kill(self.node);
         Err(crashed())
+    }
+
+    /// What an append does to a device that strays: the file has grown, by zeros, and the bytes are over others.
+    fn astray(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.stray = false;
+        let id = self.names.get(name).copied().ok_or_else(|| DiskError::Missing(name.to_owned()))?;
+        let file = self.files.get_mut(&id).expect("a name has a file");
+        self.missed.push((id, file.bytes.len()));
+        file.bytes.resize(file.bytes.len() + bytes.len(), 0);
+        let hosts: Vec<u64> = self.names.values().copied().filter(|id| !self.files[id].bytes.is_empty()).collect();
+        let host = *self.random.pick(&hosts);
+        let Some(file) = self.files.get_mut(&host) else { return Ok(()) };
+        let blocks = file.bytes.len().div_ceil(BLOCK_BYTES) as u64;
+        let at = usize::try_from(self.random.below(blocks)).unwrap_or(0) * BLOCK_BYTES;
+        let room = bytes.len().min(file.bytes.len() - at);
+        file.bytes[at..at + room].copy_from_slice(&bytes[..room]);
+        self.world.note("write astray", host, at as u64);
+        Ok(())
     }
 
     fn file(&mut self, name: &str) -> Result<&mut File, DiskError> {
@@ -341,7 +388,11 @@ impl Disk for SimulatedDisk {
         let room = platter.room.unwrap_or(usize::MAX);
         let fits = bytes.len().min(room);
         platter.room = platter.room.map(|room| room - fits);
-        platter.file(name)?.bytes.extend_from_slice(&bytes[..fits]);
+        if platter.stray && fits > 0 {
+            platter.astray(name, &bytes[..fits])?;
+        } else {
+            platter.file(name)?.bytes.extend_from_slice(&bytes[..fits]);
+        }
         platter.strike()?;
         if fits < bytes.len() { Err(DiskError::Full) } else { Ok(()) }
     }
@@ -368,6 +419,8 @@ impl Disk for SimulatedDisk {
         let mut platter = self.platter()?;
         platter.file(name)?;
         platter.write("disk truncate", name, 0)?;
+        let id = platter.names.get(name).copied().unwrap_or_default();
+        platter.forgot |= platter.missed.iter().any(|(file, at)| *file == id && *at as u64 >= length);
         let file = platter.file(name)?;
         // Shortening takes effect at once: a cut that is lost again would have to come with the bytes it cut, and those were
         // promised or not on their own account.
@@ -386,6 +439,8 @@ impl Disk for SimulatedDisk {
     fn remove(&self, name: &str) -> Result<(), DiskError> {
         let mut platter = self.platter()?;
         platter.file(name)?;
+        let id = platter.names.get(name).copied().unwrap_or_default();
+        platter.forgot |= platter.missed.iter().any(|missed| *missed == (id, 0));
         platter.change("disk remove", name, Change::Remove(name.to_owned()))
     }
 

@@ -38,6 +38,20 @@ pub enum HistoryError {
     },
 }
 
+impl HistoryError {
+    /// Bytes are there and are not what was written. What is missing may have been taken away by retention meanwhile, and says nothing.
+    #[must_use]
+    pub fn damaged(&self) -> bool {
+        match self {
+            Self::Log(why) => why.damaged(),
+            Self::Base { why, .. } | Self::Snapshot(why) => matches!(why, SnapshotError::Damaged(_)),
+            Self::Record { why, .. } => !matches!(why, RecordError::Version(_)),
+            Self::Chain { .. } => true,
+            Self::Before { .. } => false,
+        }
+    }
+}
+
 impl std::fmt::Display for HistoryError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

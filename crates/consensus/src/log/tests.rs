@@ -21,8 +21,9 @@ impl StoreBuilder<Types, Log, Machine, ()> for Builder {
         let log = store::log::Log::open(disk.clone(), Options::default()).expect("a new log opens");
         let history = store::history::History::open(log.reader().clone()).expect("opens");
         let shelf = Shelf::new(Checkpoints::new(disk, None), log.clone(), history, Tuning::default());
-        let machine = Machine::open(Arc::new(Room::default()), shelf.clone()).expect("a new machine opens");
-        Ok(((), Log::new(log, shelf, Careless::default(), |why| panic!("{why}")), machine))
+        let room = Arc::new(Room::default());
+        let machine = Machine::open(room.clone(), shelf.clone()).expect("a new machine opens");
+        Ok(((), Log::new(log, shelf, Careless::default(), room), machine))
     }
 }
 

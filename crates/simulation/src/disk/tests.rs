@@ -98,7 +98,7 @@ fn full_read_only_stalled_flipped_and_lying_disks() {
     assert!(disk.owed() >= Duration::from_secs(5));
     assert!(device.flip());
     assert_ne!(disk.read_at("f", 0, 9), Ok(b"123".to_vec()));
-    device.lie();
+    device.lie(true);
     let mut lost = false;
     for number in 0..20_u64 {
         let disk = device.open();
@@ -110,6 +110,52 @@ fn full_read_only_stalled_flipped_and_lying_disks() {
         assert!(number < 20);
     }
     assert!(lost, "a lying disk loses what it promised");
+}
+
+#[test]
+fn a_disk_that_lied_knows_it_once_the_power_went() {
+    let (world, device) = device(7);
+    let disk = device.open();
+    disk.create("f").expect("healthy");
+    disk.sync("f").expect("healthy");
+    pay(&world, &disk);
+    device.lie(true);
+    disk.append("f", b"word").expect("healthy");
+    disk.sync("f").expect("healthy");
+    pay(&world, &disk);
+    device.stop();
+    assert!(!device.forgot() && device.open().len("f") == Ok(4), "what the system holds is there until the power goes");
+    device.lose_power();
+    assert!(device.forgot());
+    device.forgive();
+    device.lie(false);
+    device.lose_power();
+    assert!(!device.forgot());
+}
+
+#[test]
+fn a_write_astray_lands_elsewhere_and_leaves_zeros() {
+    let mut hosts = std::collections::BTreeSet::new();
+    for seed in 0..50 {
+        let (_world, device) = device(seed);
+        let disk = device.open();
+        for name in ["a", "b"] {
+            disk.create(name).expect("healthy");
+            disk.append(name, &[7; 2_000]).expect("healthy");
+        }
+        device.stray(true);
+        disk.append("a", &[9; 100]).expect("it seems to be written");
+        disk.append("a", &[8; 100]).expect("only one goes astray");
+        let [a, b] = ["a", "b"].map(|name| disk.read_at(name, 0, 9_999).expect("healthy"));
+        assert_eq!((a.len(), b.len(), &a[2_100..]), (2_200, 2_000, &[8; 100][..]), "no length tells it");
+        let nines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == 9).count();
+        assert!(nines(&a) + nines(&b) > 0 && a[2_000..2_100].iter().all(|byte| matches!(byte, 0 | 9)));
+        hosts.insert(nines(&a) > 0);
+        assert!(!device.forgot(), "whoever reads it sees a hole before a later write");
+        disk.truncate("a", 2_000).expect("healthy");
+        assert!(device.forgot(), "the hole is cut off, and with it the trace");
+    }
+    assert_eq!(hosts.len(), 2, "the same file and another");
 }
 
 #[test]

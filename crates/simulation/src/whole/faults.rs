@@ -7,11 +7,14 @@ mod fill;
 mod isolate;
 mod jump;
 mod kind;
+mod lie;
 mod lose;
+mod misdirect;
 mod pause;
 mod power_loss;
 mod reboot;
 mod replace;
+mod rot;
 mod slow;
 mod stall;
 mod stop;
@@ -20,12 +23,13 @@ mod suspend;
 use super::size::Size;
 use super::words::millis;
 use crate::stream::Stream;
-pub(super) use kind::{AGENTS, PLACED, Prey};
+pub(super) use kind::{AGENTS, MEMBERS_MIN, PLACED, Prey};
 pub use kind::{Fault, Step, Who};
+pub use lie::TRUSTED;
 use serde::{Deserialize, Serialize};
 
 /// All kinds. A new one goes to the end: what an old seed draws does not change then.
-pub const ALL: [&Fault; 15] = [
+pub const ALL: [&Fault; 18] = [
     &stop::FAULT,
     &crash::FAULT,
     &power_loss::FAULT,
@@ -41,6 +45,9 @@ pub const ALL: [&Fault; 15] = [
     &fill::FAULT,
     &jump::FAULT,
     &replace::FAULT,
+    &rot::FAULT,
+    &misdirect::FAULT,
+    &lie::FAULT,
 ];
 
 /// The kind of this name.

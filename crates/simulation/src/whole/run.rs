@@ -78,7 +78,8 @@ pub(super) fn run(scenario: &Scenario, keep: Keep) -> Run {
     let (trace, time) = (world.with_trace(|trace| trace.clone()), world.time());
     // The tasks hold the world and the world holds the tasks; ending the nodes breaks the circle.
     world.enter(|| world.clear());
-    let sometimes = sometimes(scenario, &evidence);
+    let mut sometimes = sometimes(scenario, &evidence);
+    sometimes.extend(site.outcomes());
     let faults = scenario.plan.len() as u64;
     Run { violations, trace, evidence, time, steps, faults, messages, lines, sometimes, disks }
 }
@@ -144,10 +145,14 @@ async fn conduct(site: &Site, scenario: &Scenario, watches: &Watches, counts: &C
     while rt::now() < end {
         rt::sleep(LOOK).await;
         site.inquire();
+        site.tend();
     }
     site.heal();
     site.mark(Node::default(), Marked::Down);
-    let done = until(REST_MAX, || if working.load(Ordering::Relaxed) == 0 { Ok(()) } else { Err("clients".into()) });
+    let done = until(REST_MAX, || {
+        site.tend();
+        if working.load(Ordering::Relaxed) == 0 { Ok(()) } else { Err("clients".into()) }
+    });
     // What clients may still wait for is bounded by their own patience.
     let _ = done.await;
     let mut worker =
@@ -157,8 +162,13 @@ async fn conduct(site: &Site, scenario: &Scenario, watches: &Watches, counts: &C
     while !wrote && rt::now().since(began) < REST_MAX {
         wrote = worker.leave_something().await;
         rt::sleep(LOOK).await;
+        site.tend();
     }
-    let unrest = until(REST_MAX, || converged::unrest(site, nodes)).await.err();
+    let rests = || {
+        site.tend();
+        converged::unrest(site, nodes)
+    };
+    let unrest = until(REST_MAX, rests).await.err();
     let noise = if unrest.is_none() { silence(site).await } else { Vec::new() };
     site.inquire();
     Found { calm: calm(site, wrote), unrest, noise }

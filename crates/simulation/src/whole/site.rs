@@ -3,7 +3,7 @@
 use super::api::serve;
 use super::authority::{CERTIFICATE, KEY};
 use super::evidence::{Mark, Marked};
-use super::faults::{AGENTS, PLACED, Prey};
+use super::faults::{AGENTS, MEMBERS_MIN, PLACED, Prey};
 use super::scenario::{Carrier, Scenario};
 use super::spoken::Speech;
 use crate::careless::careless;
@@ -23,6 +23,7 @@ use crate::volumes::SimulatedVolumes;
 use crate::world::World;
 use consensus::{Health, Keep, Member, MemberInfo, Tuning};
 use control::directory::MemberIdentity;
+use control::error::ControlError;
 use control::wiring::{Given, wire};
 use link::authority::Authority;
 use link::error::LinkError;
@@ -83,6 +84,9 @@ struct Inner {
     witnessed: Vec<Record>,
     /// The member whose machine was lost, and whether another has its place.
     lost: Option<(Node, bool)>,
+    /// The one member whose disk may break its word, and what came of that.
+    doubtful: Option<Node>,
+    outcomes: BTreeMap<&'static str, u64>,
     /// Who led last, as far as was seen, and in which term.
     led: BTreeMap<Node, Option<u64>>,
 }
@@ -190,9 +194,14 @@ impl Site {
             store::log::Options { segment_bytes: self.scenario.segment_bytes, ..store::log::Options::default() };
         let log = match Log::open(disk.clone(), options) {
             Ok(log) => log,
+            Err(why) if why.lost() => return self.spoiled(node, life, "damage found at a start", why.to_string()),
             Err(why) => return self.fail(node, life, why.to_string()),
         };
         rt::sleep(disk.owed()).await;
+        if self.devices[&node].forgot() {
+            let why = "its disk has forgotten what it promised, and it does not know";
+            return self.spoiled(node, life, "promises forgotten unnoticed", why.into());
+        }
         let (id, name) = (u64::from(node.0), name(node));
         let members = self.members().into_iter().map(link).collect();
         let identity = MemberIdentity {
@@ -222,6 +231,7 @@ impl Site {
         };
         let mut wired = match wire(given).await {
             Ok(wired) => wired,
+            Err(ControlError::Lost(why)) => return self.spoiled(node, life, "damage found at a start", why),
             Err(why) => return self.fail(node, life, why.to_string()),
         };
         let edge = Endpoint::new(&self.addresses, node, peer, Some(&api(node).to_string()));
@@ -311,6 +321,48 @@ impl Site {
         });
     }
 
+    /// A member whose log is not what it was. Where a fault did that, an operator puts another in its place; else it is as any that fails.
+    fn spoiled(&self, node: Node, life: u32, what: &'static str, why: String) {
+        let expected = {
+            let mut inner = self.lock();
+            let expected = inner.doubtful == Some(node) && inner.lost.is_none();
+            *inner.outcomes.entry(what).or_insert(0) += u64::from(expected);
+            expected
+        };
+        if !expected {
+            return self.fail(node, life, why);
+        }
+        tracing::warn!(node = node.0, why, "a member is to be replaced");
+        let site = self.clone();
+        self.world.spawn_on(Node::default(), "replace", async move {
+            site.lose(node);
+            rt::sleep(AGAIN).await;
+            site.place(node);
+        });
+    }
+
+    /// What an operator does who looks after the member whose disk is in doubt: one that serves nothing any more is started again, or
+    /// replaced if it says that its log is damaged.
+    pub(super) fn tend(&self) {
+        let doubtful = {
+            let inner = self.lock();
+            inner.doubtful.filter(|_| inner.lost.is_none())
+        };
+        let Some(node) = doubtful else { return };
+        match self.member(node).map(|member| member.status().health) {
+            Some(Health::Damaged(why)) => {
+                self.spoiled(node, self.world.life(node), "damage found while running", why);
+            }
+            Some(Health::Well) | None => {}
+            Some(_) => self.revive(node),
+        }
+    }
+
+    /// What came of broken disks.
+    pub(super) fn outcomes(&self) -> BTreeMap<&'static str, u64> {
+        self.lock().outcomes.clone()
+    }
+
     /// The member on `node`, if it runs.
     pub(super) fn member(&self, node: Node) -> Option<Member> {
         let life = self.world.life(node);
@@ -355,6 +407,7 @@ impl Site {
             device.stall(0);
             device.arm(None);
             device.set_room(None);
+            device.stray(false);
         }
         for worker in self.workers.values() {
             worker.machine.set_temper(self.scenario.temper.calm());
@@ -471,15 +524,15 @@ impl Prey for Site {
     }
 
     fn lose(&self, member: Node) {
-        let first = {
+        {
             let mut inner = self.lock();
-            let first = inner.lost.is_none();
-            inner.lost = inner.lost.or(Some((member, false)));
-            first
-        };
-        if first {
-            self.end(member, true);
+            // One a run, and where a disk is in doubt it is that one.
+            if inner.lost.is_some() || inner.doubtful.is_some_and(|doubtful| doubtful != member) {
+                return;
+            }
+            inner.lost = Some((member, false));
         }
+        self.end(member, true);
     }
 
     fn place(&self, member: Node) {
@@ -492,6 +545,12 @@ impl Prey for Site {
         if placed {
             self.start(Node(member.0 + PLACED));
         }
+    }
+
+    fn doubt(&self, member: Node) -> bool {
+        let mut inner = self.lock();
+        let may = inner.lost.is_none() && self.scenario.size.members >= MEMBERS_MIN;
+        may && *inner.doubtful.get_or_insert(member) == member
     }
 
     fn down(&self, node: Node, power: bool) {

@@ -56,6 +56,18 @@ impl LogError {
     }
 }
 
+impl LogError {
+    /// Bytes are there and are not what was written.
+    #[must_use]
+    pub fn damaged(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Disk(DiskError::Damaged(_)) => true,
+            Self::Failed(why) => why.damaged(),
+            _ => false,
+        }
+    }
+}
+
 impl From<DiskError> for LogError {
     fn from(why: DiskError) -> Self {
         Self::Disk(why)

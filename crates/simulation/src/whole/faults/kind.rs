@@ -13,6 +13,9 @@ pub(crate) const PLACED: u16 = 10;
 /// Agents are the nodes from here on; members those before.
 pub(crate) const AGENTS: u16 = 1_000;
 
+/// Of fewer members none can be lost.
+pub(crate) const MEMBERS_MIN: u16 = 3;
+
 /// What faults can do to a site.
 pub(crate) trait Prey {
     fn world(&self) -> &World;
@@ -31,6 +34,8 @@ pub(crate) trait Prey {
     fn lose(&self, member: Node);
     /// Another machine takes the place of the member that was lost.
     fn place(&self, member: Node);
+    /// Whether the disk of this member may break its word: one member of a run, while no machine is lost.
+    fn doubt(&self, member: Node) -> bool;
     /// The machine of an agent loses power and has it again: no container runs.
     fn reboot(&self, agent: Node);
     /// Packets take so many times as long as usual.

@@ -1,9 +1,6 @@
 //! A member's machine is lost for good, with its disk, and another takes its place with an id of its own, as `rutter member replace` has it.
 //! Once a run: what two lost disks took may have been acknowledged by these two alone.
-use super::kind::{Fault, a_member};
-
-/// Of fewer members none can be lost.
-const MEMBERS_MIN: u16 = 3;
+use super::kind::{Fault, MEMBERS_MIN, a_member};
 
 pub(super) const FAULT: Fault = Fault {
     name: "replace",
