@@ -50,6 +50,17 @@ const WRONG: &[(&str, i32, &str)] = &[
 ];
 
 #[test]
+fn who_prints_for_nobody_ends_in_silence() {
+    let mut command = Command::new(rutter());
+    command.args(["simulate", "--seed", "1", "--print"]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = command.stdout(writer).output().expect("rutter runs");
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.status.code(), None, "it is ended by the signal");
+}
+
+#[test]
 fn wrong_words_get_one_line_that_says_what_to_do() {
     for (line, code, wanted) in WRONG {
         let output = run(line);

@@ -30,6 +30,8 @@ pub struct Sockets {
 struct Table {
     bound: BTreeMap<SocketAddr, Bound>,
     mishaps: Stream,
+    /// How often a machine got another address.
+    moves: u16,
 }
 
 #[derive(Clone)]
@@ -39,8 +41,9 @@ struct Bound {
     inbox: Arc<Mutex<Inbox>>,
 }
 
-#[derive(Default)]
 struct Inbox {
+    /// The address that others see. The process knows only the one that it bound, as behind NAT.
+    seen: SocketAddr,
     waiting: VecDeque<(SocketAddr, Vec<u8>)>,
     bytes: usize,
     waker: Option<Waker>,
@@ -56,15 +59,32 @@ pub(super) struct Socket {
 impl Sockets {
     #[must_use]
     pub fn new(world: &World, network: &Network) -> Self {
-        let table = Table { bound: BTreeMap::new(), mishaps: world.stream("datagrams") };
+        let table = Table { bound: BTreeMap::new(), mishaps: world.stream("datagrams"), moves: 0 };
         Self { world: world.clone(), network: network.clone(), table: Arc::new(Mutex::new(table)) }
     }
 
     /// A socket of the process that runs on `node` now. It takes the place of one of an earlier life.
     pub(super) fn bind(&self, node: Node, address: SocketAddr) -> Socket {
-        let bound = Bound { node, life: self.world.life(node), inbox: Arc::default() };
+        let inbox = Inbox { seen: address, waiting: VecDeque::new(), bytes: 0, waker: None };
+        let bound = Bound { node, life: self.world.life(node), inbox: Arc::new(Mutex::new(inbox)) };
         self.lock().bound.insert(address, bound.clone());
         Socket { sockets: self.clone(), address, bound }
+    }
+
+    /// The machine of this node gets another address: what it sends comes from there, what goes to the old one is lost.
+    pub fn migrate(&self, node: Node) {
+        let mut table = self.lock();
+        let old: Vec<SocketAddr> =
+            table.bound.iter().filter(|(_, bound)| bound.node == node).map(|(at, _)| *at).collect();
+        for at in old {
+            table.moves = table.moves.wrapping_add(1);
+            let [high, low] = table.moves.to_be_bytes();
+            let new = SocketAddr::from(([10, 200, high, low], at.port()));
+            if let Some(bound) = table.bound.remove(&at) {
+                bound.lock().seen = new;
+                table.bound.insert(new, bound);
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -108,7 +128,7 @@ impl Sockets {
     fn arrive(&self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         let Some(bound) = self.lock().bound.get(&to).cloned().filter(|bound| self.lives(bound)) else { return };
         let waker = {
-            let mut inbox = bound.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut inbox = bound.lock();
             if inbox.bytes + bytes.len() > WAITING_BYTES_MAX {
                 return;
             }
@@ -122,6 +142,12 @@ impl Sockets {
     }
 }
 
+impl Bound {
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Datagrams for Socket {
     fn address(&self) -> SocketAddr {
         self.address
@@ -129,12 +155,13 @@ impl Datagrams for Socket {
 
     fn send(&self, to: SocketAddr, bytes: &[u8]) {
         if self.sockets.lives(&self.bound) {
-            self.sockets.send((self.bound.node, self.address), to, bytes);
+            let seen = self.bound.lock().seen;
+            self.sockets.send((self.bound.node, seen), to, bytes);
         }
     }
 
     fn poll_receive(&self, context: &mut Context<'_>, into: &mut [u8]) -> Poll<(usize, SocketAddr)> {
-        let mut inbox = self.bound.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = self.bound.lock();
         let Some((from, bytes)) = inbox.waiting.pop_front() else {
             inbox.waker = Some(context.waker().clone());
             return Poll::Pending;

@@ -190,3 +190,19 @@ fn quic_sends_the_same_bytes_at_every_run() {
     };
     assert_eq!(digest(), digest());
 }
+
+#[test]
+fn a_session_of_quic_goes_on_when_its_dialler_gets_another_address() {
+    let site = site(Kind::Quic, 4);
+    site.serve();
+    let inside = site.clone();
+    site.world.spawn_on(DIALLER, "dialler", async move {
+        let endpoint = inside.dialler(Peer::Node("n1".into()));
+        let session = endpoint.connect(AT).await.expect("connects");
+        inside.say(format!("{:?}", echo(&session, &[7; 100]).await));
+        inside.quic.sockets.migrate(DIALLER);
+        inside.say(format!("{:?}", echo(&session, &[7; 300_000]).await));
+    });
+    site.run(30);
+    assert_eq!(site.said(), ["Ok(104)", "Ok(300004)"]);
+}

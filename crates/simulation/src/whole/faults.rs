@@ -9,6 +9,7 @@ mod jump;
 mod kind;
 mod lie;
 mod lose;
+mod migrate;
 mod misdirect;
 mod pause;
 mod power_loss;
@@ -29,7 +30,7 @@ pub use lie::TRUSTED;
 use serde::{Deserialize, Serialize};
 
 /// All kinds. A new one goes to the end: what an old seed draws does not change then.
-pub const ALL: [&Fault; 18] = [
+pub const ALL: [&Fault; 19] = [
     &stop::FAULT,
     &crash::FAULT,
     &power_loss::FAULT,
@@ -48,6 +49,7 @@ pub const ALL: [&Fault; 18] = [
     &rot::FAULT,
     &misdirect::FAULT,
     &lie::FAULT,
+    &migrate::FAULT,
 ];
 
 /// The kind of this name.

@@ -598,6 +598,10 @@ impl Prey for Site {
         }
     }
 
+    fn migrate(&self, agent: Node) {
+        self.quic.sockets.migrate(agent);
+    }
+
     fn delay(&self, times: u64) {
         self.network.set_mean(self.scenario.network_micros * 1_000 * times);
     }

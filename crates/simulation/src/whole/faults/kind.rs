@@ -38,6 +38,8 @@ pub(crate) trait Prey {
     fn doubt(&self, member: Node) -> bool;
     /// The machine of an agent loses power and has it again: no container runs.
     fn reboot(&self, agent: Node);
+    /// The machine of an agent gets another address.
+    fn migrate(&self, agent: Node);
     /// Packets take so many times as long as usual.
     fn delay(&self, times: u64);
     /// Moves the wall clock of a machine.

@@ -1,0 +1,13 @@
+//! A worker's machine gets another address, and another one at the end. QUIC carries its sessions over; the twin of sessions knows no addresses
+//! of those who dial.
+use super::kind::{Fault, Who, one};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "migrate",
+    says: "a node's machine gets another address, and another one at the end; what goes to the old one is lost",
+    rate: 250,
+    lasts: (50, 20_000),
+    draw: |random, size| (size.nodes > 0).then(|| (vec![Who::Agent(one(random, size.nodes))], 0)),
+    begin: |site, step| step.nodes().for_each(|node| site.migrate(node)),
+    undo: |site, step| step.nodes().for_each(|node| site.migrate(node)),
+};
