@@ -440,7 +440,7 @@ impl Disk for SimulatedDisk {
         let mut platter = self.platter()?;
         platter.file(name)?;
         let id = platter.names.get(name).copied().unwrap_or_default();
-        platter.forgot |= platter.missed.iter().any(|missed| *missed == (id, 0));
+        platter.forgot |= platter.missed.contains(&(id, 0));
         platter.change("disk remove", name, Change::Remove(name.to_owned()))
     }
 
