@@ -2,6 +2,7 @@
 mod bench;
 mod client;
 mod control;
+mod entry;
 mod failure;
 mod front;
 mod image;
@@ -81,9 +82,6 @@ fn main() -> ExitCode {
         Err(error) => return misread(&error, &arguments),
     };
     listen_to_rooms(matches!(door.verb, Verb::Simulate(_)));
-    if !matches!(door.verb, Verb::Up(_) | Verb::Control(_) | Verb::Node(_)) {
-        end_with_the_reader();
-    }
     many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -125,15 +123,6 @@ fn misread(error: &clap::Error, arguments: &[String]) -> ExitCode {
     let verb = arguments.iter().find(|text| verbs.find_subcommand(text).is_some());
     Failure::of_flags(error, verb.map(String::as_str)).print(output);
     ExitCode::from(MISREAD)
-}
-
-/// What prints and ends, ends in silence when its reader is gone (`rutter log | head`), as other programs do.
-fn end_with_the_reader() {
-    use nix::sys::signal::{SigHandler, Signal, signal};
-    // SAFETY: the default action runs no code of ours.
-    let set = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
-    // It stays ignored, then.
-    let _ = set;
 }
 
 /// As many open files as this user may have: a member with many watchers needs them, and so does a benchmark of watchers.

@@ -5,6 +5,7 @@ use crate::kubeconfig;
 use control::words::ClusterStatus;
 use hyper::Method;
 use serde_json::{Value, json};
+use std::io::Write as _;
 use std::path::Path;
 
 /// Asks `/rutter/v1/<verb>`.
@@ -64,8 +65,19 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> String {
 /// Prints the value as it is, or as `text` makes it.
 pub(crate) fn print(output: Output, value: &Value, text: impl Fn(&Value) -> String) {
     match output {
-        Output::Json => println!("{value}"),
-        Output::Text => print!("{}", text(value)),
+        Output::Json => say(&format!("{value}\n")),
+        Output::Text => say(&text(value)),
+    }
+}
+
+/// Prints to standard output. When nobody reads it any more (`rutter log | head`), the process ends in silence, as other programs do;
+/// it does not die of the signal, for that would take a benchmark down with a connection that was cut.
+pub(crate) fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(why) if why.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        // A full disk, say: what was asked for is done all the same, and there is no place left to tell.
+        Ok(()) | Err(_) => {}
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Output};
 use crate::operator;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::bases::Base;
 use store::disk::DiskError;
@@ -27,7 +27,7 @@ pub(crate) struct Replay {
 }
 
 pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
-    let result = replay(flags, &mut |line| operator::print(output, line, crate::log::show))?;
+    let result = replay(flags, &mut |line| operator::print(output, line, crate::entry::show))?;
     operator::print(output, &result, |result| {
         let begun = match result["from"].as_u64() {
             Some(from) if from > 0 => format!(", from the state kept at revision {from}"),
@@ -44,12 +44,9 @@ pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Folds the log; `each` is told the entries, if they are asked for.
-///
-/// # Errors
-/// If there is no log, or it cannot be read.
-pub(crate) fn replay(flags: &Replay, each: &mut dyn FnMut(&Value)) -> Result<Value, Failure> {
-    let place = flags.dir.join("log");
+/// The log in a member's directory, which nobody else may have open.
+pub(crate) fn open(dir: &Path) -> Result<(Log, String), Failure> {
+    let place = dir.join("log");
     let shown = place.display().to_string();
     if !place.is_dir() {
         return Err(Failure::new(
@@ -64,28 +61,64 @@ pub(crate) fn replay(flags: &Replay, each: &mut dyn FnMut(&Value)) -> Result<Val
         };
         Failure::new(format!("{shown}: {why}"), next)
     })?;
-    let bad = |why: HistoryError| {
-        let next = match why {
-            HistoryError::Before { .. } => "give --to that revision or a later one",
-            _ => "another member's log holds the same history",
-        };
-        Failure::new(format!("{shown}: {why}"), next)
-    };
-    let log = store::replay::open(Arc::new(disk)).map_err(bad)?;
+    let log = store::replay::open(Arc::new(disk)).map_err(|why| bad(&shown, &why))?;
     if log.reader().last().is_none() && log.purged().is_none() {
         return Err(Failure::new(
             format!("{shown}: the log is empty or gone"),
             "another member's log holds the same history; `rutter member replace` puts a new member in this one's place",
         ));
     }
-    let begun = History::open(log.reader().clone()).and_then(|history| history.beginning()).map_err(bad)?;
+    Ok((log, shown))
+}
+
+fn bad(shown: &str, why: &HistoryError) -> Failure {
+    let next = match why {
+        HistoryError::Before { .. } => "give a newer revision",
+        _ => "another member's log holds the same history",
+    };
+    Failure::new(format!("{shown}: {why}"), next)
+}
+
+/// The oldest state from which the log can be folded.
+fn beginning(log: &Log, shown: &str) -> Result<Base, Failure> {
+    History::open(log.reader().clone()).and_then(|history| history.beginning()).map_err(|why| bad(shown, &why))
+}
+
+/// Tells the entries that a stopped member holds, from the one that made revision `from` on, up to `to` or to the last that is known to
+/// be committed.
+///
+/// # Errors
+/// If there is no log, or it cannot be read.
+pub(crate) fn entries(
+    dir: &Path,
+    from: Option<u64>,
+    to: Option<u64>,
+    each: &mut dyn FnMut(&Value),
+) -> Result<(), Failure> {
+    let (log, shown) = open(dir)?;
+    let begun = beginning(&log, &shown)?;
+    let oldest = begun.state.view().revision();
+    if from.is_some_and(|from| from > 1 && from <= oldest.0) {
+        return Err(bad(&shown, &HistoryError::Before { oldest }));
+    }
+    tell_entries(&log, &begun, from, to, each).map_err(|why| bad(&shown, &why))
+}
+
+/// Folds the log; `each` is told the entries, if they are asked for.
+///
+/// # Errors
+/// If there is no log, or it cannot be read.
+pub(crate) fn replay(flags: &Replay, each: &mut dyn FnMut(&Value)) -> Result<Value, Failure> {
+    let (log, shown) = open(&flags.dir)?;
+    let bad = |why: HistoryError| bad(&shown, &why);
+    let begun = beginning(&log, &shown)?;
     let from = begun.state.view().revision();
     if flags.to.is_some_and(|to| to < from.0) {
         return Err(bad(HistoryError::Before { oldest: from }));
     }
     let committed = log.committed().map_or(0, |position| position.index);
     if flags.entries {
-        tell_entries(&log, &begun, flags.to, committed, each).map_err(bad)?;
+        tell_entries(&log, &begun, None, flags.to, each).map_err(bad)?;
     }
     let reached = |state: &store::state::State| match flags.to {
         Some(to) => state.view().revision().0 >= to,
@@ -105,20 +138,23 @@ pub(crate) fn replay(flags: &Replay, each: &mut dyn FnMut(&Value)) -> Result<Val
     }))
 }
 
-/// The entries that are kept, up to revision `to` or to the last that is known to be committed.
+/// The entries that are kept and known to be committed, from the one that made revision `from` on, up to the one that made `to`.
 fn tell_entries(
     log: &Log,
     begun: &Base,
+    from: Option<u64>,
     to: Option<u64>,
-    committed: u64,
     each: &mut dyn FnMut(&Value),
 ) -> Result<(), HistoryError> {
+    let committed = log.committed().map_or(0, |position| position.index);
     for line in Lines::new(Walk::new(log.reader().clone(), begun.state.clone(), u64::MAX)) {
         let line = line?;
-        if to.map_or(line.index > committed, |to| line.revisions.is_some_and(|(first, _)| first.0 > to)) {
+        if line.index > committed || line.revisions.is_some_and(|(first, _)| to.is_some_and(|to| first.0 > to)) {
             break;
         }
-        each(&control::operator::log_line(&line));
+        if from.is_none_or(|from| line.revisions.is_some_and(|(_, last)| last.0 >= from)) {
+            each(&control::operator::log_line(&line));
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `rutter simulate`: clusters in one thread each, under faults, a seed a cluster: the whole cluster, or with `--nodes 0` members alone.
 //! Fails if a promise is broken.
 use crate::failure::{Failure, Output};
+use crate::operator;
 use simulation::whole::{self, Scenario, Sheet, Size};
 use std::path::{Path, PathBuf};
 
@@ -46,9 +47,12 @@ pub(crate) struct Simulate {
     #[arg(long, value_name = "FILE.html")]
     timeline: Option<PathBuf>,
     /// Cores to use; by itself all.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX))]
+    threads: Option<u16>,
 }
+
+/// More threads than that are of no use to anybody, and a kernel may refuse them.
+const THREADS_MAX: i64 = 1_024;
 
 /// Milliseconds, at least a second.
 fn span(text: &str) -> Result<u64, String> {
@@ -98,19 +102,42 @@ impl Simulate {
 
 pub(crate) fn run(flags: &Simulate, output: Output) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = flags.threads.unwrap_or(cores);
+    let threads = flags.threads.map_or(cores, usize::from);
     let sheet = flags.sheet()?;
+    if flags.seed.checked_add(flags.runs).is_none() {
+        let what = format!("there are no {} seeds from {} on", flags.runs, flags.seed);
+        return Err(Failure::new(what, "give a smaller --seed or fewer --runs"));
+    }
+    places(flags)?;
     if flags.print {
         return print(&Scenario::drawn(flags.seed, &sheet), output);
     }
     if sheet.size.nodes > 0 { all(flags, sheet, threads, output) } else { members(flags, sheet.size, threads, output) }
 }
 
-fn print(scenario: &Scenario, output: Output) -> Result<(), Failure> {
-    match output {
-        Output::Json => println!("{}", serde_json::to_value(scenario).unwrap_or_default()),
-        Output::Text => print!("{scenario}"),
+/// Whether what is to be left behind can be: it would be a pity to find out after the run.
+fn places(flags: &Simulate) -> Result<(), Failure> {
+    if let Some(place) = &flags.log
+        && std::fs::read_dir(place).is_ok_and(|mut inside| inside.next().is_some())
+    {
+        let what = format!("{} is there already, and holds something", place.display());
+        return Err(Failure::new(what, "name another directory with --log, or take this one away"));
     }
+    if let Some(place) = &flags.log {
+        std::fs::create_dir_all(place).map_err(|why| unwritten(place, &why))?;
+    }
+    if let Some(page) = &flags.timeline {
+        std::fs::File::options().append(true).create(true).open(page).map_err(|why| unwritten(page, &why))?;
+    }
+    Ok(())
+}
+
+fn unwritten(path: &Path, why: &std::io::Error) -> Failure {
+    Failure::new(format!("{}: {why}", path.display()), "name a place that can be written")
+}
+
+fn print(scenario: &Scenario, output: Output) -> Result<(), Failure> {
+    operator::print(output, &serde_json::to_value(scenario).unwrap_or_default(), |_| scenario.to_string());
     Ok(())
 }
 
@@ -129,17 +156,13 @@ fn all(flags: &Simulate, sheet: Sheet, threads: usize, output: Output) -> Result
     };
     let report = whole::run(&options, &|line| match output {
         Output::Json => eprintln!("{line}"),
-        Output::Text => println!("{line}"),
+        Output::Text => operator::say(&format!("{line}\n")),
     });
-    match output {
-        Output::Json => println!("{}", report.json()),
-        Output::Text => println!("{report}"),
-    }
+    operator::print(output, &report.json(), |_| format!("{report}\n"));
     leave(flags, report.left.as_ref())?;
     for (seed, minimal) in report.failures.values().filter_map(|failure| failure.minimal.as_ref()) {
         let path = format!("minimal-{seed}.txt");
-        let unwritten = |why| Failure::new(format!("{path}: {why}"), "run it in a directory that can be written");
-        std::fs::write(&path, minimal).map_err(unwritten)?;
+        std::fs::write(&path, minimal).map_err(|why| unwritten(Path::new(&path), &why))?;
         eprintln!("again: rutter simulate --scenario {path} --runs 1 --seed {seed}");
     }
     let failed: Vec<String> = report.failures.keys().map(u64::to_string).collect();
@@ -152,30 +175,21 @@ fn all(flags: &Simulate, sheet: Sheet, threads: usize, output: Output) -> Result
 /// Writes what a run left behind to where it was asked for.
 fn leave(flags: &Simulate, left: Option<&whole::Left>) -> Result<(), Failure> {
     let Some(left) = left else { return Ok(()) };
-    let unwritten = |path: &Path, why: std::io::Error| {
-        Failure::new(format!("{}: {why}", path.display()), "name a place that can be written")
-    };
     if let Some(path) = &flags.timeline {
-        std::fs::write(path, &left.page).map_err(|why| unwritten(path, why))?;
+        std::fs::write(path, &left.page).map_err(|why| unwritten(path, &why))?;
         eprintln!("seed {} is drawn in {}: open it in a browser", left.seed, path.display());
     }
     let Some(place) = &flags.log else { return Ok(()) };
     for (member, files) in &left.disks {
         let folder = place.join(member).join("log");
-        if folder.exists() {
-            let why = format!("{} is there already", folder.display());
-            return Err(Failure::new(why, "name another directory, or take this one away"));
-        }
-        std::fs::create_dir_all(&folder).map_err(|why| unwritten(&folder, why))?;
+        std::fs::create_dir_all(&folder).map_err(|why| unwritten(&folder, &why))?;
         for (name, bytes) in files {
             let path = folder.join(name);
-            std::fs::write(&path, bytes).map_err(|why| unwritten(&path, why))?;
+            std::fs::write(&path, bytes).map_err(|why| unwritten(&path, &why))?;
         }
     }
     let (seed, place) = (left.seed, place.display());
-    eprintln!(
-        "the members of seed {seed} are in {place}: `rutter replay --dir {place}/m1 --entries` tells what they wrote"
-    );
+    eprintln!("the members of seed {seed} are in {place}: `rutter log --dir {place}/m1` tells what they wrote");
     Ok(())
 }
 
@@ -195,10 +209,7 @@ fn members(flags: &Simulate, size: Size, threads: usize, output: Output) -> Resu
         ..simulation::Options::default()
     };
     let report = simulation::run(&options, &|line| eprintln!("{line}"));
-    match output {
-        Output::Json => println!("{}", report.json()),
-        Output::Text => println!("{report}"),
-    }
+    operator::print(output, &report.json(), |_| format!("{report}\n"));
     let failed: Vec<String> = report.failures.iter().map(|failure| failure.seed.to_string()).collect();
     verdict(&failed, &format!("see it again with `{} --runs 1 --seed N`", flags.command()))
 }

@@ -43,7 +43,13 @@ const WRONG: &[(&str, i32, &str)] = &[
     ("token --role king", 2, "member"),
     ("replay --dir none", 1, "stopped member"),
     ("purge --dir none", 1, "there is no such directory"),
+    ("log --dir none", 1, "stopped member"),
+    ("log --dir none --follow", 2, "cannot be used with"),
     ("simulate --runs 0", 2, "--runs"),
+    ("simulate --threads 0", 2, "--threads"),
+    ("simulate --seed 18446744073709551615", 1, "--seed"),
+    ("simulate --log /proc/none", 1, "can be written"),
+    ("simulate --timeline none/page.html", 1, "can be written"),
     ("bench log --clients 0", 2, "1 to 10000"),
     ("bench log --rounds 0", 2, "1 to 100"),
     ("bench watch --rate 0", 2, "rutter help bench"),
@@ -57,7 +63,30 @@ fn who_prints_for_nobody_ends_in_silence() {
     drop(reader);
     let output = command.stdout(writer).output().expect("rutter runs");
     assert_eq!(text(&output.stderr), "");
-    assert_eq!(output.status.code(), None, "it is ended by the signal");
+    assert_eq!(output.status.code(), Some(0), "nothing went wrong");
+}
+
+#[test]
+fn what_simulated_members_leave_is_read_as_real_logs_are() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let run = |line: &str| {
+        let mut command = Command::new(rutter());
+        let output = command.args(line.split(' ')).current_dir(dir.path()).output().expect("rutter runs");
+        assert!(output.status.success(), "rutter {line}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    run("simulate --seed 3 --runs 1 --for 2s --nodes 1 --faults none --log left");
+    let lines = |line: &str| -> Vec<Value> {
+        run(line).lines().map(|line| serde_json::from_str(line).expect("an entry is JSON")).collect()
+    };
+    let all = lines("log --dir left/m1 --output json");
+    let replayed: Value = serde_json::from_str(&run("replay --dir left/m1 --output json")).expect("JSON");
+    assert_eq!(all.iter().rev().find_map(|entry| entry["last"].as_u64()), replayed["revision"].as_u64());
+    let some = lines("log --dir left/m1 --from 5 --to 9 --output json");
+    let wanted =
+        |entry: &&Value| entry["last"].as_u64() >= Some(5) && entry["first"].as_u64().is_some_and(|at| at <= 9);
+    assert_eq!(some, all.iter().filter(wanted).cloned().collect::<Vec<_>>());
+    assert!(!some.is_empty() && some.len() < all.len() && run("log --dir left/m1").contains("having read revision"));
 }
 
 #[test]

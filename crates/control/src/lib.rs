@@ -6,6 +6,7 @@ pub mod directory;
 pub mod door;
 pub mod error;
 mod founding;
+mod held;
 pub mod kubeconfig;
 pub mod limits;
 mod load;

@@ -49,3 +49,6 @@ pub const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
 pub const KEPT_SEGMENTS_MIN: u64 = 8;
 /// How often a running member looks whether it is still well.
 pub const HEALTH_POLL: Duration = Duration::from_millis(500);
+/// How long a member that starts waits for its port and its directory, if the process before it holds them still; and how often it looks.
+pub const HELD_MAX: Duration = Duration::from_secs(3);
+pub const HELD_POLL: Duration = Duration::from_millis(20);

@@ -4,6 +4,7 @@ use crate::checkpoints::Checkpoints;
 use crate::config::{Begin, Config};
 use crate::directory::{Directory, MemberIdentity};
 use crate::error::ControlError;
+use crate::held;
 use crate::kubeconfig::kubeconfig;
 use crate::limits::{HEALTH_POLL, KEPT_SEGMENTS_MIN, LEADING_POLL, SEGMENT_BYTES_MIN};
 use crate::operator::Operator;
@@ -13,10 +14,12 @@ use apiserver::http::{Identity as ServerIdentity, Server};
 use apiserver::server::ApiServer;
 use consensus::{Health, Member, MemberInfo, Tuning};
 use link::authority::{Authority, Holder};
+use link::error::LinkError;
 use link::quic::Endpoint;
 use link::token::{Role, Token};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use store::disk::DiskError;
 use store::disk::real::RealDisk;
 use store::log::Log;
 
@@ -49,9 +52,14 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
     let authority = Arc::new(authority);
     let cluster: Arc<str> = identity.cluster.as_str().into();
     let own = authority.issue(&Holder::Member { name: identity.name.clone() }, now)?;
-    let endpoint = Endpoint::serve(config.link, &own, authority.reset_secret(&identity.name))?;
+    let secret = authority.reset_secret(&identity.name);
+    let taken = |why: &LinkError| matches!(why, LinkError::Taken { .. });
+    let endpoint = held::take(taken, || Endpoint::serve(config.link, &own, secret)).await?;
     let link = endpoint.local_address()?;
-    let (log, disk) = open_log(&directory, &cluster, config.keep.bytes)?;
+    let locked = |why: &DiskError| matches!(why, DiskError::Locked(_));
+    let disk = held::take(locked, || RealDisk::open(&directory.log())).await;
+    let disk = Arc::new(disk.map_err(|why| ControlError::Log(why.to_string()))?);
+    let log = open_log(&directory, disk.clone(), &cluster, config.keep.bytes)?;
     if identity.entered && log.reader().last().is_none() && log.purged().is_none() {
         // What it acknowledged is gone: it must neither vote nor, if it was the first, found another cluster of this name.
         let place = directory.log().display().to_string();
@@ -232,22 +240,20 @@ async fn begin(config: &Config, directory: &Directory) -> Result<(MemberIdentity
 
 fn open_log(
     directory: &Directory,
+    disk: Arc<RealDisk>,
     cluster: &str,
     keep_bytes: Option<u64>,
-) -> Result<(Log, Arc<RealDisk>), ControlError> {
-    let disk = RealDisk::open(&directory.log()).map_err(|why| ControlError::Log(why.to_string()))?;
-    let disk = Arc::new(disk);
+) -> Result<Log, ControlError> {
     let mut id = [0; 16];
     id.copy_from_slice(&blake3::hash(cluster.as_bytes()).as_bytes()[..16]);
     let mut options = store::log::Options { cluster: Some(u128::from_le_bytes(id)), ..store::log::Options::default() };
     // Segments go whole, so that a small bound needs small ones.
     let small = keep_bytes.map_or(u64::MAX, |bytes| bytes / KEPT_SEGMENTS_MIN);
     options.segment_bytes = options.segment_bytes.min(small.max(SEGMENT_BYTES_MIN));
-    let log = Log::open(disk.clone(), options).map_err(|why| {
+    Log::open(disk, options).map_err(|why| {
         let text = format!("{}: {why}", directory.log().display());
         if why.lost() { ControlError::Lost(text) } else { ControlError::Log(text) }
-    })?;
-    Ok((log, disk))
+    })
 }
 
 async fn serve_api(

@@ -14,6 +14,10 @@ pub enum LinkError {
         address: String,
         why: String,
     },
+    /// Another process listens there.
+    Taken {
+        address: String,
+    },
     /// Nobody answered there, or not with our protocol.
     Unreachable {
         address: String,
@@ -37,7 +41,13 @@ impl fmt::Display for LinkError {
         match self {
             Self::Address { address, why } => write!(f, "`{address}` is no address to connect to (host:port): {why}"),
             Self::Bind { address, why } => {
-                write!(f, "cannot listen on UDP {address}: {why}; stop what listens there or choose another port")
+                write!(f, "cannot listen on UDP {address}: {why}; choose an address of this machine")
+            }
+            Self::Taken { address } => {
+                write!(
+                    f,
+                    "cannot listen on UDP {address}: it is in use; stop what listens there or choose another port"
+                )
             }
             Self::Unreachable { address, why } => {
                 write!(f, "{address} does not answer: {why}; check that a member runs there and that UDP may pass")

@@ -39,7 +39,10 @@ impl Endpoint {
     /// # Errors
     /// If the port is taken or the identity unusable.
     pub fn serve(address: SocketAddr, identity: &Identity, secret: ResetSecret) -> Result<Self, LinkError> {
-        let bind = |why: std::io::Error| LinkError::Bind { address: address.to_string(), why: why.to_string() };
+        let bind = |why: std::io::Error| match why.kind() {
+            std::io::ErrorKind::AddrInUse => LinkError::Taken { address: address.to_string() },
+            _ => LinkError::Bind { address: address.to_string(), why: why.to_string() },
+        };
         let socket = Rt.wrap_udp_socket(datagrams::udp(address).map_err(bind)?).map_err(bind)?;
         let provider = tls::provider();
         Self::made(socket, tls::client(identity, &provider)?, Some((server(identity, &provider)?, secret)))

@@ -258,7 +258,7 @@ async fn nobody_there_and_no_such_address() {
     assert!(matches!(nobody, Err(LinkError::Unreachable { .. })), "{nobody:?}");
     assert!(matches!(dialling.connect("no-port").await, Err(LinkError::Address { .. })));
     let taken = Endpoint::serve(address, &member(&authority, "m1"), authority.reset_secret("m1"));
-    assert!(matches!(taken, Err(LinkError::Bind { .. })));
+    assert!(matches!(taken, Err(LinkError::Taken { .. })));
 }
 
 #[test]
