@@ -2,7 +2,8 @@
 //! Fails if a promise is broken.
 use crate::failure::{Failure, Output};
 use crate::operator;
-use simulation::whole::{self, Scenario, Sheet, Size};
+use crate::replay;
+use simulation::whole::{self, Backup, Scenario, Sheet, Size};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,9 @@ pub(crate) struct Simulate {
     /// Fixes what this file says (simulation/scenarios holds some); the rest is drawn by the seed.
     #[arg(long)]
     scenario: Option<PathBuf>,
+    /// Begin with a real cluster's past: the directory of a stopped member, or a copy of it. Its nodes are simulated under their names.
+    #[arg(long, value_name = "DIR", conflicts_with = "nodes")]
+    from: Option<PathBuf>,
     /// Draws from these faults only: names with commas, `all` or `none`.
     #[arg(long)]
     faults: Option<String>,
@@ -85,6 +89,14 @@ impl Simulate {
         if let Some(names) = &self.faults {
             sheet.draw_from(names).map_err(|why| Failure::new(why, "mend --faults"))?;
         }
+        if let Some(dir) = &self.from {
+            let (log, shown) = replay::open(dir)?;
+            let unfit =
+                |why| Failure::new(format!("{shown}: {why}"), "give the directory of a member that kept everything");
+            let backup = Backup::read(&log).map_err(unfit)?;
+            eprintln!("from {shown}: {backup}");
+            sheet = sheet.from(backup);
+        }
         sheet.sound().map_err(|why| Failure::new(why, "mend the scenario, or leave its size as it is"))
     }
 
@@ -92,6 +104,7 @@ impl Simulate {
     fn command(&self) -> String {
         let mut words = vec!["rutter simulate".to_owned()];
         words.extend(self.scenario.as_ref().map(|path| format!("--scenario {}", path.display())));
+        words.extend(self.from.as_ref().map(|dir| format!("--from {}", dir.display())));
         words.extend(self.members.map(|count| format!("--members {count}")));
         words.extend(self.nodes.map(|count| format!("--nodes {count}")));
         words.extend(self.span.map(|span| format!("--for {span}ms")));

@@ -46,6 +46,8 @@ const WRONG: &[(&str, i32, &str)] = &[
     ("log --dir none", 1, "stopped member"),
     ("log --dir none --follow", 2, "cannot be used with"),
     ("simulate --runs 0", 2, "--runs"),
+    ("simulate --from none", 1, "stopped member"),
+    ("simulate --from none --nodes 2", 2, "cannot be used with"),
     ("simulate --threads 0", 2, "--threads"),
     ("simulate --seed 18446744073709551615", 1, "--seed"),
     ("simulate --log /proc/none", 1, "can be written"),

@@ -2,6 +2,7 @@
 //! It runs the same code as production; what is pretended stands in the twins beside it.
 mod api;
 pub(crate) mod authority;
+mod backup;
 mod converged;
 pub mod deeds;
 mod draw;
@@ -10,8 +11,10 @@ pub mod faults;
 pub mod invariants;
 mod minimize;
 pub mod outside;
+mod place;
 #[cfg(feature = "planted")]
 pub mod planted;
+mod rest;
 mod run;
 pub mod scenario;
 mod sheet;
@@ -25,6 +28,7 @@ mod watcher;
 pub mod words;
 pub mod workload;
 
+pub use backup::Backup;
 pub use run::Run;
 pub use scenario::{Carrier, Scenario};
 pub use sheet::Sheet;

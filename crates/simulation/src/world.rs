@@ -55,6 +55,8 @@ pub struct World(Arc<Mutex<Core>>);
 
 struct Core {
     now: Nanos,
+    /// By how much all wall clocks are ahead of the usual beginning: milliseconds.
+    later_millis: u64,
     seed: u64,
     order: Order,
     picks: Stream,
@@ -127,6 +129,7 @@ impl World {
         let _ = rt::to_std(rt::Instant(0));
         Self(Arc::new(Mutex::new(Core {
             now: 0,
+            later_millis: 0,
             seed,
             order,
             picks: Stream::new(seed, "order"),
@@ -171,6 +174,11 @@ impl World {
         let mut core = lock(&self.0);
         core.seat(node);
         core.start(node, name, Box::pin(task));
+    }
+
+    /// All wall clocks begin so many milliseconds later.
+    pub fn begin_later(&self, millis: u64) {
+        lock(&self.0).later_millis = millis;
     }
 
     /// Changes the clocks of a node.
@@ -429,10 +437,11 @@ impl rt::World for World {
     fn wall(&self) -> u64 {
         let mut core = lock(&self.0);
         let now = core.now;
-        match core.current {
+        let wall = match core.current {
             Some((node, _)) => core.seat(node).clock.wall(now),
             None => Clock::default().wall(now),
-        }
+        };
+        wall + core.later_millis
     }
 
     fn random(&self) -> u64 {

@@ -2,77 +2,47 @@
 //! for nothing and changes nothing; it says the first thing that is not so.
 mod served;
 
+use super::rest::{filled, ready, rolled_out, stray};
 use super::site::Site;
 use crate::machine::Machine;
 use api::object::Object;
+use api::uid::Uid;
 use node::runtime::ContainerView;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::view::View;
 
-/// What is not at rest yet.
+/// What is not at rest yet, save what need not be.
 pub(super) fn unrest(site: &Site, nodes: usize) -> Result<(), String> {
+    let spared = site.spared();
     let Some(view) = site.view() else { return Err("no member leads".into()) };
     if !site.equal() {
         return Err(format!("the members differ: {:?}", site.afterwards()));
     }
     let machines = site.machines();
-    self::nodes(&view, nodes)?;
-    if let Some(ending) = view.list("namespaces", None).find(|namespace| namespace.facet.deleting.is_some()) {
+    self::nodes(&view, nodes, &spared)?;
+    let of = |resource: &str| view.list(resource, None).filter(|object| !spared.contains(&object.uid));
+    if let Some(ending) = of("namespaces").find(|namespace| namespace.facet.deleting.is_some()) {
         return Err(format!("namespace {} has not ended: {}", ending.key.name, ending.value()["status"]));
     }
     // What came too late into a namespace goes after a while, and is at rest only then.
-    let strays = view
-        .all()
-        .find(|object| !object.key.namespace.is_empty() && view.get("namespaces", "", &object.key.namespace).is_none());
-    if let Some(stray) = strays {
+    if let Some(stray) = view.all().find(|object| stray(&view, object) && !spared.contains(&object.uid)) {
         return Err(format!("{} is in a namespace that is gone", stray.key));
     }
-    view.list("deployments.apps", None).try_for_each(|deployment| rolled_out(&deployment.value()))?;
-    view.list("replicasets.apps", None).try_for_each(|set| filled(&set.value()))?;
-    view.list("pods", None).try_for_each(|pod| runs(pod, &machines))?;
+    of("deployments.apps").try_for_each(|deployment| rolled_out(&deployment.value()))?;
+    of("replicasets.apps").try_for_each(|set| filled(&set.value()))?;
+    of("pods").try_for_each(|pod| runs(pod, &machines))?;
     machines.iter().try_for_each(|(name, machine)| clean(&view, name, machine))?;
     served::unserved(&view, &site.services())
 }
 
-/// Whether all nodes are there and ready.
-pub(super) fn nodes(view: &View, count: usize) -> Result<(), String> {
-    let ready = |node: &Object| {
-        let value = node.value();
-        let conditions = value["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
-            && value["spec"]["taints"].as_array().is_none_or(Vec::is_empty)
-    };
+/// Whether all nodes are there and, save those that need not be, ready.
+pub(super) fn nodes(view: &View, count: usize, spared: &BTreeSet<Uid>) -> Result<(), String> {
     let all = view.count("nodes", None);
-    match view.list("nodes", None).find(|node| !ready(node)) {
+    match view.list("nodes", None).find(|node| !ready(node) && !spared.contains(&node.uid)) {
         Some(node) => Err(format!("node {} is not ready: {}", node.key.name, node.value()["status"]["conditions"][0])),
         None if all != count => Err(format!("{all} of {count} nodes are there")),
         None => Ok(()),
     }
-}
-
-fn rolled_out(deployment: &Value) -> Result<(), String> {
-    let (meta, spec, status) = (&deployment["metadata"], &deployment["spec"], &deployment["status"]);
-    let wanted = spec["replicas"].as_u64().unwrap_or(1);
-    let is = |member: &str| status[member].as_u64().unwrap_or(0);
-    let all = ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"];
-    let current = status["observedGeneration"] == meta["generation"] && meta["deletionTimestamp"].is_null();
-    if current && all.iter().all(|member| is(member) == wanted) && is("unavailableReplicas") == 0 {
-        return Ok(());
-    }
-    Err(format!("deployment {}/{} wants {wanted}: {status}", meta["namespace"], meta["name"]))
-}
-
-fn filled(set: &Value) -> Result<(), String> {
-    let wanted = set["spec"]["replicas"].as_u64().unwrap_or(1);
-    let is = |member: &str| set["status"][member].as_u64().unwrap_or(0);
-    if ["replicas", "readyReplicas", "availableReplicas"].iter().all(|member| is(member) == wanted) {
-        return Ok(());
-    }
-    Err(format!(
-        "replica set {}/{} wants {wanted}: {}",
-        set["metadata"]["namespace"], set["metadata"]["name"], set["status"]
-    ))
 }
 
 /// Whether a pod runs, and what is said of it is true of its machine.

@@ -41,6 +41,7 @@ impl Scenario {
             ring_events: *random.pick(&[store::limits::RING_EVENTS_MAX, 64]),
             checkpoint_entries: *Stream::new(seed, "whole checkpoints").pick(&[100, 1_000, 20_000]),
             crews: crews(&mut Stream::new(seed, "whole crews")),
+            from: None,
             plan: faults::draw(&mut Stream::new(seed, "whole plan"), size, &sheet.faults),
         };
         sheet.over(drawn)

@@ -104,6 +104,10 @@ impl Search<'_> {
     }
 
     fn nodes(&mut self) {
+        // Those of a real cluster stand in its past.
+        if self.best.from.is_some() {
+            return;
+        }
         for nodes in 1..self.best.size.nodes {
             let mut candidate = self.best.clone();
             let members = usize::from(candidate.size.members);

@@ -192,7 +192,7 @@ async fn form(site: &Site, nodes: usize) -> Result<(), String> {
     .await?;
     site.heal();
     until(FORM_MAX, || match site.view() {
-        Some(view) => converged::nodes(&view, nodes),
+        Some(view) => converged::nodes(&view, nodes, &site.spared()),
         None => Err("no member leads".into()),
     })
     .await

@@ -1,5 +1,6 @@
 //! One run of a whole cluster as data: everything that a seed decides. It prints itself as a scenario file: what failed can be handed on,
 //! edited and run again. It draws nothing and runs nothing.
+use super::backup::Backup;
 use super::faults::Plan;
 use super::size::Size;
 use super::words::span;
@@ -53,6 +54,17 @@ pub struct Scenario {
     /// Entries after which a member makes a checkpoint, if there are no more objects than that.
     pub checkpoint_entries: u64,
     pub plan: Plan,
+    /// The past of a real cluster with which it begins; it does not fit into a scenario file.
+    #[serde(skip)]
+    pub from: Option<Backup>,
+}
+
+impl Scenario {
+    /// What the cluster calls the node of this number, from 1 on.
+    pub(super) fn node(&self, number: u16) -> String {
+        let seat = self.from.as_ref().and_then(|backup| backup.seat(number));
+        seat.map_or_else(|| format!("n{number}"), |seat| seat.name.clone())
+    }
 }
 
 impl fmt::Display for Scenario {

@@ -1,5 +1,6 @@
 //! A scenario file: a line a thing that is fixed, `#` before a remark; what is not named is drawn by the seed. Bad lines are refused with
 //! their number. It fixes; it draws nothing.
+use super::backup::Backup;
 use super::faults::{self, Fault, Plan, Step};
 use super::scenario::{Carrier, Crew, Scenario};
 use super::size::Size;
@@ -39,6 +40,7 @@ pub struct Sheet {
     crews: Vec<Crew>,
     /// Instead of drawn ones.
     plan: Option<Plan>,
+    from: Option<Backup>,
 }
 
 impl Default for Sheet {
@@ -61,6 +63,7 @@ impl Default for Sheet {
             clocks: Vec::new(),
             crews: Vec::new(),
             plan: None,
+            from: None,
         }
     }
 }
@@ -84,6 +87,14 @@ impl Sheet {
             sheet.line(line).map_err(|why| format!("line {number}: {why}"))?;
         }
         sheet.sound()
+    }
+
+    /// Begins with this past, and with its nodes.
+    #[must_use]
+    pub fn from(mut self, backup: Backup) -> Self {
+        self.size.nodes = backup.count();
+        self.from = Some(backup);
+        self
     }
 
     /// Draws from these kinds of fault only: names with commas, `all` or `none`.
@@ -207,6 +218,7 @@ impl Sheet {
             checkpoint_entries: self.checkpoint_entries.unwrap_or(drawn.checkpoint_entries),
             crews: if self.crews.is_empty() { drawn.crews } else { self.crews.clone() },
             plan: self.plan.clone().unwrap_or(drawn.plan),
+            from: self.from.clone(),
             ..drawn
         }
     }

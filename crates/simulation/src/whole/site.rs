@@ -4,6 +4,7 @@ use super::api::serve;
 use super::authority::{CERTIFICATE, KEY};
 use super::evidence::{Mark, Marked};
 use super::faults::{AGENTS, MEMBERS_MIN, PLACED, Prey};
+use super::place::{FOUNDER, SEATS, api, info, link, name};
 use super::scenario::{Carrier, Scenario};
 use super::spoken::Speech;
 use crate::careless::careless;
@@ -21,7 +22,8 @@ use crate::sessions::{Addresses, Endpoint};
 use crate::trace::Node;
 use crate::volumes::SimulatedVolumes;
 use crate::world::World;
-use consensus::{Health, Keep, Member, MemberInfo, Tuning};
+use api::uid::Uid;
+use consensus::{Health, Keep, Member, Tuning};
 use control::directory::MemberIdentity;
 use control::error::ControlError;
 use control::wiring::{Given, wire};
@@ -30,14 +32,11 @@ use link::error::LinkError;
 use link::peer::Peer;
 use link::sessions::Sessions;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::log::Log;
 use store::view::View;
 
-/// Where the containers of the agents' machines run.
-const SEATS: u16 = 10_000;
 const CLUSTER: &str = "simulated";
 /// What starts a process again that has ended by itself waits so long.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -97,14 +96,6 @@ struct Running {
     member: Option<Member>,
 }
 
-fn link(node: Node) -> String {
-    format!("10.0.0.{}:7443", node.0)
-}
-
-fn api(node: Node) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, u8::try_from(node.0).unwrap_or(255)], 6443))
-}
-
 impl Site {
     /// A site with empty disks and machines, nothing running.
     pub(super) fn new(world: &World, scenario: &Scenario) -> Self {
@@ -117,6 +108,9 @@ impl Site {
                 world.set_clock(*node, |clock| (clock.drift_ppm, clock.wall_offset_millis) = (drift, wall));
             }
         };
+        if let Some(backup) = &scenario.from {
+            world.begin_later(backup.later_millis());
+        }
         for node in (1..=scenario.size.members).map(Node) {
             set_clock(&[node]);
             for node in [node, Node(node.0 + PLACED)] {
@@ -133,6 +127,9 @@ impl Site {
                 volumes: SimulatedVolumes::default(),
             };
             workers.insert(agent, worker);
+        }
+        if let (Some(backup), Some(device)) = (&scenario.from, devices.get(&FOUNDER)) {
+            device.hold(backup.files());
         }
         let authority = Arc::new(Authority::open(CERTIFICATE, KEY).expect("the fixed authority can be read"));
         let quic = Quic { sockets: Sockets::new(world, &network), identities: Identities::new(&authority) };
@@ -175,12 +172,22 @@ impl Site {
 
     /// The machines, by the name of their node.
     pub(super) fn machines(&self) -> BTreeMap<String, Machine> {
-        self.workers.iter().map(|(node, worker)| (name(*node), worker.machine.clone())).collect()
+        self.workers.iter().map(|(node, worker)| (self.worker(*node), worker.machine.clone())).collect()
     }
 
     /// What is to be reachable on each machine, by the name of its node.
     pub(super) fn services(&self) -> BTreeMap<String, SimulatedServices> {
-        self.workers.iter().map(|(node, worker)| (name(*node), worker.services.clone())).collect()
+        self.workers.iter().map(|(node, worker)| (self.worker(*node), worker.services.clone())).collect()
+    }
+
+    /// What the cluster calls the worker whose agent is on `node`.
+    fn worker(&self, node: Node) -> String {
+        self.scenario.node(node.0 - AGENTS)
+    }
+
+    /// What need not come to rest, by uid.
+    pub(super) fn spared(&self) -> BTreeSet<Uid> {
+        self.scenario.from.as_ref().map(|backup| backup.restless().clone()).unwrap_or_default()
     }
 
     /// What is on the members' disks, by the names of the members.
@@ -208,7 +215,7 @@ impl Site {
             cluster: CLUSTER.into(),
             name: name.clone(),
             id,
-            founder: node.0 == 1,
+            founder: node == FOUNDER,
             members,
             replaces: node.0.checked_sub(PLACED).filter(|id| *id > 0).map(u64::from),
             removed: false,
@@ -220,7 +227,7 @@ impl Site {
             Err(why) => return self.fail(node, life, why.to_string()),
         };
         let given = Given {
-            info: MemberInfo { id, name: name.clone(), link: link(node), api: api(node).to_string() },
+            info: info(node),
             identity,
             authority: self.authority.clone(),
             log,
@@ -280,11 +287,13 @@ impl Site {
         let ip = format!("10.0.{}.{}", 1 + number / 250, 1 + number % 250);
         // A port that the machine chooses, another in each life.
         let port = PORTS + u16::try_from(self.world.life(node) % u32::from(PORTS)).unwrap_or_default();
-        let (peer, address) = (Peer::Node(name(node)), format!("{ip}:{port}"));
+        let (peer, address) = (Peer::Node(self.worker(node)), format!("{ip}:{port}"));
         let sessions = self.sessions(node, &peer, &address).expect("an agent's name and address are good");
+        let seat = self.scenario.from.as_ref().and_then(|backup| backup.seat(number));
+        let (cores, memory_bytes) = seat.map_or((4, 8 << 30), |seat| (seat.cores, seat.memory_bytes));
         let machine = node::agent::machine::Machine {
-            cores: 4,
-            memory_bytes: 8 << 30,
+            cores,
+            memory_bytes,
             disk_bytes: 64 << 30,
             kernel: "simulated".into(),
             system: "simulated".into(),
@@ -294,7 +303,7 @@ impl Site {
             ..node::agent::machine::Machine::default()
         };
         let given = node::agent::Given {
-            node: name(node),
+            node: self.worker(node),
             members: self.devices.keys().map(|node| link(*node)).collect(),
             sessions,
             machine,
@@ -494,20 +503,6 @@ impl Site {
         // Last: of equally long ones it counts.
         self.members().into_iter().filter_map(log).chain([witnessed]).collect()
     }
-}
-
-/// What the process on `node`, or the machine whose containers run there, is called.
-pub(super) fn name(node: Node) -> String {
-    if node.0 == 0 {
-        return "storm".into();
-    }
-    if node.0 > SEATS {
-        return format!("n{}", node.0 - SEATS);
-    }
-    if (PLACED + 1..2 * PLACED).contains(&node.0) {
-        return format!("m{}", node.0 - PLACED);
-    }
-    if node.0 > AGENTS { format!("n{}", node.0 - AGENTS) } else { format!("m{}", node.0) }
 }
 
 impl Prey for Site {

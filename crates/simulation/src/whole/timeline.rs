@@ -1,9 +1,9 @@
 //! A run as one page that works without a network: members, nodes, containers, faults and revisions along virtual time. It draws what was
 //! recorded, and judges nothing.
 use super::evidence::{Mark, Marked};
+use super::place::name;
 use super::run::Run;
 use super::scenario::Scenario;
-use super::site::name;
 use crate::clock::Nanos;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -1,0 +1,64 @@
+//! What a view itself says of rest: whether nodes are ready and workloads have what they want. Of the machines it knows nothing.
+use api::object::Object;
+use api::uid::Uid;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use store::view::View;
+
+/// What a view says itself is not at rest, by uid: nodes that are tainted, namespaces that end, workloads and pods that are not ready.
+pub(super) fn restless(view: &View) -> BTreeSet<Uid> {
+    let unready = |pod: &Object| {
+        let value = pod.value();
+        let mut conditions = value["status"]["conditions"].as_array().into_iter().flatten();
+        let ready = conditions.any(|one| one["type"] == "Ready" && one["status"] == "True");
+        !ready || pod.facet.deleting.is_some() || value["status"]["phase"] != "Running"
+    };
+    let restless = |object: &&Object| match &*object.key.resource {
+        "nodes" => !ready(object),
+        "namespaces" => object.facet.deleting.is_some(),
+        "deployments.apps" => rolled_out(&object.value()).is_err(),
+        "replicasets.apps" => filled(&object.value()).is_err(),
+        "pods" => unready(object),
+        _ => stray(view, object),
+    };
+    view.all().map(|object| &**object).filter(restless).map(|object| object.uid).collect()
+}
+
+/// In a namespace that is gone.
+pub(super) fn stray(view: &View, object: &Object) -> bool {
+    !object.key.namespace.is_empty() && view.get("namespaces", "", &object.key.namespace).is_none()
+}
+
+/// Whether a node is ready and takes pods.
+pub(super) fn ready(node: &Object) -> bool {
+    let value = node.value();
+    let mut conditions = value["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.any(|one| one["type"] == "Ready" && one["status"] == "True")
+        && value["spec"]["taints"].as_array().is_none_or(Vec::is_empty)
+}
+
+/// Whether a Deployment has what it wants.
+pub(super) fn rolled_out(deployment: &Value) -> Result<(), String> {
+    let (meta, spec, status) = (&deployment["metadata"], &deployment["spec"], &deployment["status"]);
+    let wanted = spec["replicas"].as_u64().unwrap_or(1);
+    let is = |member: &str| status[member].as_u64().unwrap_or(0);
+    let all = ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"];
+    let current = status["observedGeneration"] == meta["generation"] && meta["deletionTimestamp"].is_null();
+    if current && all.iter().all(|member| is(member) == wanted) && is("unavailableReplicas") == 0 {
+        return Ok(());
+    }
+    Err(format!("deployment {}/{} wants {wanted}: {status}", meta["namespace"], meta["name"]))
+}
+
+/// Whether a ReplicaSet has what it wants.
+pub(super) fn filled(set: &Value) -> Result<(), String> {
+    let wanted = set["spec"]["replicas"].as_u64().unwrap_or(1);
+    let is = |member: &str| set["status"][member].as_u64().unwrap_or(0);
+    if ["replicas", "readyReplicas", "availableReplicas"].iter().all(|member| is(member) == wanted) {
+        return Ok(());
+    }
+    Err(format!(
+        "replica set {}/{} wants {wanted}: {}",
+        set["metadata"]["namespace"], set["metadata"]["name"], set["status"]
+    ))
+}
