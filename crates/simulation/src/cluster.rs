@@ -362,7 +362,7 @@ impl Cluster {
     pub fn logs(&self) -> Vec<MemberLog> {
         self.nodes()
             .iter()
-            .filter_map(|node| Some(MemberLog { member: *node, records: committed(&self.member(*node)?) }))
+            .filter_map(|node| Some(MemberLog { member: *node, records: committed(&self.member(*node)?, 0) }))
             .collect()
     }
 }

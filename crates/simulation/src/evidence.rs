@@ -4,7 +4,8 @@ use crate::history::History;
 use crate::trace::Node;
 use crate::world::Panicked;
 use api::command::{CommandId, Entry, Outcome};
-use api::event::Event;
+use api::event::{Act, Event};
+use api::object::Object;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -80,6 +81,8 @@ pub struct Evidence {
     pub livelock: Option<String>,
     /// Members that said that their state differs from the others'.
     pub diverged: Vec<String>,
+    /// The state before the first record that any log has: an empty one, or that of a backup.
+    pub begun: State,
     pub reference: Reference,
 }
 
@@ -92,14 +95,30 @@ pub struct Reference {
     /// Where each command stands, and what came of it: more than once if it was retried.
     pub commands: BTreeMap<CommandId, Vec<(u64, Outcome)>>,
     pub last: u64,
+    /// How many of the events stand for what was there at the beginning, and its revision.
+    pub begun: (usize, u64),
+}
+
+/// What was there at the beginning, as if it had been made as it is.
+fn found(begun: &View) -> Vec<Arc<Event>> {
+    let added = |object: &Arc<Object>| {
+        let (revision, time) = (object.revision, begun.time());
+        Arc::new(Event { act: Act::Added, revision, time, object: object.clone(), before: None })
+    };
+    let mut events: Vec<Arc<Event>> = begun.all().map(added).collect();
+    events.sort_by_key(|event| event.revision);
+    events
 }
 
 impl Reference {
-    /// Folds a log from its first record.
+    /// Folds a log from its first record, upon what was there before.
     #[must_use]
-    pub fn fold(records: &[Record]) -> Self {
-        let mut reference = Self::default();
-        let mut state = State::default();
+    pub fn fold(begun: &State, records: &[Record]) -> Self {
+        let (mut state, view) = (begun.clone(), begun.view());
+        let events = found(&view);
+        let begun = (events.len(), view.revision().0);
+        let mut reference = Self { events, begun, last: view.index(), ..Self::default() };
+        reference.views.insert(view.index(), view);
         for record in records {
             reference.last = record.index;
             let Some(entry) = &record.entry else { continue };
@@ -124,7 +143,7 @@ impl Evidence {
     /// Folds the longest log, which the others must be prefixes of.
     pub fn fold(&mut self) {
         if let Some(longest) = self.logs.iter().max_by_key(|log| log.records.len()) {
-            self.reference = Reference::fold(&longest.records);
+            self.reference = Reference::fold(&self.begun, &longest.records);
         }
     }
 }

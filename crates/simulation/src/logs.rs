@@ -6,10 +6,10 @@ use store::log::frame::Kind;
 
 const BYTES_AT_ONCE: usize = 1 << 20;
 
-/// All committed records that the member keeps.
+/// All committed records from an index on that the member keeps.
 #[must_use]
-pub fn committed(member: &Member) -> Vec<Record> {
-    between(member, 0, member.view().index())
+pub fn committed(member: &Member, from: u64) -> Vec<Record> {
+    between(member, from, member.view().index())
 }
 
 /// The committed records from one index to another that the member keeps.

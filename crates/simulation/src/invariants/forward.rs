@@ -3,7 +3,8 @@ use crate::evidence::Evidence;
 use std::collections::BTreeMap;
 
 pub(super) fn check(evidence: &Evidence) -> Result<(), String> {
-    for (event, wanted) in evidence.reference.events.iter().zip(1..) {
+    let (found, revision) = evidence.reference.begun;
+    for (event, wanted) in evidence.reference.events.iter().skip(found).zip(revision + 1..) {
         if event.revision.0 != wanted {
             return Err(format!("the log's event number {wanted} has revision {}", event.revision));
         }

@@ -1,4 +1,4 @@
-//! A real cluster's past as the beginning of simulated ones: its whole log, its nodes by name and size, and what of it was not at rest.
+//! A real cluster's past as the beginning of simulated ones: its log, its nodes by name and size, and what of it was not at rest.
 //! It reads a log once and shares it between runs; nothing is written to where it came from.
 use super::place::{FOUNDER, info};
 use super::rest::restless;
@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use store::disk::memory::MemoryDisk;
+use store::history::History;
 use store::log::Log;
+use store::state::State;
 use store::view::View;
 
 /// As many as there are ranges for pods in 10.244.0.0/16.
@@ -26,6 +28,8 @@ pub struct Backup(Arc<Inner>);
 
 struct Inner {
     files: Files,
+    /// The state before the log's first entry.
+    begun: State,
     view: View,
     nodes: Vec<Seat>,
     restless: BTreeSet<Uid>,
@@ -43,19 +47,22 @@ impl Backup {
     /// What a stopped member's log holds and knows to be committed.
     ///
     /// # Errors
-    /// One line: if it no longer has its beginning, cannot be read, or has no nodes or too many.
+    /// One line: if it cannot be read, or has no nodes or too many.
     pub fn read(log: &Log) -> Result<Self, String> {
         let disk = MemoryDisk::default();
         consensus::transplant(log, &info(FOUNDER), Arc::new(disk.clone())).map_err(|why| why.to_string())?;
         let copy = Log::open(Arc::new(disk.clone()), store::log::Options::default()).map_err(|why| why.to_string())?;
-        let replayed = store::replay::replay(&copy, None, &mut |_| false).map_err(|why| why.to_string())?;
+        let base = History::open(copy.reader().clone()).and_then(|history| history.beginning());
+        let base = base.map_err(|why| why.to_string())?;
+        let begun = base.state.clone();
+        let replayed = store::replay::replay(&copy, Some(base), &mut |_| false).map_err(|why| why.to_string())?;
         let view = replayed.state.view();
         let nodes: Vec<Seat> = view.list("nodes", None).map(|node| seat(&node.key.name, &node.value())).collect();
         if nodes.is_empty() || nodes.len() > NODES_MAX {
             return Err(format!("it has {} nodes, and 1 to {NODES_MAX} can be simulated", nodes.len()));
         }
         let restless = restless(&view);
-        Ok(Self(Arc::new(Inner { files: disk.contents().into_iter().collect(), view, nodes, restless })))
+        Ok(Self(Arc::new(Inner { files: disk.contents().into_iter().collect(), begun, view, nodes, restless })))
     }
 
     /// How many nodes it has.
@@ -67,6 +74,11 @@ impl Backup {
     /// What the first member has on its disk when it starts.
     pub(super) fn files(&self) -> &Files {
         &self.0.files
+    }
+
+    /// The state before the log's first entry.
+    pub(super) fn begun(&self) -> &State {
+        &self.0.begun
     }
 
     /// The node of this number, from 1 on.

@@ -46,7 +46,12 @@ pub fn read(evidence: &Evidence) -> Vec<Deed> {
                 continue;
             }
             through = last.0;
-            let skipped = usize::try_from(first.0 - 1).unwrap_or(usize::MAX);
+            let (found, begun) = reference.begun;
+            // What it was decided on is no longer there.
+            if command.read.0 < begun {
+                continue;
+            }
+            let skipped = usize::try_from(first.0 - 1 - begun).unwrap_or(usize::MAX).saturating_add(found);
             let count = usize::try_from(last.0 + 1 - first.0).unwrap_or(0);
             deeds.push(Deed {
                 actor: command.actor.clone(),

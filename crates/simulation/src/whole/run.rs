@@ -113,7 +113,15 @@ fn sail(world: &World, site: &Site, scenario: &Scenario) -> (Whole, u64, (u64, u
     };
     let logs = world.enter(|| site.logs());
     let history = site.recorder.with(std::mem::take);
-    let members = Evidence { history, logs, calm, livelock, diverged: site.diverged(), ..Evidence::default() };
+    let members = Evidence {
+        history,
+        logs,
+        calm,
+        livelock,
+        diverged: site.diverged(),
+        begun: site.begun(),
+        ..Evidence::default()
+    };
     let lives = site.machines().values().flat_map(|machine| machine.lives()).collect();
     let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
     let whole = Whole {

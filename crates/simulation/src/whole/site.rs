@@ -35,6 +35,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::log::Log;
+use store::state::State;
 use store::view::View;
 
 const CLUSTER: &str = "simulated";
@@ -183,6 +184,18 @@ impl Site {
     /// What the cluster calls the worker whose agent is on `node`.
     fn worker(&self, node: Node) -> String {
         self.scenario.node(node.0 - AGENTS)
+    }
+
+    /// The state before the first entry of any log, and the index of that entry.
+    pub(super) fn begun(&self) -> State {
+        self.scenario.from.as_ref().map(|backup| backup.begun().clone()).unwrap_or_default()
+    }
+
+    fn first(&self) -> u64 {
+        match self.scenario.from.as_ref().map(|backup| backup.begun().view().index()) {
+            Some(index) if index > 0 => index + 1,
+            _ => 0,
+        }
     }
 
     /// What need not come to rest, by uid.
@@ -437,7 +450,10 @@ impl Site {
         let leads = member.leading();
         let (next, led) = {
             let mut inner = self.lock();
-            (inner.witnessed.last().map_or(0, |last| last.index + 1), inner.led.insert(node, leads).unwrap_or_default())
+            (
+                inner.witnessed.last().map_or_else(|| self.first(), |last| last.index + 1),
+                inner.led.insert(node, leads).unwrap_or_default(),
+            )
         };
         if next <= index {
             let records = between(&member, next, index);
@@ -498,7 +514,7 @@ impl Site {
     /// The committed logs of all members that run.
     /// What each member has in its log, and at the end, as of nobody, what was seen of all.
     pub(super) fn logs(&self) -> Vec<MemberLog> {
-        let log = |node: Node| Some(MemberLog { member: node, records: committed(&self.member(node)?) });
+        let log = |node: Node| Some(MemberLog { member: node, records: committed(&self.member(node)?, self.first()) });
         let witnessed = MemberLog { member: Node::default(), records: std::mem::take(&mut self.lock().witnessed) };
         // Last: of equally long ones it counts.
         self.members().into_iter().filter_map(log).chain([witnessed]).collect()
