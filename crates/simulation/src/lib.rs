@@ -27,6 +27,7 @@ pub mod stream;
 mod sweep;
 pub mod trace;
 pub mod volumes;
+mod watchdog;
 pub mod whole;
 pub mod workload;
 pub mod world;

@@ -8,6 +8,7 @@ use crate::invariants;
 use crate::records::{self, Wanted};
 use crate::scenario::Scenario;
 use crate::trace::{Node, Trace};
+use crate::watchdog::Stuck;
 use crate::workload::client::{Client, RESOURCE, body, command};
 use crate::workload::watcher::Watcher;
 use crate::world::{Step, World};
@@ -56,6 +57,22 @@ pub struct Run {
     pub faults: u64,
     /// How often each kind of thing happened.
     pub sometimes: BTreeMap<&'static str, u64>,
+}
+
+impl Run {
+    /// One that came to no end.
+    pub(crate) fn stuck(stuck: &Stuck) -> Self {
+        Self {
+            violations: vec![Violation::new("sound", stuck.to_string())],
+            trace: Trace::default(),
+            evidence: Evidence::default(),
+            time: stuck.time,
+            lines: Vec::new(),
+            messages: (0, 0),
+            faults: 0,
+            sometimes: BTreeMap::new(),
+        }
+    }
 }
 
 /// Runs a scenario.

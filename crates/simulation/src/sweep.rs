@@ -4,6 +4,7 @@ use crate::run::{Keep, Run, run as run_one};
 use crate::scenario::{Planted, Scenario};
 use crate::shrink::shrink;
 use crate::trace::Trace;
+use crate::watchdog::fresh;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -59,21 +60,12 @@ impl Options {
 
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
-/// The stack of a seed's thread: everything that a cluster does happens on it.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Runs one scenario in a thread of its own.
 #[must_use]
 pub fn in_fresh_thread(scenario: &Scenario, keep: Keep) -> Run {
     let scenario = scenario.clone();
-    fresh(scenario.seed, move || run_one(&scenario, keep))
-}
-
-/// Runs `body` in a thread of its own: what a thread keeps between runs would be a leak.
-pub(crate) fn fresh<T: Send + 'static>(seed: u64, body: impl FnOnce() -> T + Send + 'static) -> T {
-    let thread = std::thread::Builder::new().name(format!("seed {seed}")).stack_size(STACK_BYTES);
-    let thread = thread.spawn(body).expect("the system gives a thread");
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    fresh(scenario.seed, move || run_one(&scenario, keep)).unwrap_or_else(|stuck| Run::stuck(&stuck))
 }
 
 /// Runs the seeds; `progress` is given a line now and then.

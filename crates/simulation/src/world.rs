@@ -3,7 +3,7 @@
 use crate::clock::{Clock, Nanos};
 use crate::stream::Stream;
 use crate::trace::{Line, Node, Trace};
-use crate::{guard, panics};
+use crate::{guard, panics, watchdog};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -69,6 +69,8 @@ struct Core {
     nodes: BTreeMap<Node, Seat>,
     /// Whose task is running: node and life.
     current: Option<(Node, u32)>,
+    /// The name of that task, or of the last.
+    task: &'static str,
     polls: (u64, u64),
     trace: Trace,
     panics: Vec<Panicked>,
@@ -127,7 +129,7 @@ impl World {
     pub fn new(seed: u64, order: Order) -> Self {
         // What instants are counted from is the machine's to say, once a process and not from within a task. Nothing depends on it.
         let _ = rt::to_std(rt::Instant(0));
-        Self(Arc::new(Mutex::new(Core {
+        let world = Self(Arc::new(Mutex::new(Core {
             now: 0,
             later_millis: 0,
             seed,
@@ -141,10 +143,18 @@ impl World {
             timers_made: 0,
             nodes: BTreeMap::new(),
             current: None,
+            task: "",
             polls: (0, 0),
             trace: Trace::default(),
             panics: Vec::new(),
-        })))
+        })));
+        let here = Arc::downgrade(&world.0);
+        watchdog::watched(Box::new(move || {
+            let Some(core) = here.upgrade() else { return (0, None) };
+            let core = lock(&core);
+            (core.now, core.current.map(|(node, _)| (node, core.task)))
+        }));
+        world
     }
 
     /// Runs `body` with this world as the world of the thread.
@@ -321,7 +331,7 @@ impl World {
         let Some(mut body) = task.body.take() else { return Step::Waited };
         alarm.queued.store(false, Ordering::Relaxed);
         let life = core.seat(node).life;
-        core.current = Some((node, life));
+        (core.current, core.task) = (Some((node, life)), name);
         core.now += POLL_NANOS;
         let second = core.now / SECOND;
         core.polls = if core.polls.0 == second { (second, core.polls.1 + 1) } else { (second, 1) };

@@ -67,7 +67,7 @@ pub fn promised(invariant: &str) -> &'static str {
         "forward" => "a member's revision never goes back, not over a restart either",
         "linearizable" => "every read shows all that was acknowledged before it began",
         "calm" => "when the faults are over a leader is found, writes are taken, and all members are equal",
-        "sound" => "nothing panics and no task goes round in a circle",
+        "sound" => "nothing panics, no task goes round in a circle, and each comes back from every poll",
         "watch" => "a watch is given every matching change once, in order",
         "deterministic" => "one seed gives one trace",
         _ => "it holds of every run",

@@ -4,7 +4,8 @@ use super::scenario::Scenario;
 use super::sheet::Sheet;
 use crate::evidence::Violation;
 use crate::run::Keep;
-use crate::sweep::{each, fresh};
+use crate::sweep::each;
+use crate::watchdog::fresh;
 use api::planted::{Bug, plant};
 use std::sync::{Mutex, PoisonError};
 
@@ -31,7 +32,7 @@ pub fn find(bug: Option<Bug>, sheet: &Sheet, from: u64, count: u64, threads: usi
     let found: Mutex<Option<Found>> = Mutex::new(None);
     let lock = || found.lock().unwrap_or_else(PoisonError::into_inner);
     each(from, count, threads, &|seed| {
-        let violations = if bug.is_some_and(of_members) {
+        let ended = if bug.is_some_and(of_members) {
             let scenario = crate::scenario::Scenario::draw(seed);
             fresh(seed, move || {
                 plant(bug);
@@ -44,6 +45,7 @@ pub fn find(bug: Option<Bug>, sheet: &Sheet, from: u64, count: u64, threads: usi
                 run(&scenario, Keep::default()).violations
             })
         };
+        let violations = ended.unwrap_or_else(|stuck| vec![Violation::new("sound", stuck.to_string())]);
         if let Some(violation) = violations.into_iter().next() {
             let mut best = lock();
             if best.as_ref().is_none_or(|best| seed < best.seed) {

@@ -13,6 +13,7 @@ use crate::evidence::{Calm, Evidence, Violation};
 use crate::records;
 use crate::run::Keep;
 use crate::trace::{Node, Trace};
+use crate::watchdog::Stuck;
 use crate::world::{Step, World};
 use api::command::Entry;
 use consensus::Logged;
@@ -52,6 +53,24 @@ pub struct Run {
     pub sometimes: BTreeMap<&'static str, u64>,
     /// What each member has on its disk, by the member's name, if it was wanted.
     pub disks: BTreeMap<String, Files>,
+}
+
+impl Run {
+    /// One that came to no end.
+    pub(super) fn stuck(stuck: &Stuck) -> Self {
+        Self {
+            violations: vec![Violation::new("sound", stuck.to_string())],
+            trace: Trace::default(),
+            evidence: Whole::default(),
+            time: stuck.time,
+            steps: 0,
+            faults: 0,
+            messages: (0, 0),
+            lines: Vec::new(),
+            sometimes: BTreeMap::new(),
+            disks: BTreeMap::new(),
+        }
+    }
 }
 
 /// What the conductor found when all was calm.

@@ -10,7 +10,8 @@ use crate::disk::Files;
 use crate::evidence::Violation;
 use crate::records::Wanted;
 use crate::run::Keep;
-use crate::sweep::{each, first_difference, fresh};
+use crate::sweep::{each, first_difference};
+use crate::watchdog::fresh;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -142,7 +143,7 @@ fn digest(run: &Run) -> String {
 #[must_use]
 pub fn in_fresh_thread(scenario: &Scenario, keep: Keep) -> Run {
     let scenario = scenario.clone();
-    fresh(scenario.seed, move || run_one(&scenario, keep))
+    fresh(scenario.seed, move || run_one(&scenario, keep)).unwrap_or_else(|stuck| Run::stuck(&stuck))
 }
 
 /// Runs the seeds; `progress` is given a line for each, and the story of what failed.
@@ -197,7 +198,11 @@ fn failure(scenario: &Scenario, run: &Run, options: &Options, progress: &dyn Fn(
         return None;
     }
     // The second run is the proof that it repeats itself, and tells what was logged.
-    let told = in_fresh_thread(scenario, Keep { records: Wanted::Ours, ..Keep::default() });
+    let told = match run.steps {
+        // It came to no end, and would not again.
+        0 => run.clone(),
+        _ => in_fresh_thread(scenario, Keep { records: Wanted::Ours, ..Keep::default() }),
+    };
     let mut violations = run.violations.clone();
     if let Some(parting) = run.trace.parting(&told.trace) {
         let trace = |keep| in_fresh_thread(scenario, keep).trace;
