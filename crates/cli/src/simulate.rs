@@ -91,8 +91,7 @@ impl Simulate {
         }
         if let Some(dir) = &self.from {
             let (log, shown) = replay::open(dir)?;
-            let unfit =
-                |why| Failure::new(format!("{shown}: {why}"), "give the directory of a member that kept everything");
+            let unfit = |why| Failure::new(format!("{shown}: {why}"), "give the directory of another member");
             let backup = Backup::read(&log).map_err(unfit)?;
             eprintln!("from {shown}: {backup}");
             sheet = sheet.from(backup);
