@@ -73,7 +73,7 @@ pub(crate) fn open(dir: &Path) -> Result<(Log, String), Failure> {
 
 fn bad(shown: &str, why: &HistoryError) -> Failure {
     let next = match why {
-        HistoryError::Before { .. } => "give a newer revision",
+        HistoryError::Before { .. } => "give that revision or a later one with --from or --to",
         _ => "another member's log holds the same history",
     };
     Failure::new(format!("{shown}: {why}"), next)
