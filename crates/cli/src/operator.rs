@@ -65,19 +65,25 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> String {
 /// Prints the value as it is, or as `text` makes it.
 pub(crate) fn print(output: Output, value: &Value, text: impl Fn(&Value) -> String) {
     match output {
-        Output::Json => say(&format!("{value}\n")),
-        Output::Text => say(&text(value)),
+        Output::Json => say(output, &format!("{value}\n")),
+        Output::Text => say(output, &text(value)),
     }
 }
 
 /// Prints to standard output. When nobody reads it any more (`rutter log | head`), the process ends in silence, as other programs do;
 /// it does not die of the signal, for that would take a benchmark down with a connection that was cut.
-pub(crate) fn say(text: &str) {
+///
+/// Any other failure ends it too, and says so: a result that nobody has is none.
+pub(crate) fn say(output: Output, text: &str) {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
         Err(why) if why.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        // A full disk, say: what was asked for is done all the same, and there is no place left to tell.
-        Ok(()) | Err(_) => {}
+        Err(why) => {
+            let failure = Failure::new(format!("standard output: {why}"), "send it to where it can be written");
+            failure.print(output);
+            std::process::exit(failure.code.into());
+        }
     }
 }
 

@@ -48,7 +48,13 @@ pub(crate) fn run(flags: &Replay, output: Output) -> Result<(), Failure> {
 pub(crate) fn open(dir: &Path) -> Result<(Log, String), Failure> {
     let place = dir.join("log");
     let shown = place.display().to_string();
-    if !place.is_dir() {
+    let there = std::fs::metadata(&place);
+    if let Err(why) = &there
+        && why.kind() == std::io::ErrorKind::PermissionDenied
+    {
+        return Err(Failure::new(format!("{shown}: {why}"), "give a directory that you may read"));
+    }
+    if !there.is_ok_and(|there| there.is_dir()) {
         return Err(Failure::new(
             format!("{shown} is not there"),
             "give the directory of a stopped member, such as .rutter/members/m1",
@@ -56,7 +62,7 @@ pub(crate) fn open(dir: &Path) -> Result<(Log, String), Failure> {
     }
     let disk = RealDisk::look(&place).map_err(|why| {
         let next = match why {
-            DiskError::Locked(_) => "stop the member first, or replay a copy of its directory",
+            DiskError::Locked(_) => "stop the member first, or give a copy of its directory",
             _ => "give a directory that you may read",
         };
         Failure::new(format!("{shown}: {why}"), next)

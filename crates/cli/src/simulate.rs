@@ -58,6 +58,13 @@ pub(crate) struct Simulate {
 /// More threads than that are of no use to anybody, and a kernel may refuse them.
 const THREADS_MAX: i64 = 1_024;
 
+/// A word as a shell reads it back.
+fn quoted(word: &Path) -> String {
+    let text = word.display().to_string();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-,=:+@".contains(letter);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
 /// Milliseconds, at least a second.
 fn span(text: &str) -> Result<u64, String> {
     let millis = whole::words::millis(text)?;
@@ -99,15 +106,23 @@ impl Simulate {
         sheet.sound().map_err(|why| Failure::new(why, "mend the scenario, or leave its size as it is"))
     }
 
+    /// The command that runs what a scenario file says, with the same past, save runs and seed.
+    fn again(&self, scenario: &Path) -> String {
+        let mut words = vec!["rutter simulate".to_owned(), format!("--scenario {}", quoted(scenario))];
+        words.extend(self.from.as_deref().map(|dir| format!("--from {}", quoted(dir))));
+        words.join(" ")
+    }
+
     /// The command that repeats this, save runs and seed.
     fn command(&self) -> String {
         let mut words = vec!["rutter simulate".to_owned()];
-        words.extend(self.scenario.as_ref().map(|path| format!("--scenario {}", path.display())));
-        words.extend(self.from.as_ref().map(|dir| format!("--from {}", dir.display())));
+        words.extend(self.scenario.as_deref().map(|path| format!("--scenario {}", quoted(path))));
+        words.extend(self.from.as_deref().map(|dir| format!("--from {}", quoted(dir))));
         words.extend(self.members.map(|count| format!("--members {count}")));
         words.extend(self.nodes.map(|count| format!("--nodes {count}")));
         words.extend(self.span.map(|span| format!("--for {span}ms")));
-        words.extend(self.faults.as_ref().map(|names| format!("--faults {names}")));
+        words.extend(self.faults.as_ref().map(|names| format!("--faults {}", quoted(Path::new(names)))));
+        words.extend(self.twice.then(|| "--twice".to_owned()));
         words.join(" ")
     }
 }
@@ -116,15 +131,18 @@ pub(crate) fn run(flags: &Simulate, output: Output) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = flags.threads.map_or(cores, usize::from);
     let sheet = flags.sheet()?;
-    if flags.seed.checked_add(flags.runs).is_none() {
+    if flags.seed.checked_add(flags.runs - 1).is_none() {
         let what = format!("there are no {} seeds from {} on", flags.runs, flags.seed);
         return Err(Failure::new(what, "give a smaller --seed or fewer --runs"));
     }
-    places(flags)?;
+    if sheet.size.nodes == 0 {
+        return members(flags, sheet.size, threads, output);
+    }
     if flags.print {
         return print(&Scenario::drawn(flags.seed, &sheet), output);
     }
-    if sheet.size.nodes > 0 { all(flags, sheet, threads, output) } else { members(flags, sheet.size, threads, output) }
+    places(flags)?;
+    all(flags, sheet, threads, output)
 }
 
 /// Whether what is to be left behind can be: it would be a pity to find out after the run.
@@ -137,6 +155,13 @@ fn places(flags: &Simulate) -> Result<(), Failure> {
     }
     if let Some(place) = &flags.log {
         std::fs::create_dir_all(place).map_err(|why| unwritten(place, &why))?;
+    }
+    if flags.minimize {
+        let here = Path::new(".");
+        nix::unistd::access(here, nix::unistd::AccessFlags::W_OK).map_err(|why| {
+            let what = format!("minimal-SEED.txt cannot be kept here: {}", std::io::Error::from(why));
+            Failure::new(what, "run it in a directory that can be written")
+        })?;
     }
     if let Some(page) = &flags.timeline {
         std::fs::File::options().append(true).create(true).open(page).map_err(|why| unwritten(page, &why))?;
@@ -168,14 +193,14 @@ fn all(flags: &Simulate, sheet: Sheet, threads: usize, output: Output) -> Result
     };
     let report = whole::run(&options, &|line| match output {
         Output::Json => eprintln!("{line}"),
-        Output::Text => operator::say(&format!("{line}\n")),
+        Output::Text => operator::say(output, &format!("{line}\n")),
     });
     operator::print(output, &report.json(), |_| format!("{report}\n"));
     leave(flags, report.left.as_ref())?;
     for (seed, minimal) in report.failures.values().filter_map(|failure| failure.minimal.as_ref()) {
         let path = format!("minimal-{seed}.txt");
         std::fs::write(&path, minimal).map_err(|why| unwritten(Path::new(&path), &why))?;
-        eprintln!("again: rutter simulate --scenario {path} --runs 1 --seed {seed}");
+        eprintln!("again: {} --runs 1 --seed {seed}", flags.again(Path::new(&path)));
     }
     let failed: Vec<String> = report.failures.keys().map(u64::to_string).collect();
     verdict(
@@ -206,10 +231,11 @@ fn leave(flags: &Simulate, left: Option<&whole::Left>) -> Result<(), Failure> {
 }
 
 fn members(flags: &Simulate, size: Size, threads: usize, output: Output) -> Result<(), Failure> {
-    let whole = flags.log.is_some() || flags.timeline.is_some();
-    if whole || flags.scenario.is_some() || flags.faults.is_some() {
-        let why = "scenarios, --faults, --log and --timeline are for whole clusters, and there are no nodes";
-        return Err(Failure::new(why.to_owned(), "say --nodes 1 or more"));
+    let left = flags.log.is_some() || flags.timeline.is_some() || flags.minimize || flags.print;
+    if left || flags.scenario.is_some() || flags.faults.is_some() || flags.span.is_some() {
+        let why = "without nodes, members run alone, what a seed draws, and no other flag has a meaning than --members, --runs, --seed, --twice, \
+            --keep-going and --threads";
+        return Err(Failure::new(why, "have nodes, or leave the other flags away"));
     }
     let options = simulation::Options {
         seeds: flags.runs,
@@ -231,4 +257,33 @@ fn verdict(failed: &[String], next: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(format!("seeds that failed: {}", failed.join(", ")), next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: Simulate,
+    }
+
+    #[test]
+    fn what_is_to_be_typed_again_repeats_the_run() {
+        let flags = |words: &[&str]| {
+            let line = ["simulate"].iter().chain(words);
+            <Line as clap::Parser>::try_parse_from(line).expect("it can be read").flags
+        };
+        let one = flags(&["--scenario", "my file.txt", "--from", "it's/m1", "--faults", "stop,cut", "--twice"]);
+        assert_eq!(
+            one.command(),
+            r"rutter simulate --scenario 'my file.txt' --from 'it'\''s/m1' --faults stop,cut --twice"
+        );
+        assert_eq!(
+            one.again(Path::new("minimal-3.txt")),
+            r"rutter simulate --scenario minimal-3.txt --from 'it'\''s/m1'"
+        );
+        assert_eq!(flags(&["--for", "5s"]).command(), "rutter simulate --for 5000ms");
+    }
 }

@@ -49,7 +49,10 @@ const WRONG: &[(&str, i32, &str)] = &[
     ("simulate --from none", 1, "stopped member"),
     ("simulate --from none --nodes 2", 2, "cannot be used with"),
     ("simulate --threads 0", 2, "--threads"),
-    ("simulate --seed 18446744073709551615", 1, "--seed"),
+    ("simulate --seed 18446744073709551615 --runs 2", 1, "--seed"),
+    ("simulate --faults none,cut", 1, "all or none"),
+    ("simulate --nodes 0 --for 1h", 1, "other flags"),
+    ("simulate --nodes 0 --minimize", 1, "other flags"),
     ("simulate --log /proc/none", 1, "can be written"),
     ("simulate --timeline none/page.html", 1, "can be written"),
     ("bench log --clients 0", 2, "1 to 10000"),
@@ -59,13 +62,21 @@ const WRONG: &[(&str, i32, &str)] = &[
 
 #[test]
 fn who_prints_for_nobody_ends_in_silence() {
-    let mut command = Command::new(rutter());
-    command.args(["simulate", "--seed", "1", "--print"]);
+    let print = || {
+        let mut command = Command::new(rutter());
+        command.args(["simulate", "--seed", "1", "--print"]);
+        command
+    };
+    let mut command = print();
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let output = command.stdout(writer).output().expect("rutter runs");
     assert_eq!(text(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0), "nothing went wrong");
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a disk that is full");
+    let output = print().stdout(full).output().expect("rutter runs");
+    assert_eq!(output.status.code(), Some(1), "who does not have what was asked for is told: {}", text(&output.stderr));
+    assert!(text(&output.stderr).starts_with("rutter: standard output: "), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -89,6 +100,13 @@ fn what_simulated_members_leave_is_read_as_real_logs_are() {
         |entry: &&Value| entry["last"].as_u64() >= Some(5) && entry["first"].as_u64().is_some_and(|at| at <= 9);
     assert_eq!(some, all.iter().filter(wanted).cloned().collect::<Vec<_>>());
     assert!(!some.is_empty() && some.len() < all.len() && run("log --dir left/m1").contains("having read revision"));
+    std::fs::remove_file(dir.path().join("left/m1/log/segment-0000000000000001.log")).expect("the first segment");
+    for line in ["log --dir left/m1", "replay --dir left/m1", "simulate --from left/m1"] {
+        let output =
+            Command::new(rutter()).args(line.split(' ')).current_dir(dir.path()).output().expect("rutter runs");
+        let said = text(&output.stderr);
+        assert!(said.contains("does not have its beginning") && said.lines().count() == 1, "rutter {line}: {said}");
+    }
 }
 
 #[test]

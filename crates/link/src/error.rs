@@ -41,7 +41,10 @@ impl fmt::Display for LinkError {
         match self {
             Self::Address { address, why } => write!(f, "`{address}` is no address to connect to (host:port): {why}"),
             Self::Bind { address, why } => {
-                write!(f, "cannot listen on UDP {address}: {why}; choose an address of this machine")
+                write!(
+                    f,
+                    "cannot listen on UDP {address}: {why}; choose an address of this machine, and a port that you may use"
+                )
             }
             Self::Taken { address } => {
                 write!(

@@ -95,14 +95,12 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Report {
 
 /// Does `work` for each seed, on so many threads, until one says that it is enough.
 pub(crate) fn each(from: u64, seeds: u64, threads: usize, work: &(dyn Fn(u64) -> bool + Sync)) {
-    let (next, stop) = (AtomicU64::new(from), AtomicBool::new(false));
-    let end = from.saturating_add(seeds);
+    let (taken, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let take = || {
         while !stop.load(Ordering::Relaxed) {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= end {
-                return;
-            }
+            let number = taken.fetch_add(1, Ordering::Relaxed);
+            // Behind the last seed there is no first one again.
+            let Some(seed) = from.checked_add(number).filter(|_| number < seeds) else { return };
             stop.fetch_or(!work(seed), Ordering::Relaxed);
         }
     };
@@ -152,5 +150,29 @@ pub(crate) fn first_difference(keep: Keep, parting: u64, run: impl Fn(Keep) -> T
             let events = one.windowed().len();
             format!("two runs parted after event {parting}, two more agreed there for {events} events")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_seed_is_taken_once_and_none_comes_behind_the_last() {
+        let taken = |from, seeds| {
+            let all = Mutex::new(Vec::new());
+            each(from, seeds, 3, &|seed| {
+                all.lock().expect("no panic").push(seed);
+                true
+            });
+            let all = all.into_inner().expect("no panic");
+            let once: BTreeSet<u64> = all.iter().copied().collect();
+            assert_eq!(once.len(), all.len());
+            once.into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(taken(5, 4), [5, 6, 7, 8]);
+        assert_eq!(taken(u64::MAX - 1, 2), [u64::MAX - 1, u64::MAX]);
+        assert_eq!(taken(u64::MAX, 9), [u64::MAX]);
     }
 }

@@ -110,14 +110,14 @@ impl History {
     /// Where a replay of everything that is kept begins: the empty state, or the oldest on disk that the log goes on from.
     ///
     /// # Errors
-    /// `Before` if there is neither.
+    /// `Rootless` if there is neither.
     pub fn beginning(&self) -> Result<Base, HistoryError> {
         let start = self.reader.start();
         if start == 0 {
             return Ok(Base::default());
         }
         let place = self.kept().bases.iter().copied().find(|place| place.index + 1 >= start);
-        let place = place.ok_or_else(|| HistoryError::Before { oldest: self.oldest() })?;
+        let place = place.ok_or(HistoryError::Rootless)?;
         bases::read(&self.reader.disk, place)
     }
 

@@ -20,6 +20,8 @@ pub enum HistoryError {
     Before {
         oldest: Revision,
     },
+    /// The log does not have its beginning, and no state is kept beside it that it goes on from: something was lost.
+    Rootless,
     /// A state kept beside the log cannot be read.
     Base {
         name: String,
@@ -47,7 +49,7 @@ impl HistoryError {
             Self::Base { why, .. } | Self::Snapshot(why) => matches!(why, SnapshotError::Damaged(_)),
             Self::Record { why, .. } => !matches!(why, RecordError::Version(_)),
             Self::Chain { .. } => true,
-            Self::Before { .. } => false,
+            Self::Rootless | Self::Before { .. } => false,
         }
     }
 }
@@ -58,6 +60,9 @@ impl std::fmt::Display for HistoryError {
             Self::Before { oldest } => {
                 write!(f, "that is older than what is retained: the first revision that is kept is {oldest}")
             }
+            Self::Rootless => f.write_str(
+                "the log does not have its beginning, and no state beside it takes the place of what is missing",
+            ),
             Self::Base { name, why } => write!(f, "the state in {name}, from which the log goes on: {why}"),
             Self::Log(why) => why.fmt(f),
             Self::Record { index, why } => write!(f, "log entry {index}: {why}"),

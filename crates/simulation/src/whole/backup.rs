@@ -2,6 +2,7 @@
 //! It reads a log once and shares it between runs; nothing is written to where it came from.
 use super::place::{FOUNDER, info};
 use super::rest::restless;
+use super::size::{NODE_CORES, NODE_MEMORY_BYTES, NODES_MAX};
 use crate::clock::WALL_START_MILLIS;
 use crate::disk::Files;
 use api::quantity::thousandths;
@@ -16,12 +17,6 @@ use store::log::Log;
 use store::state::State;
 use store::view::View;
 
-/// As many as there are ranges for pods in 10.244.0.0/16.
-const NODES_MAX: usize = 256;
-/// What a node has more than the real one, for the pods of the simulated clients.
-const MORE_CORES: u64 = 4;
-const MORE_BYTES: u64 = 8 << 30;
-
 /// Cloning it clones the handle; two are equal if they are the same.
 #[derive(Clone)]
 pub struct Backup(Arc<Inner>);
@@ -35,8 +30,7 @@ struct Inner {
     restless: BTreeSet<Uid>,
 }
 
-/// A node of the real cluster: what its simulated machine is like.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A node of the real cluster: what its simulated machine is like. It has what any simulated node has beside, for the pods of the clients.
 pub(super) struct Seat {
     pub(super) name: String,
     pub(super) cores: u64,
@@ -58,7 +52,7 @@ impl Backup {
         let replayed = store::replay::replay(&copy, Some(base), &mut |_| false).map_err(|why| why.to_string())?;
         let view = replayed.state.view();
         let nodes: Vec<Seat> = view.list("nodes", None).map(|node| seat(&node.key.name, &node.value())).collect();
-        if nodes.is_empty() || nodes.len() > NODES_MAX {
+        if nodes.is_empty() || nodes.len() > usize::from(NODES_MAX) {
             return Err(format!("it has {} nodes, and 1 to {NODES_MAX} can be simulated", nodes.len()));
         }
         let restless = restless(&view);
@@ -104,8 +98,8 @@ fn seat(name: &str, node: &Value) -> Seat {
         let thousandths = thousandths(capacity[resource].as_str().unwrap_or("0"));
         u64::try_from(thousandths / 1_000).unwrap_or(0)
     };
-    let cores = amount("cpu").saturating_add(MORE_CORES);
-    Seat { name: name.to_owned(), cores, memory_bytes: amount("memory").saturating_add(MORE_BYTES) }
+    let cores = amount("cpu").saturating_add(NODE_CORES);
+    Seat { name: name.to_owned(), cores, memory_bytes: amount("memory").saturating_add(NODE_MEMORY_BYTES) }
 }
 
 impl PartialEq for Backup {

@@ -19,7 +19,7 @@ pub(super) fn unrest(site: &Site, nodes: usize) -> Result<(), String> {
         return Err(format!("the members differ: {:?}", site.afterwards()));
     }
     let machines = site.machines();
-    self::nodes(&view, nodes, &spared)?;
+    self::nodes(&view, nodes, spared)?;
     let of = |resource: &str| view.list(resource, None).filter(|object| !spared.contains(&object.uid));
     if let Some(ending) = of("namespaces").find(|namespace| namespace.facet.deleting.is_some()) {
         return Err(format!("namespace {} has not ended: {}", ending.key.name, ending.value()["status"]));

@@ -117,12 +117,25 @@ impl Step {
 
     /// Whether it names as many as its kind meets.
     fn complete(self) -> Result<Self, String> {
-        let drawn = (self.fault.draw)(&mut Stream::new(0, "form"), Size::default());
-        let wanted = drawn.map_or(0, |(who, _)| who.len());
-        if self.who.len() == wanted {
-            return Ok(self);
+        let wanted = self.fault.meets(Size::default()).unwrap_or(0);
+        let (name, most) = (self.fault.name, self.fault.most);
+        if self.who.len() != wanted {
+            return Err(format!("`{name}` meets {wanted} processes, {} are named", self.who.len()));
         }
-        Err(format!("`{}` meets {wanted} processes, {} are named", self.fault.name, self.who.len()))
+        if self.who.iter().enumerate().any(|(at, who)| self.who[..at].contains(who)) {
+            return Err(format!("`{name}` names one process twice"));
+        }
+        if self.amount > most {
+            return Err(format!("`{}` is no amount of `{name}`: at most {most} is", self.amount));
+        }
+        Ok(self)
+    }
+}
+
+impl Fault {
+    /// How many processes it meets in a cluster of this size; `None` where it has nobody to meet.
+    pub(super) fn meets(&self, size: Size) -> Option<usize> {
+        (self.draw)(&mut Stream::new(0, "form"), size).map(|(who, _)| who.len())
     }
 }
 

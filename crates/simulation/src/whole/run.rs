@@ -15,7 +15,7 @@ use crate::run::Keep;
 use crate::trace::{Node, Trace};
 use crate::watchdog::Stuck;
 use crate::world::{Step, World};
-use api::command::Entry;
+use api::command::{Change, Command, Entry};
 use consensus::Logged;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -219,7 +219,7 @@ async fn form(site: &Site, nodes: usize) -> Result<(), String> {
     .await?;
     site.heal();
     until(FORM_MAX, || match site.view() {
-        Some(view) => converged::nodes(&view, nodes, &site.spared()),
+        Some(view) => converged::nodes(&view, nodes, site.spared()),
         None => Err("no member leads".into()),
     })
     .await
@@ -241,6 +241,11 @@ fn calm(site: &Site, wrote: bool) -> Calm {
     Calm { leader: site.leader().is_some(), wrote, members: site.afterwards() }
 }
 
+/// Whether it is due by the clock alone, in silence too: Kubernetes Events end after an hour (kube-apiserver's `--event-ttl`).
+fn expires(command: &Command) -> bool {
+    command.writes.iter().all(|write| &*write.key.resource == "events" && write.change == Change::Delete)
+}
+
 /// What is written in a while in which nothing is to be done.
 async fn silence(site: &Site) -> Vec<String> {
     let Some(before) = site.view().map(|view| view.index()) else { return vec!["no member leads".into()] };
@@ -254,6 +259,7 @@ async fn silence(site: &Site) -> Vec<String> {
         let commands = entry.commands;
         commands
             .into_iter()
+            .filter(|command| !expires(command))
             .map(move |one| format!("{} ({}): {} {}", one.actor, one.agent, keys(&one.writes), one.note))
     };
     let entries = lines.into_iter().filter_map(|line| match line.what {
@@ -320,4 +326,36 @@ fn sometimes(scenario: &Scenario, evidence: &Whole) -> BTreeMap<&'static str, u6
         ("unanswered", evidence.unanswered),
     ]);
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::command::{CommandId, Condition, Write};
+    use api::key::Key;
+    use api::revision::Revision;
+
+    #[test]
+    fn only_events_that_end_are_no_noise() {
+        let command = |writes: &[(&str, Change)]| {
+            let write = |(resource, change): &(&str, Change)| Write {
+                key: Key::new(resource, "default", "a"),
+                condition: Condition::Exists,
+                change: change.clone(),
+            };
+            Command {
+                id: CommandId(1),
+                actor: "a".into(),
+                agent: "b".into(),
+                cause: Revision(0),
+                read: Revision(0),
+                note: "".into(),
+                writes: writes.iter().map(write).collect(),
+            }
+        };
+        let put = || Change::Put(crate::workload::client::body(&Key::new("events", "default", "a"), CommandId(1)));
+        assert!(expires(&command(&[("events", Change::Delete), ("events", Change::Delete)])));
+        assert!(!expires(&command(&[("events", put())])) && !expires(&command(&[("pods", Change::Delete)])));
+        assert!(!expires(&command(&[("events", Change::Delete), ("pods", Change::Delete)])));
+    }
 }

@@ -3,7 +3,7 @@
 use super::backup::Backup;
 use super::faults::{self, Fault, Plan, Step};
 use super::scenario::{Carrier, Crew, Scenario};
-use super::size::Size;
+use super::size::{NODES_MAX, Size};
 use super::words::millis;
 use super::workload;
 use crate::machine::Temper;
@@ -11,10 +11,13 @@ use crate::world::Order;
 
 /// Most of each: beyond, a run would take hours.
 const MEMBERS_MAX: u16 = 9;
-/// As many as there are ranges for pods in 10.244.0.0/16.
-const NODES_MAX: u16 = 256;
 const CLIENTS_MAX: u16 = 90;
 const STEPS_MAX: usize = 10_000;
+/// How long after the storm a fault may end, milliseconds: what is down for longer is not waited for.
+const LATE_MAX: u64 = 600_000;
+/// Microseconds. A network or a disk that is slower than this carries no cluster: elections are over before a vote has come.
+const NETWORK_MICROS_MAX: u64 = 50_000;
+const DISK_MICROS_MAX: u64 = 50_000;
 
 /// What a scenario fixes.
 #[derive(Clone)]
@@ -40,6 +43,8 @@ pub struct Sheet {
     crews: Vec<Crew>,
     /// Instead of drawn ones.
     plan: Option<Plan>,
+    /// Somebody has said from which kinds to draw.
+    drawn_from: bool,
     from: Option<Backup>,
 }
 
@@ -63,6 +68,7 @@ impl Default for Sheet {
             clocks: Vec::new(),
             crews: Vec::new(),
             plan: None,
+            drawn_from: false,
             from: None,
         }
     }
@@ -104,13 +110,18 @@ impl Sheet {
     pub fn draw_from(&mut self, names: &str) -> Result<(), String> {
         let one = |name: &str| {
             let all = || faults::ALL.map(|fault| fault.name).join(", ");
-            faults::find(name).ok_or_else(|| format!("there is no fault `{name}`: say all, none, or of {}", all()))
+            faults::find(name)
+                .ok_or_else(|| format!("there is no fault `{name}`: say one word, all or none, or some of {}", all()))
         };
+        self.drawn_from = true;
         self.faults = match names {
             "all" => faults::ALL.to_vec(),
             "none" => Vec::new(),
             names => names.split([',', ' ']).filter(|name| !name.is_empty()).map(one).collect::<Result<_, _>>()?,
         };
+        if self.faults.is_empty() && names != "none" {
+            return Err("no fault is named: say all, none, or some by name".into());
+        }
         Ok(())
     }
 
@@ -124,8 +135,8 @@ impl Sheet {
             ["order", "random"] => self.order = Some(Order::Random),
             ["sessions", "twin"] => self.carrier = Some(Carrier::Twin),
             ["sessions", "quic"] => self.carrier = Some(Carrier::Quic),
-            ["network", time] => self.network_micros = Some(micros(time)?),
-            ["disk", time] => self.disk_micros = Some(micros(time)?),
+            ["network", time] => self.network_micros = Some(micros(time, NETWORK_MICROS_MAX)?),
+            ["disk", time] => self.disk_micros = Some(micros(time, DISK_MICROS_MAX)?),
             ["pause", time] => self.pause = Some(millis(time)?),
             ["pod", amount] => self.pod_millis = Some(number(amount.trim_end_matches('m'), 0, 4_000)?),
             ["segment", bytes] => self.segment_bytes = Some(number(bytes, 1 << 10, 1 << 30)?),
@@ -183,6 +194,16 @@ impl Sheet {
             if plan.len() > STEPS_MAX {
                 return Err(format!("{} faults are planned, at most {STEPS_MAX} are", plan.len()));
             }
+            if self.drawn_from {
+                return Err("faults are planned (lines `at`, or `faults none`) and to be drawn as well: leave one of the two away".into());
+            }
+            if let Some(step) = plan.iter().find(|step| step.fault.meets(self.size).is_none()) {
+                return Err(format!("`{step}` has nobody to meet in a cluster of this size"));
+            }
+            let end = self.size.span + LATE_MAX;
+            if let Some(step) = plan.iter().find(|step| step.at + step.lasts > end) {
+                return Err(format!("`{step}` ends more than {} s after the storm", LATE_MAX / 1_000));
+            }
             let missing = |step: &&Step| step.who.iter().any(|who| !who.within(self.size));
             if let Some(step) = plan.iter().find(missing) {
                 return Err(format!("`{step}` names a process that a cluster of this size does not have"));
@@ -232,11 +253,12 @@ fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(word: &str, lea
     found.ok_or_else(|| format!("`{word}` is no number from {least} to {most}"))
 }
 
-fn micros(word: &str) -> Result<u64, String> {
-    if let Some(digits) = word.strip_suffix("us") {
-        return number(digits, 1, 60_000_000);
-    }
-    Ok(millis(word)?.min(60_000) * 1_000)
+fn micros(word: &str, most: u64) -> Result<u64, String> {
+    let found = match word.strip_suffix("us") {
+        Some(digits) => number(digits, 1, u64::MAX / 1_000)?,
+        None => millis(word)? * 1_000,
+    };
+    if (1..=most).contains(&found) { Ok(found) } else { Err(format!("`{word}` is not from 1us to {most}us")) }
 }
 
 #[cfg(test)]
@@ -266,6 +288,17 @@ mod tests {
             ("faults fire", "no fault"),
             ("at 1s for 1s stop m9", "does not have"),
             ("clock m4 drift 1 off 0", "there is no `m4`"),
+            ("at 1s for 1s lose 999", "at most 300"),
+            ("at 1s for 1s jump m1 9223372036854775807", "at most"),
+            ("at 1s for 1s cut m1 m1", "twice"),
+            ("members 1\nat 1s for 1s replace m1", "nobody to meet"),
+            ("at 1s for 100h stop m1", "after the storm"),
+            ("faults none\nfaults stop", "leave one of the two away"),
+            ("at 1s for 1s stop m1\nfaults stop", "leave one of the two away"),
+            ("faults ,", "no fault is named"),
+            ("network 100s", "to 50000us"),
+            ("network 0s", "from 1us"),
+            ("disk 99999999999us", "to 50000us"),
             ("hello", "not understood"),
         ] {
             let why = Sheet::read(text).err().unwrap_or_default();

@@ -2,10 +2,12 @@
 //! holds no property to be checked; it shows what it sees.
 use super::api::serve;
 use super::authority::{CERTIFICATE, KEY};
+use super::backup::Backup;
 use super::evidence::{Mark, Marked};
 use super::faults::{AGENTS, MEMBERS_MIN, PLACED, Prey};
 use super::place::{FOUNDER, SEATS, api, info, link, name};
 use super::scenario::{Carrier, Scenario};
+use super::size::{NODE_CORES, NODE_MEMORY_BYTES};
 use super::spoken::Speech;
 use crate::careless::careless;
 use crate::disk::{Device, Files};
@@ -199,8 +201,9 @@ impl Site {
     }
 
     /// What need not come to rest, by uid.
-    pub(super) fn spared(&self) -> BTreeSet<Uid> {
-        self.scenario.from.as_ref().map(|backup| backup.restless().clone()).unwrap_or_default()
+    pub(super) fn spared(&self) -> &BTreeSet<Uid> {
+        static NOTHING: BTreeSet<Uid> = BTreeSet::new();
+        self.scenario.from.as_ref().map_or(&NOTHING, Backup::restless)
     }
 
     /// What is on the members' disks, by the names of the members.
@@ -303,7 +306,8 @@ impl Site {
         let (peer, address) = (Peer::Node(self.worker(node)), format!("{ip}:{port}"));
         let sessions = self.sessions(node, &peer, &address).expect("an agent's name and address are good");
         let seat = self.scenario.from.as_ref().and_then(|backup| backup.seat(number));
-        let (cores, memory_bytes) = seat.map_or((4, 8 << 30), |seat| (seat.cores, seat.memory_bytes));
+        let (cores, memory_bytes) =
+            seat.map_or((NODE_CORES, NODE_MEMORY_BYTES), |seat| (seat.cores, seat.memory_bytes));
         let machine = node::agent::machine::Machine {
             cores,
             memory_bytes,
@@ -511,8 +515,7 @@ impl Site {
             && states.iter().all(|after| after.illness.is_none())
     }
 
-    /// The committed logs of all members that run.
-    /// What each member has in its log, and at the end, as of nobody, what was seen of all.
+    /// What each member that runs has committed in its log, and at the end, as of nobody, what was seen of all.
     pub(super) fn logs(&self) -> Vec<MemberLog> {
         let log = |node: Node| Some(MemberLog { member: node, records: committed(&self.member(node)?, self.first()) });
         let witnessed = MemberLog { member: Node::default(), records: std::mem::take(&mut self.lock().witnessed) };

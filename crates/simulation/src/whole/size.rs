@@ -2,6 +2,12 @@
 //! It draws nothing: that is the scenario's.
 use serde::{Deserialize, Serialize};
 
+/// As many nodes as there are ranges for pods in 10.244.0.0/16.
+pub(super) const NODES_MAX: u16 = 256;
+/// What a simulated node has: cores, and bytes of memory.
+pub(super) const NODE_CORES: u64 = 4;
+pub(super) const NODE_MEMORY_BYTES: u64 = 8 << 30;
+
 /// How large a cluster, and how long it is under storms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {

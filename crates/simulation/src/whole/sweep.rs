@@ -218,13 +218,32 @@ fn failure(scenario: &Scenario, run: &Run, options: &Options, progress: &dyn Fn(
             "minimized: {}\nas a scenario file, with seed {}:\n{}",
             found.says, found.scenario.seed, found.scenario
         );
-        minimal = Some((found.scenario.seed, found.scenario.to_string()));
+        minimal = Some((found.scenario.seed, kept(&found.scenario, &first)));
     }
     Some(Failure { violations, story, minimal })
+}
+
+/// A scenario as a file of its own: the first line names the seed and what broke.
+fn kept(scenario: &Scenario, broken: &str) -> String {
+    let from = scenario.from.as_ref().map(|backup| format!("# It begins with a backup (--from): {backup}\n"));
+    format!("# seed {}: {broken}\n{}{scenario}", scenario.seed, from.unwrap_or_default())
 }
 
 /// The invariants that a scenario breaks.
 fn broken(scenario: &Scenario) -> Vec<String> {
     let run = in_fresh_thread(scenario, Keep::default());
     run.violations.into_iter().map(|violation| violation.invariant).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_names_its_seed_and_is_read_again() {
+        let scenario = Scenario::drawn(7, &Sheet::default());
+        let text = kept(&scenario, "calm");
+        assert_eq!(text.lines().next(), Some("# seed 7: calm"));
+        assert_eq!(Scenario::drawn(7, &Sheet::read(&text).expect("it can be read")), scenario);
+    }
 }

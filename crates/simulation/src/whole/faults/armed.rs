@@ -9,6 +9,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "a member's machine loses power in the middle of its AMOUNT-th write or sync from then on",
     rate: 400,
     lasts: (500, 25_000),
+    most: WRITES_MAX,
     draw: |random, size| Some((vec![Who::Member(one(random, size.members))], random.between(1, WRITES_MAX))),
     begin: |site, step| {
         let writes = u32::try_from(step.amount.saturating_sub(1)).unwrap_or(u32::MAX);

@@ -6,6 +6,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "a member's machine loses power: unsynced writes are lost, kept in part or torn",
     rate: 400,
     lasts: (50, 25_000),
+    most: 0,
     draw: a_member,
     begin: |site, step| step.nodes().for_each(|node| site.down(node, true)),
     undo: |site, step| step.nodes().for_each(|node| site.up(node)),

@@ -6,6 +6,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "nothing passes from the first to the second; the other direction works",
     rate: 400,
     lasts: (50, 25_000),
+    most: 0,
     draw: |random, size| {
         // One of the two is a member: agents have nothing to say to each other.
         let (member, mut other) = (Who::Member(one(random, size.members)), anybody(random, size));

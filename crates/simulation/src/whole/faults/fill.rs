@@ -9,6 +9,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "a member's disk has room for AMOUNT more bytes; at the end there is room again",
     rate: 300,
     lasts: (500, 25_000),
+    most: ROOM_MAX,
     draw: |random, size| Some((vec![Who::Member(one(random, size.members))], random.between(1, ROOM_MAX))),
     begin: |site, step| {
         let room = usize::try_from(step.amount).unwrap_or(usize::MAX);

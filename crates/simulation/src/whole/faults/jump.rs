@@ -9,6 +9,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "a machine's wall clock is off by AMOUNT ms until the end: even numbers forward, odd ones back",
     rate: 300,
     lasts: (50, 25_000),
+    most: JUMP_MAX,
     draw: |random, size| Some((vec![anybody(random, size)], random.between(2, JUMP_MAX))),
     begin: |site, step| step.nodes().for_each(|node| site.jump(node, millis(step.amount))),
     undo: |site, step| step.nodes().for_each(|node| site.jump(node, -millis(step.amount))),

@@ -64,6 +64,8 @@ pub struct Fault {
     pub rate: u64,
     /// Shortest and longest, in milliseconds of virtual time.
     pub lasts: (u64, u64),
+    /// The largest amount; 0 where it has none.
+    pub most: u64,
     /// Draws whom it meets and how strongly; `None` where a cluster of this size has nobody to meet.
     pub(super) draw: fn(&mut Stream, Size) -> Option<(Vec<Who>, u64)>,
     pub(crate) begin: fn(&dyn Prey, &Step),

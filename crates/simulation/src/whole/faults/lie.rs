@@ -8,6 +8,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "a member's disk answers syncs and does nothing; at the end its power goes, and another takes its place (one member a run)",
     rate: 100,
     lasts: (50, 25_000),
+    most: 0,
     draw: |random, size| if size.members < MEMBERS_MIN { None } else { a_member(random, size) },
     begin,
     undo: |site, step| {

@@ -7,6 +7,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "a node's machine gets another address, and another one at the end; what goes to the old one is lost",
     rate: 250,
     lasts: (50, 20_000),
+    most: 0,
     draw: |random, size| (size.nodes > 0).then(|| (vec![Who::Agent(one(random, size.nodes))], 0)),
     begin: |site, step| step.nodes().for_each(|node| site.migrate(node)),
     undo: |site, step| step.nodes().for_each(|node| site.migrate(node)),

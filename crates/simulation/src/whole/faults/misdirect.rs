@@ -8,6 +8,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "a write of a member's disk lands elsewhere; started anew at the end, and replaced once it finds damage or has cut off a promise (one a run)",
     rate: 100,
     lasts: (50, 25_000),
+    most: 0,
     draw: |random, size| if size.members < MEMBERS_MIN { None } else { a_member(random, size) },
     begin: |site, step| {
         let doubtful = step.nodes().filter(|node| site.doubt(*node));

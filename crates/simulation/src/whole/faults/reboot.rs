@@ -6,6 +6,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "a node's machine loses power and comes back at the end, empty of running containers",
     rate: 400,
     lasts: (50, 25_000),
+    most: 0,
     draw: |random, size| (size.nodes > 0).then(|| (vec![Who::Agent(one(random, size.nodes))], 0)),
     begin: |site, step| {
         for node in step.nodes() {

@@ -7,6 +7,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "a member's machine is lost with its disk; at the end another takes its place (once a run)",
     rate: 300,
     lasts: (50, 25_000),
+    most: 0,
     draw: |random, size| if size.members < MEMBERS_MIN { None } else { a_member(random, size) },
     begin: |site, step| step.nodes().for_each(|node| site.lose(node)),
     undo: |site, step| step.nodes().for_each(|node| site.place(node)),

@@ -9,6 +9,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "AMOUNT bits of a member's disk turn; started anew at the end, and replaced once it finds damage (one member a run)",
     rate: 100,
     lasts: (50, 25_000),
+    most: BITS_MAX,
     draw: |random, size| {
         let member = Who::Member(one(random, size.members));
         (size.members >= MEMBERS_MIN).then(|| (vec![member], random.between(1, BITS_MAX)))

@@ -6,6 +6,7 @@ pub(super) const FAULT: Fault = Fault {
     says: "a member's writes and syncs take until the end",
     rate: 400,
     lasts: (50, 25_000),
+    most: 0,
     draw: a_member,
     begin: |site, step| {
         let until = site.world().time() + step.lasts * 1_000_000;
