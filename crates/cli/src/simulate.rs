@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Output};
 use crate::operator;
 use crate::replay;
-use simulation::whole::{self, Backup, Scenario, Sheet, Size};
+use simulation::whole::{self, Backup, Scenario, Sheet, Size, Told};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,8 @@ pub(crate) struct Simulate {
     /// How long a cluster is under storms, in virtual time [default: 30s].
     #[arg(long = "for", value_parser = span)]
     span: Option<u64>,
-    /// Fixes what this file says (simulation/scenarios holds some); the rest is drawn by the seed.
+    /// Fixes what this file says (simulation/scenarios holds some); the rest is drawn by the seed. What the file expects of a run is not
+    /// expected of one whose size or faults are changed by flags.
     #[arg(long)]
     scenario: Option<PathBuf>,
     /// Begin with a real cluster's past: the directory of a stopped member, or a copy of it. Its nodes are simulated under their names.
@@ -93,6 +94,9 @@ impl Simulate {
             nodes: self.nodes.unwrap_or(nodes),
             span: self.span.unwrap_or(span),
         };
+        if self.members.is_some() || self.nodes.is_some() || self.span.is_some() || self.faults.is_some() {
+            sheet.expect_nothing();
+        }
         if let Some(names) = &self.faults {
             sheet.draw_from(names).map_err(|why| Failure::new(why, "mend --faults"))?;
         }
@@ -191,16 +195,17 @@ fn all(flags: &Simulate, sheet: Sheet, threads: usize, output: Output) -> Result
         sheet,
         command: flags.command(),
     };
-    let report = whole::run(&options, &|line| match output {
-        Output::Json => eprintln!("{line}"),
-        Output::Text => operator::say(output, &format!("{line}\n")),
-    });
+    let report = whole::run(&options, &|told| tell(flags, output, told));
     operator::print(output, &report.json(), |_| format!("{report}\n"));
-    leave(flags, report.left.as_ref())?;
-    for (seed, minimal) in report.failures.values().filter_map(|failure| failure.minimal.as_ref()) {
-        let path = format!("minimal-{seed}.txt");
-        std::fs::write(&path, minimal).map_err(|why| unwritten(Path::new(&path), &why))?;
-        eprintln!("again: {} --runs 1 --seed {seed}", flags.again(Path::new(&path)));
+    if let Some(left) = &report.left {
+        leave(flags, left)?;
+        said(flags, left);
+    }
+    for (failed, failure) in &report.failures {
+        let Some((seed, minimal)) = &failure.minimal else { continue };
+        let path = minimal_path(*failed);
+        std::fs::write(&path, minimal).map_err(|why| unwritten(&path, &why))?;
+        eprintln!("again: {} --runs 1 --seed {seed}", flags.again(&path));
     }
     let failed: Vec<String> = report.failures.keys().map(u64::to_string).collect();
     verdict(
@@ -209,25 +214,59 @@ fn all(flags: &Simulate, sheet: Sheet, threads: usize, output: Output) -> Result
     )
 }
 
+/// Where less is kept of what fails as this seed does.
+fn minimal_path(seed: u64) -> PathBuf {
+    format!("minimal-{seed}.txt").into()
+}
+
+/// Says how it goes; what a run that failed leaves behind is written at once, for looking for less may take long and be ended.
+fn tell(flags: &Simulate, output: Output, told: Told<'_>) {
+    let written = match told {
+        Told::Line(line) if output == Output::Text => return operator::say(output, &format!("{line}\n")),
+        Told::Line(line) | Told::Meanwhile(line) => return eprintln!("{line}"),
+        Told::Left(left) => leave(flags, left),
+        Told::Smaller(seed, text) => {
+            let path = minimal_path(seed);
+            std::fs::write(&path, text).map_err(|why| unwritten(&path, &why))
+        }
+    };
+    if let Err(why) = written {
+        // It is tried again at the end, and fails the command then.
+        eprintln!("{why}");
+    }
+}
+
 /// Writes what a run left behind to where it was asked for.
-fn leave(flags: &Simulate, left: Option<&whole::Left>) -> Result<(), Failure> {
-    let Some(left) = left else { return Ok(()) };
+fn leave(flags: &Simulate, left: &whole::Left) -> Result<(), Failure> {
     if let Some(path) = &flags.timeline {
         std::fs::write(path, &left.page).map_err(|why| unwritten(path, &why))?;
-        eprintln!("seed {} is drawn in {}: open it in a browser", left.seed, path.display());
     }
     let Some(place) = &flags.log else { return Ok(()) };
     for (member, files) in &left.disks {
         let folder = place.join(member).join("log");
+        // What another run left there, which failed too and counts for less.
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(|why| unwritten(&folder, &why))?;
+        }
         std::fs::create_dir_all(&folder).map_err(|why| unwritten(&folder, &why))?;
         for (name, bytes) in files {
             let path = folder.join(name);
             std::fs::write(&path, bytes).map_err(|why| unwritten(&path, &why))?;
         }
     }
-    let (seed, place) = (left.seed, place.display());
-    eprintln!("the members of seed {seed} are in {place}: `rutter log --dir {place}/m1` tells what they wrote");
     Ok(())
+}
+
+/// Says where it is.
+fn said(flags: &Simulate, left: &whole::Left) {
+    let seed = left.seed;
+    if let Some(path) = &flags.timeline {
+        eprintln!("seed {seed} is drawn in {}: open it in a browser", path.display());
+    }
+    if let Some(place) = &flags.log {
+        let place = place.display();
+        eprintln!("the members of seed {seed} are in {place}: `rutter log --dir {place}/m1` tells what they wrote");
+    }
 }
 
 fn members(flags: &Simulate, size: Size, threads: usize, output: Output) -> Result<(), Failure> {

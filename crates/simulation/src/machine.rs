@@ -51,6 +51,8 @@ pub(crate) struct Hull {
     pub(crate) random: Stream,
     pub(crate) temper: Temper,
     pub(crate) boots: u32,
+    /// How often another machine has taken its place.
+    installs: u32,
     pub(crate) images: BTreeSet<String>,
     sandboxes: BTreeMap<String, Sandbox>,
     made: u64,
@@ -84,6 +86,7 @@ impl Machine {
             random: world.stream(&format!("machine {}", seat.0)),
             temper,
             boots: 1,
+            installs: 0,
             images: BTreeSet::new(),
             sandboxes: BTreeMap::new(),
             made: 0,
@@ -120,6 +123,21 @@ impl Machine {
             (hull.world.clone(), hull.seat)
         };
         world.kill(seat);
+    }
+
+    /// It is lost, and another with nothing on it takes its place. The agent's process is the caller's to end.
+    pub fn reinstall(&self) {
+        self.reboot();
+        let mut hull = self.lock();
+        hull.installs += 1;
+        hull.images.clear();
+        hull.sandboxes.clear();
+    }
+
+    /// How many machines there have been in this place before.
+    #[must_use]
+    pub fn installs(&self) -> u32 {
+        self.lock().installs
     }
 
     /// The lives of all containers so far.

@@ -16,6 +16,8 @@ struct Given {
     range: Option<Range>,
     addresses: BTreeMap<String, Ipv4Addr>,
     last: Option<Ipv4Addr>,
+    /// No pod can be attached.
+    broken: bool,
 }
 
 impl SimulatedPodNetwork {
@@ -23,8 +25,22 @@ impl SimulatedPodNetwork {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From now on no pod can be attached, or it can again.
+    pub fn set_broken(&self, broken: bool) {
+        self.lock().broken = broken;
+    }
+
+    /// Another machine, which has given nothing yet.
+    pub fn reinstall(&self) {
+        let mut given = self.lock();
+        *given = Given { broken: given.broken, ..Given::default() };
+    }
+
     fn give(&self, id: &str) -> Result<Attached, String> {
         let mut given = self.lock();
+        if given.broken {
+            return Err("the bridge is gone".into());
+        }
         let range = given.range.ok_or("the node has no podCIDR yet")?;
         let used = given.addresses.values().copied().collect();
         let known = given.addresses.get(id).copied();
@@ -50,6 +66,6 @@ impl PodNetwork for SimulatedPodNetwork {
     }
 
     fn purge(&self) -> Doing<'_, ()> {
-        Box::pin(async move { *self.lock() = Given::default() })
+        Box::pin(async move { self.reinstall() })
     }
 }

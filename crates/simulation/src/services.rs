@@ -14,6 +14,11 @@ impl SimulatedServices {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Another machine, of which nothing has been asked.
+    pub fn reinstall(&self) {
+        self.set(&[], &[]);
+    }
+
     fn set(&self, services: &[Value], slices: &[Value]) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (services.to_vec(), slices.to_vec());
     }

@@ -68,7 +68,16 @@ pub fn in_fresh_thread(scenario: &Scenario, keep: Keep) -> Run {
     fresh(scenario.seed, move || run_one(&scenario, keep)).unwrap_or_else(|stuck| Run::stuck(&stuck))
 }
 
-/// Runs the seeds; `progress` is given a line now and then.
+/// A line for a run, in the words that whole clusters have as well.
+fn line(seed: u64, run: &Run) -> String {
+    let (seconds, millis) = (run.time / 1_000_000_000, run.time / 1_000_000 % 1_000);
+    let (events, faults, violations, trace) = (run.trace.count(), run.faults, run.violations.len(), run.trace.digest());
+    format!(
+        "seed={seed} virtual={seconds}.{millis:03}s events={events} faults={faults} violations={violations} trace={trace:016x}"
+    )
+}
+
+/// Runs the seeds; `progress` is given a line for each, what failed, and the sum now and then.
 #[must_use]
 pub fn run(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Report {
     let start = rt::now();
@@ -76,6 +85,7 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Report {
     let told = Mutex::new(start);
     each(options.from_seed, options.seeds, options.threads, &|seed| {
         let (run, failed) = one(options, seed);
+        progress(&line(seed, &run));
         let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
         report.add(&run);
         if let Some(failure) = failed {

@@ -9,11 +9,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Cloning it clones the handle.
 #[derive(Clone, Default)]
-pub struct SimulatedVolumes(Arc<Mutex<BTreeSet<String>>>);
+pub struct SimulatedVolumes(Arc<Mutex<Shelf>>);
+
+#[derive(Default)]
+struct Shelf {
+    uids: BTreeSet<String>,
+    /// Nothing can be made or taken away.
+    broken: bool,
+}
 
 impl SimulatedVolumes {
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on nothing can be made or taken away, or it can again.
+    pub fn set_broken(&self, broken: bool) {
+        self.lock().broken = broken;
+    }
+
+    /// Another machine, with nothing on it.
+    pub fn reinstall(&self) {
+        self.lock().uids.clear();
+    }
+
+    fn works(&self) -> Result<(), String> {
+        if self.lock().broken { Err("the disk of volumes does not answer".into()) } else { Ok(()) }
     }
 }
 
@@ -24,7 +45,8 @@ impl Volumes for SimulatedVolumes {
             node::pod::file::make(pod, volume, sources)?;
         }
         if !pod.spec.volumes.is_empty() {
-            self.lock().insert(pod.metadata.uid.clone());
+            self.works()?;
+            self.lock().uids.insert(pod.metadata.uid.clone());
         }
         Ok(())
     }
@@ -40,12 +62,15 @@ impl Volumes for SimulatedVolumes {
     }
 
     fn remove(&self, uid: &str) -> Result<(), String> {
-        self.lock().remove(uid);
+        if self.lock().uids.contains(uid) {
+            self.works()?;
+        }
+        self.lock().uids.remove(uid);
         Ok(())
     }
 
     fn uids(&self) -> Vec<String> {
-        self.lock().iter().cloned().collect()
+        self.lock().uids.iter().cloned().collect()
     }
 
     fn remove_logs(&self, _: &Path) -> Result<(), String> {

@@ -58,7 +58,16 @@ pub(crate) fn watched(look: Look) {
 /// # Errors
 /// If a task of its world does not come back.
 pub(crate) fn fresh<T: Send + 'static>(seed: u64, body: impl FnOnce() -> T + Send + 'static) -> Result<T, Stuck> {
-    wait(seed, body, LOOK, LOOKS_MAX)
+    wait(seed, body, LOOK, LOOKS_MAX, &|_| ())
+}
+
+/// The same, and says every few seconds how far it is, in virtual time.
+pub(crate) fn fresh_telling<T: Send + 'static>(
+    seed: u64,
+    body: impl FnOnce() -> T + Send + 'static,
+    meanwhile: &dyn Fn(Nanos),
+) -> Result<T, Stuck> {
+    wait(seed, body, LOOK, LOOKS_MAX, meanwhile)
 }
 
 fn wait<T: Send + 'static>(
@@ -66,6 +75,7 @@ fn wait<T: Send + 'static>(
     body: impl FnOnce() -> T + Send + 'static,
     every: Duration,
     looks_max: u32,
+    meanwhile: &dyn Fn(Nanos),
 ) -> Result<T, Stuck> {
     let place = Place::default();
     let (tell, told) = channel();
@@ -89,6 +99,7 @@ fn wait<T: Send + 'static>(
         }
         let now = place.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|look| look());
         let (time, polled) = now.unwrap_or_default();
+        meanwhile(time);
         seen = if polled.is_some() && seen.0 == Some(time) { (seen.0, seen.1 + 1) } else { (Some(time), 0) };
         if let Some((node, task)) = polled.filter(|_| seen.1 >= looks_max) {
             return Err(Stuck { node, task, time, after: every * looks_max });
@@ -115,7 +126,7 @@ mod tests {
             });
             world.run(1_000_000_000, |_| false);
         };
-        let stuck = wait(1, sail, Duration::from_millis(20), 3).expect_err("it spins");
+        let stuck = wait(1, sail, Duration::from_millis(20), 3, &|_| ()).expect_err("it spins");
         over.store(true, Ordering::Relaxed);
         assert_eq!((stuck.node, stuck.task), (Node(7), "spins"));
         assert!(stuck.to_string().contains("does not come back"), "{stuck}");
@@ -129,7 +140,7 @@ mod tests {
             world.run(1_000, |_| false);
             told.recv_timeout(Duration::from_millis(200)).is_err()
         };
-        assert_eq!(wait(1, slow, Duration::from_millis(20), 3), Ok(true));
+        assert_eq!(wait(1, slow, Duration::from_millis(20), 3, &|_| ()), Ok(true));
         drop(tell);
         let panicked = std::panic::catch_unwind(|| fresh(1, || -> u64 { panic!("on purpose") }));
         assert!(panicked.is_err(), "a panic is handed on");

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Blow = Box<dyn FnOnce() + Send>;
 
 /// What one poll costs. Time moves, so that a loop of polls is seen to take time.
 const POLL_NANOS: Nanos = 100;
@@ -74,6 +75,8 @@ struct Core {
     polls: (u64, u64),
     trace: Trace,
     panics: Vec<Panicked>,
+    /// What is to be done after so many more polls of a node.
+    fuses: BTreeMap<Node, (u64, Blow)>,
 }
 
 struct Task {
@@ -147,6 +150,7 @@ impl World {
             polls: (0, 0),
             trace: Trace::default(),
             panics: Vec::new(),
+            fuses: BTreeMap::new(),
         })));
         let here = Arc::downgrade(&world.0);
         watchdog::watched(Box::new(move || {
@@ -284,6 +288,17 @@ impl World {
         core.ready.extend(parked);
     }
 
+    /// Does this as soon as the tasks of the node have been polled so many times more: between two awaits of one of them.
+    pub fn light(&self, node: Node, polls: u64, blow: impl FnOnce() + Send + 'static) {
+        lock(&self.0).fuses.insert(node, (polls, Box::new(blow)));
+    }
+
+    /// Whatever was to be done after some polls of the node is not done any more.
+    pub fn douse(&self, node: Node) {
+        let out = lock(&self.0).fuses.remove(&node);
+        drop(out);
+    }
+
     /// Adds an event of the node whose task runs to the trace.
     pub fn note(&self, what: &'static str, a: u64, b: u64) {
         let mut core = lock(&self.0);
@@ -354,6 +369,10 @@ impl World {
         if self.dying(node) {
             self.kill(node);
         }
+        let blow = lock(&self.0).burn(node);
+        if let Some(blow) = blow {
+            blow();
+        }
         if livelock { Step::Livelock(name) } else { Step::Ran(node) }
     }
 
@@ -383,6 +402,16 @@ impl Core {
             parked: Vec::new(),
             asleep: Vec::new(),
         })
+    }
+
+    /// One poll of the node less; what is to be done now.
+    fn burn(&mut self, node: Node) -> Option<Blow> {
+        let (polls, _) = self.fuses.get_mut(&node)?;
+        *polls = polls.saturating_sub(1);
+        if *polls > 0 {
+            return None;
+        }
+        Some(self.fuses.remove(&node)?.1)
     }
 
     fn note_of(&mut self, node: Node, what: &'static str, a: u64, b: u64) {

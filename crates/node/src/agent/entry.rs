@@ -105,7 +105,11 @@ impl Entry {
                     now,
                 );
             }
-            Finished::Discarded(id) => _ = self.seen.busy.remove(&format!("discard/{id}")),
+            Finished::Discarded(id, result) => {
+                let what = format!("discard/{id}");
+                self.seen.busy.remove(&what);
+                self.outcome(&what, result.map_err(|why| ("FailedKillPod", why.to_string())), now);
+            }
             Finished::Probed { container, id, kind, answer } => {
                 self.seen.busy.remove(&format!("probe/{container}/{}", kind.name()));
                 let pod = self.pod.clone();
@@ -117,11 +121,11 @@ impl Entry {
                 }
             }
             Finished::Stopped(id, result) => {
-                if let Err(why) = result {
-                    tracing::warn!(id, %why, "a container could not be stopped; it is tried again");
+                if result.is_err() {
                     self.seen.stopping.remove(&id);
-                    self.wake = now + MAKE_WAIT_FIRST;
                 }
+                let result = result.map_err(|why| ("FailedKillPod", why.to_string()));
+                self.outcome(&format!("stop/{id}"), result, now);
             }
             Finished::SandboxStopped(result) => {
                 self.seen.busy.remove("sandbox");

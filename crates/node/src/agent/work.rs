@@ -47,7 +47,7 @@ pub(crate) enum Finished {
     /// The image's id.
     Image(String, Result<String, RuntimeError>),
     Started(String, Result<(), RuntimeError>),
-    Discarded(String),
+    Discarded(String, Result<(), RuntimeError>),
     Probed {
         container: String,
         id: String,
@@ -86,12 +86,7 @@ pub(crate) async fn perform(tools: Arc<Tools>, job: Job) -> Finished {
         Action::Start { container, attempt, level } => {
             Finished::Started(container.clone(), start(&tools, &job, container, *attempt, *level).await)
         }
-        Action::Discard { id } => {
-            if let Err(why) = runtime.remove(id).await {
-                tracing::warn!(id, %why, "an old container is not gone yet");
-            }
-            Finished::Discarded(id.clone())
-        }
+        Action::Discard { id } => Finished::Discarded(id.clone(), runtime.remove(id).await),
         Action::Probe { container, id, kind } => {
             let answer = ask(&tools, &job, container, id, *kind).await;
             Finished::Probed { container: container.clone(), id: id.clone(), kind: *kind, answer }

@@ -125,7 +125,7 @@ pub fn plan(pod: &Pod, seen: &Seen, now: u64) -> Plan {
     }
     match course(pod, seen, now) {
         Course::Ending => {
-            if end(pod, seen, now, "the pod is being deleted", &mut plan) {
+            if end(pod, seen, now, "the pod is being deleted", &mut plan) && due_now("remove", seen, now, &mut plan) {
                 plan.actions.push(Action::Remove);
             }
         }
@@ -137,7 +137,7 @@ pub fn plan(pod: &Pod, seen: &Seen, now: u64) -> Plan {
             }
             run(pod, seen, now, &mut plan);
             for attempts in seen.containers.values() {
-                discard_old(attempts, seen, &mut plan);
+                discard_old(attempts, seen, now, &mut plan);
             }
         }
     }
@@ -161,7 +161,7 @@ fn end(pod: &Pod, seen: &Seen, now: u64, why: &str, plan: &mut Plan) -> bool {
     }
     match &seen.sandbox {
         Some(sandbox) if sandbox.ready => {
-            if !seen.busy.contains("sandbox") {
+            if !seen.busy.contains("sandbox") && due_now("end", seen, now, plan) {
                 plan.actions.push(Action::StopSandbox { id: sandbox.id.clone() });
             }
             false
@@ -178,18 +178,21 @@ fn stop(pod: &Pod, seen: &Seen, name: &str, attempt: &Attempt, why: &str, now: u
         return;
     }
     let (container, id) = (name.to_owned(), attempt.id.clone());
+    if !due_now(&format!("stop/{id}"), seen, now, plan) {
+        return;
+    }
     plan.actions.push(Action::Stop { container, id, grace, why: why.into() });
 }
 
 fn run(pod: &Pod, seen: &Seen, now: u64, plan: &mut Plan) {
     if !seen.volumes_ready {
-        if make_now("volumes", seen, now, plan) {
+        if due_now("volumes", seen, now, plan) {
             plan.actions.push(Action::Volumes);
         }
         return;
     }
     let Some(sandbox) = seen.sandbox.as_ref().filter(|sandbox| sandbox.ready) else {
-        if make_now("sandbox", seen, now, plan) {
+        if due_now("sandbox", seen, now, plan) {
             let attempt = seen.sandbox.as_ref().map_or(0, |sandbox| sandbox.attempt + 1);
             plan.actions.push(Action::RunSandbox { attempt });
         }
@@ -247,9 +250,8 @@ fn keep(
     };
     match &newest.state {
         State::Created => {
-            let busy = seen.busy.contains(&format!("start/{}", container.name))
-                || seen.busy.contains(&format!("discard/{}", newest.id));
-            if !busy {
+            let starting = seen.busy.contains(&format!("start/{}", container.name));
+            if !starting && due_now(&format!("discard/{}", newest.id), seen, now, plan) {
                 plan.actions.push(Action::Discard { id: newest.id.clone() });
             }
         }
@@ -312,8 +314,8 @@ fn start(seen: &Seen, container: &Container, attempt: u32, level: u32, now: u64,
     }
 }
 
-/// True if `what` is to be made now.
-fn make_now(what: &str, seen: &Seen, now: u64, plan: &mut Plan) -> bool {
+/// True if `what` is to be done now: it is not under way, and if it failed it has waited.
+fn due_now(what: &str, seen: &Seen, now: u64, plan: &mut Plan) -> bool {
     if seen.busy.contains(what) {
         return false;
     }
@@ -327,11 +329,10 @@ fn make_now(what: &str, seen: &Seen, now: u64, plan: &mut Plan) -> bool {
 }
 
 /// Older ended attempts than are kept for their logs go away.
-fn discard_old(attempts: &[Attempt], seen: &Seen, plan: &mut Plan) {
+fn discard_old(attempts: &[Attempt], seen: &Seen, now: u64, plan: &mut Plan) {
     let old = attempts.len().saturating_sub(crate::limits::ATTEMPTS_KEPT);
     for attempt in attempts.iter().take(old) {
-        let busy = seen.busy.contains(&format!("discard/{}", attempt.id));
-        if attempt.exit().is_some() && !busy {
+        if attempt.exit().is_some() && due_now(&format!("discard/{}", attempt.id), seen, now, plan) {
             plan.actions.push(Action::Discard { id: attempt.id.clone() });
         }
     }

@@ -42,6 +42,7 @@ impl Scenario {
             checkpoint_entries: *Stream::new(seed, "whole checkpoints").pick(&[100, 1_000, 20_000]),
             crews: crews(&mut Stream::new(seed, "whole crews")),
             from: None,
+            expected: Vec::new(),
             plan: faults::draw(&mut Stream::new(seed, "whole plan"), size, &sheet.faults),
         };
         sheet.over(drawn)

@@ -1,9 +1,13 @@
 //! What goes wrong in a whole cluster, a kind a file, each with its rate and its bounds. A plan is data: drawn before the run, printed as
 //! lines of text with a failure, cut down when a failure is minimized. A kind draws, begins and undoes; it judges nothing.
 mod armed;
+mod blackout;
 mod crash;
 mod cut;
+mod die;
+mod dull;
 mod fill;
+mod flap;
 mod isolate;
 mod jump;
 mod kind;
@@ -14,12 +18,16 @@ mod misdirect;
 mod pause;
 mod power_loss;
 mod reboot;
+mod reinstall;
 mod replace;
 mod rot;
 mod slow;
+mod split;
 mod stall;
 mod stop;
 mod suspend;
+mod unattached;
+mod volumes;
 
 use super::size::Size;
 use super::words::millis;
@@ -30,7 +38,7 @@ pub use lie::TRUSTED;
 use serde::{Deserialize, Serialize};
 
 /// All kinds. A new one goes to the end: what an old seed draws does not change then.
-pub const ALL: [&Fault; 19] = [
+pub const ALL: [&Fault; 27] = [
     &stop::FAULT,
     &crash::FAULT,
     &power_loss::FAULT,
@@ -50,6 +58,14 @@ pub const ALL: [&Fault; 19] = [
     &misdirect::FAULT,
     &lie::FAULT,
     &migrate::FAULT,
+    &split::FAULT,
+    &flap::FAULT,
+    &blackout::FAULT,
+    &die::FAULT,
+    &dull::FAULT,
+    &reinstall::FAULT,
+    &volumes::FAULT,
+    &unattached::FAULT,
 ];
 
 /// The kind of this name.

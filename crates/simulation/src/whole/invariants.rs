@@ -73,6 +73,7 @@ pub fn promised(invariant: &str) -> &'static str {
             "nothing panics, no task goes round in a circle, and each comes back from every poll within two minutes of real time"
         }
         "watch" => "a watch is given every matching change once, in order",
+        "expected" => "what the scenario file expects of a run comes about",
         "deterministic" => "one seed gives one trace",
         _ => "it holds of every run",
     }

@@ -19,7 +19,7 @@ pub fn minimize(
     scenario: &Scenario,
     invariant: &str,
     breaks: &dyn Fn(&Scenario) -> Vec<String>,
-    progress: &dyn Fn(&str),
+    progress: &dyn Fn(&str, &Scenario),
 ) -> Minimal {
     let mut search = Search { best: scenario.clone(), invariant, breaks, progress, runs: 0 };
     search.faults();
@@ -36,8 +36,19 @@ fn clients(scenario: &Scenario) -> u16 {
 }
 
 fn told(from: &Scenario, to: &Scenario) -> String {
+    let still = |what: &'static str, before: bool, after: bool| if before && !after { what } else { "" };
+    let crashes = |scenario: &Scenario| scenario.temper != scenario.temper.calm();
+    let wrong = |scenario: &Scenario| scenario.clocks.iter().any(|clock| *clock != (0, 0));
+    let quic = |scenario: &Scenario| scenario.carrier == Carrier::Quic;
+    let calmer = [
+        still(", machines calm", crashes(from), crashes(to)),
+        still(", clocks right", wrong(from), wrong(to)),
+        still(", sessions by the twin", quic(from), quic(to)),
+        still(", everything kept", from.keep_bytes.is_some(), to.keep_bytes.is_some()),
+    ];
+    let calmer = calmer.concat();
     format!(
-        "faults {} -> {}, clients {} -> {}, storm {} -> {} ms, nodes {} -> {}",
+        "faults {} -> {}, clients {} -> {}, storm {} -> {} ms, nodes {} -> {}{calmer}",
         from.plan.len(),
         to.plan.len(),
         clients(from),
@@ -53,7 +64,7 @@ struct Search<'a> {
     best: Scenario,
     invariant: &'a str,
     breaks: &'a dyn Fn(&Scenario) -> Vec<String>,
-    progress: &'a dyn Fn(&str),
+    progress: &'a dyn Fn(&str, &Scenario),
     runs: u32,
 }
 
@@ -67,7 +78,8 @@ impl Search<'_> {
             self.runs += 1;
             let candidate = Scenario { seed: rolled(self.best.seed, roll), ..candidate.clone() };
             if (self.breaks)(&candidate).iter().any(|broken| broken == self.invariant) {
-                (self.progress)(&format!("run {}: still broken: {}", self.runs, told(&self.best, &candidate)));
+                let says = format!("run {}: still broken: {}", self.runs, told(&self.best, &candidate));
+                (self.progress)(&says, &candidate);
                 self.best = candidate;
                 return true;
             }
@@ -151,7 +163,7 @@ mod tests {
             let led = scenario.crews.iter().any(|crew| crew.work == "leases");
             if lossy && led { vec!["counted".to_owned()] } else { Vec::new() }
         };
-        let minimal = minimize(&scenario, "counted", &breaks, &|_| ());
+        let minimal = minimize(&scenario, "counted", &breaks, &|_, _| ());
         let Scenario { plan, crews, size, .. } = &minimal.scenario;
         assert_eq!((plan.len(), clients(&minimal.scenario), size.nodes), (1, 1, 1), "{}", minimal.says);
         assert_eq!(crews[0].work, "leases");

@@ -6,6 +6,11 @@ use std::net::SocketAddr;
 
 /// Where the containers of the agents' machines run.
 pub(super) const SEATS: u16 = 10_000;
+/// Clients, and those that watch, are the nodes after these.
+pub(super) const CLIENTS: u16 = 100;
+pub(super) const WATCHERS: u16 = 200;
+/// What they watch: pods, all or those with this label.
+pub(super) const WATCHED: [Option<(&str, &str)>; 2] = [None, Some(("app", "web0"))];
 /// The member that founds every cluster.
 pub(super) const FOUNDER: Node = Node(1);
 

@@ -2,11 +2,12 @@
 use super::api::Client;
 use super::evidence::{Marked, Watches, Whole};
 use super::faults::Prey;
+use super::place::{CLIENTS, WATCHED, WATCHERS};
 use super::scenario::Scenario;
 use super::site::Site;
 use super::watcher::Watcher;
 use super::workload::{Counts, Worker};
-use super::{converged, deeds, invariants, workload};
+use super::{converged, counted, deeds, expect, invariants, workload};
 use crate::clock::Nanos;
 use crate::disk::Files;
 use crate::evidence::{Calm, Evidence, Violation};
@@ -29,11 +30,9 @@ const RUN_MAX: Nanos = 3_600 * SECOND;
 const FORM_MAX: Duration = Duration::from_secs(120);
 const REST_MAX: Duration = Duration::from_secs(900);
 /// How long nothing may be written then.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(super) const SILENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(500);
 
-const CLIENTS: u16 = 100;
-const WATCHERS: u16 = 200;
 const LAST: Node = Node(299);
 
 /// One run's result.
@@ -93,12 +92,13 @@ pub(super) fn run(scenario: &Scenario, keep: Keep) -> Run {
     evidence.members.panics = world.panics();
     evidence.members.fold();
     evidence.deeds = deeds::read(&evidence.members);
-    let violations = invariants::check(&evidence);
+    let mut violations = invariants::check(&evidence);
     let (trace, time) = (world.with_trace(|trace| trace.clone()), world.time());
     // The tasks hold the world and the world holds the tasks; ending the nodes breaks the circle.
     world.enter(|| world.clear());
-    let mut sometimes = sometimes(scenario, &evidence);
+    let mut sometimes = counted::sometimes(scenario, &evidence, time);
     sometimes.extend(site.outcomes());
+    violations.extend(expect::check(&scenario.expected, &sometimes));
     let faults = scenario.plan.len() as u64;
     Run { violations, trace, evidence, time, steps, faults, messages, lines, sometimes, disks }
 }
@@ -284,7 +284,7 @@ fn work(site: &Site, scenario: &Scenario, watches: &Watches, counts: &Counts) ->
             working.fetch_sub(1, Ordering::Relaxed);
         });
     }
-    for (number, label) in (1..).zip([None, Some(("app", "web0"))]) {
+    for (number, label) in (1..).zip(WATCHED) {
         let node = Node(WATCHERS + number);
         site.world.spawn_on(node, "watcher", Watcher::of_pods(client(node), watches, label).work());
     }
@@ -301,31 +301,6 @@ fn fault(site: &Site, scenario: &Scenario) {
             (step.fault.undo)(&here, &step);
         });
     }
-}
-
-/// What happened in this run that does not happen in every one.
-fn sometimes(scenario: &Scenario, evidence: &Whole) -> BTreeMap<&'static str, u64> {
-    let mut counts = BTreeMap::new();
-    for step in &scenario.plan {
-        *counts.entry(step.fault.name).or_insert(0) += 1;
-    }
-    let events = &evidence.members.reference.events;
-    let of = |resource: &str, act: api::event::Act| {
-        events.iter().filter(|event| event.act == act && &*event.object.key.resource == resource).count() as u64
-    };
-    let connections: u32 = evidence.watches.iter().map(|watched| watched.connections.saturating_sub(1)).sum();
-    let again = |life: &&crate::machine::Life| life.to.is_some();
-    counts.extend([
-        ("revisions", events.len() as u64),
-        ("pods made", of("pods", api::event::Act::Added)),
-        ("namespaces ended", of("namespaces", api::event::Act::Deleted)),
-        ("deployments ended", of("deployments.apps", api::event::Act::Deleted)),
-        ("containers ended", evidence.lives.iter().filter(again).count() as u64),
-        ("watches resumed", u64::from(connections)),
-        ("answered", evidence.answered),
-        ("unanswered", evidence.unanswered),
-    ]);
-    counts
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One run of a whole cluster as data: everything that a seed decides. It prints itself as a scenario file: what failed can be handed on,
 //! edited and run again. It draws nothing and runs nothing.
 use super::backup::Backup;
+use super::expect::Expectation;
 use super::faults::Plan;
 use super::size::Size;
 use super::words::span;
@@ -54,6 +55,8 @@ pub struct Scenario {
     /// Entries after which a member makes a checkpoint, if there are no more objects than that.
     pub checkpoint_entries: u64,
     pub plan: Plan,
+    /// What must happen beside what every run promises.
+    pub expected: Vec<Expectation>,
     /// The past of a real cluster with which it begins; it does not fit into a scenario file.
     #[serde(skip)]
     pub from: Option<Backup>,
@@ -94,6 +97,7 @@ impl fmt::Display for Scenario {
         if self.plan.is_empty() {
             writeln!(f, "faults none")?;
         }
-        self.plan.iter().try_for_each(|step| writeln!(f, "{step}"))
+        self.plan.iter().try_for_each(|step| writeln!(f, "{step}"))?;
+        self.expected.iter().try_for_each(|expected| writeln!(f, "{expected}"))
     }
 }

@@ -1,16 +1,16 @@
 //! A scenario file: a line a thing that is fixed, `#` before a remark; what is not named is drawn by the seed. Bad lines are refused with
 //! their number. It fixes; it draws nothing.
 use super::backup::Backup;
+use super::expect::Expectation;
 use super::faults::{self, Fault, Plan, Step};
 use super::scenario::{Carrier, Crew, Scenario};
-use super::size::{NODES_MAX, Size};
+use super::size::{MEMBERS_MAX, NODES_MAX, Size};
 use super::words::millis;
 use super::workload;
 use crate::machine::Temper;
 use crate::world::Order;
 
-/// Most of each: beyond, a run would take hours.
-const MEMBERS_MAX: u16 = 9;
+/// Beyond, a run would take hours.
 const CLIENTS_MAX: u16 = 90;
 const STEPS_MAX: usize = 10_000;
 /// How long after the storm a fault may end, milliseconds: what is down for longer is not waited for.
@@ -45,6 +45,7 @@ pub struct Sheet {
     plan: Option<Plan>,
     /// Somebody has said from which kinds to draw.
     drawn_from: bool,
+    expected: Vec<Expectation>,
     from: Option<Backup>,
 }
 
@@ -69,6 +70,7 @@ impl Default for Sheet {
             crews: Vec::new(),
             plan: None,
             drawn_from: false,
+            expected: Vec::new(),
             from: None,
         }
     }
@@ -101,6 +103,11 @@ impl Sheet {
         self.size.nodes = backup.count();
         self.from = Some(backup);
         self
+    }
+
+    /// It is changed: what the file expects of it, it may not do any more.
+    pub fn expect_nothing(&mut self) {
+        self.expected.clear();
     }
 
     /// Draws from these kinds of fault only: names with commas, `all` or `none`.
@@ -163,6 +170,7 @@ impl Sheet {
                 self.faults = Vec::new();
             }
             ["faults", ..] => self.draw_from(line.trim_start_matches("faults").trim())?,
+            ["expect", rest @ ..] => self.expected.push(Expectation::read(rest)?),
             ["at", ..] => self.plan.get_or_insert_default().push(Step::read(line)?),
             _ => return Err(format!("`{line}` is not understood: {FORM}")),
         }
@@ -240,12 +248,13 @@ impl Sheet {
             crews: if self.crews.is_empty() { drawn.crews } else { self.crews.clone() },
             plan: self.plan.clone().unwrap_or(drawn.plan),
             from: self.from.clone(),
+            expected: self.expected.clone(),
             ..drawn
         }
     }
 }
 
-const FORM: &str = "lines are members N, nodes N, for TIME, clients N WORK, faults NAME,…, at TIME for TIME FAULT …, order fifo|random, \
+const FORM: &str = "lines are members N, nodes N, for TIME, clients N WORK, faults NAME,…, at TIME for TIME FAULT …, expect at least|most NUMBER WHAT, order fifo|random, \
     sessions twin|quic, network TIME, disk TIME, pause TIME, pod Nm, segment BYTES, keep BYTES|all, ring EVENTS, checkpoint ENTRIES, machine …, clock …";
 
 fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(word: &str, least: T, most: T) -> Result<T, String> {
@@ -300,6 +309,8 @@ mod tests {
             ("network 0s", "from 1us"),
             ("disk 99999999999us", "to 50000us"),
             ("hello", "not understood"),
+            ("expect wonders", "say `expect at least"),
+            ("expect at least 3 wonders", "not counted"),
         ] {
             let why = Sheet::read(text).err().unwrap_or_default();
             assert!(why.contains(word), "{text}: {why}");

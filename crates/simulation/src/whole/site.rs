@@ -5,7 +5,7 @@ use super::authority::{CERTIFICATE, KEY};
 use super::backup::Backup;
 use super::evidence::{Mark, Marked};
 use super::faults::{AGENTS, MEMBERS_MIN, PLACED, Prey};
-use super::place::{FOUNDER, SEATS, api, info, link, name};
+use super::place::{FOUNDER, SEATS, WATCHED, WATCHERS, api, info, link, name};
 use super::scenario::{Carrier, Scenario};
 use super::size::{NODE_CORES, NODE_MEMORY_BYTES};
 use super::spoken::Speech;
@@ -314,7 +314,7 @@ impl Site {
             disk_bytes: 64 << 30,
             kernel: "simulated".into(),
             system: "simulated".into(),
-            machine_id: format!("machine-{number}"),
+            machine_id: format!("machine-{number}.{}", worker.machine.installs()),
             boot_id: format!("boot-{}", worker.machine.boots()),
             ip,
             ..node::agent::machine::Machine::default()
@@ -437,8 +437,11 @@ impl Site {
         }
         for worker in self.workers.values() {
             worker.machine.set_temper(self.scenario.temper.calm());
+            worker.volumes.set_broken(false);
+            worker.network.set_broken(false);
         }
         for node in self.everybody() {
+            self.world.douse(node);
             self.world.resume(node);
             self.revive(node);
         }
@@ -627,10 +630,42 @@ impl Prey for Site {
         }
     }
 
-    fn cuts(&self, who: Node, change: fn(&Network, Node, Node)) {
-        for other in self.everybody().into_iter().filter(|other| *other != who) {
-            change(&self.network, who, other);
-            change(&self.network, other, who);
+    fn reinstall(&self, agent: Node) {
+        if let Some(worker) = self.workers.get(&agent) {
+            worker.machine.reinstall();
+            worker.network.reinstall();
+            worker.services.reinstall();
+            worker.volumes.reinstall();
+        }
+    }
+
+    fn break_volumes(&self, agent: Node, broken: bool) {
+        if let Some(worker) = self.workers.get(&agent) {
+            worker.volumes.set_broken(broken);
+        }
+    }
+
+    fn break_network(&self, agent: Node, broken: bool) {
+        if let Some(worker) = self.workers.get(&agent) {
+            worker.network.set_broken(broken);
+        }
+    }
+
+    fn die_after(&self, node: Node, polls: u64) {
+        let site = self.clone();
+        self.world.light(node, polls, move || site.end(node, false));
+    }
+
+    fn watchers(&self) -> Vec<Node> {
+        (WATCHERS + 1..).map(Node).take(WATCHED.len()).collect()
+    }
+
+    fn ways(&self, between: &dyn Fn(Node, Node) -> bool, change: fn(&Network, Node, Node)) {
+        let all: Vec<Node> = self.devices.keys().chain(self.workers.keys()).copied().collect();
+        for one in &all {
+            for other in all.iter().filter(|other| *other != one && between(*one, **other)) {
+                change(&self.network, *one, *other);
+            }
         }
     }
 

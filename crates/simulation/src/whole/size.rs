@@ -2,6 +2,8 @@
 //! It draws nothing: that is the scenario's.
 use serde::{Deserialize, Serialize};
 
+/// Beyond, a run would take hours.
+pub(super) const MEMBERS_MAX: u16 = 9;
 /// As many nodes as there are ranges for pods in 10.244.0.0/16.
 pub(super) const NODES_MAX: u16 = 256;
 /// What a simulated node has: cores, and bytes of memory.

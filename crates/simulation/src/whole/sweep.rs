@@ -6,12 +6,14 @@ use super::scenario::Scenario;
 use super::sheet::Sheet;
 use super::story;
 use super::timeline;
+use crate::clock::Nanos;
 use crate::disk::Files;
 use crate::evidence::Violation;
 use crate::records::Wanted;
 use crate::run::Keep;
 use crate::sweep::{each, first_difference};
-use crate::watchdog::fresh;
+use crate::watchdog::{fresh, fresh_telling};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -51,6 +53,24 @@ impl Default for Options {
         }
     }
 }
+
+/// What is told while seeds run.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// The line of a run, or the story of one that failed.
+    Line(&'a str),
+    /// How far something is that takes long.
+    Meanwhile(&'a str),
+    /// What the first run so far that failed leaves behind, as soon as it is known: looking for less of it may take long.
+    Left(&'a Left),
+    /// Less that fails as this seed does, as a scenario file, each time when there is less again.
+    Smaller(u64, &'a str),
+}
+
+type Progress<'a> = &'a (dyn Fn(Told<'_>) + Sync);
+
+/// How many looks of the watchdog pass between two words of how far a run is.
+const LOOKS_A_WORD: u32 = 2;
 
 /// A seed that failed.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -146,39 +166,55 @@ pub fn in_fresh_thread(scenario: &Scenario, keep: Keep) -> Run {
     fresh(scenario.seed, move || run_one(&scenario, keep)).unwrap_or_else(|stuck| Run::stuck(&stuck))
 }
 
-/// Runs the seeds; `progress` is given a line for each, and the story of what failed.
+/// The same, and says now and then how far it is.
+fn telling(scenario: &Scenario, keep: Keep, progress: Progress) -> Run {
+    let (seed, scenario, looks) = (scenario.seed, scenario.clone(), Cell::new(0));
+    let meanwhile = |time: Nanos| {
+        looks.set(looks.get() + 1);
+        if looks.get() % LOOKS_A_WORD == 0 {
+            progress(Told::Meanwhile(&format!("seed {seed}: {} virtual s so far", time / 1_000_000_000)));
+        }
+    };
+    fresh_telling(seed, move || run_one(&scenario, keep), &meanwhile).unwrap_or_else(|stuck| Run::stuck(&stuck))
+}
+
+/// Runs the seeds, and tells how it goes.
 #[must_use]
-pub fn run(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Report {
+pub fn run(options: &Options, progress: Progress) -> Report {
     let report = Mutex::new(Report::default());
-    // Drawn once, when all have run: the one that counts for most.
-    let kept: Mutex<Option<(Scenario, Run)>> = Mutex::new(None);
-    let lock_kept = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept: Mutex<Option<Left>> = Mutex::new(None);
     each(options.from_seed, options.seeds, options.threads, &|seed| {
         let scenario = Scenario::drawn(seed, &options.sheet);
-        let run = in_fresh_thread(&scenario, Keep { disks: options.leave, ..Keep::default() });
-        progress(&line(seed, &run));
+        let run = telling(&scenario, Keep { disks: options.leave, ..Keep::default() }, progress);
+        progress(Told::Line(&line(seed, &run)));
+        if options.leave {
+            keep(&kept, &scenario, &run, progress);
+        }
         let failure = failure(&scenario, &run, options, progress);
         let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
         report.add(seed, &run);
         if let Some(failure) = failure {
-            progress(&failure.story);
+            progress(Told::Line(&failure.story));
             report.failures.insert(seed, failure);
-        }
-        if options.leave {
-            let standing = |scenario: &Scenario, run: &Run| (scenario.seed, !run.violations.is_empty());
-            let mut kept = lock_kept();
-            let now = standing(&scenario, &run);
-            if kept.as_ref().is_none_or(|(other, ran)| Left::better(now, standing(other, ran))) {
-                *kept = Some((scenario, run));
-            }
         }
         report.failures.len() < options.failures_max
     });
-    let left = lock_kept().take().map(|(scenario, run)| {
-        let page = timeline::page(&scenario, &run);
-        Left { seed: scenario.seed, failed: !run.violations.is_empty(), disks: run.disks, page }
-    });
+    let left = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
     Report { left, ..report.into_inner().unwrap_or_else(PoisonError::into_inner) }
+}
+
+/// Keeps what the run leaves behind, if it counts for more than what is kept.
+fn keep(kept: &Mutex<Option<Left>>, scenario: &Scenario, run: &Run, progress: Progress) {
+    let (seed, failed) = (scenario.seed, !run.violations.is_empty());
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.as_ref().is_some_and(|other| !Left::better((seed, failed), (other.seed, other.failed))) {
+        return;
+    }
+    let left = Left { seed, failed, disks: run.disks.clone(), page: timeline::page(scenario, run) };
+    if failed {
+        progress(Told::Left(&left));
+    }
+    *kept = Some(left);
 }
 
 fn line(seed: u64, run: &Run) -> String {
@@ -193,7 +229,7 @@ fn line(seed: u64, run: &Run) -> String {
 }
 
 /// What is to be told of a run that broke something, or did not repeat itself.
-fn failure(scenario: &Scenario, run: &Run, options: &Options, progress: &dyn Fn(&str)) -> Option<Failure> {
+fn failure(scenario: &Scenario, run: &Run, options: &Options, progress: Progress) -> Option<Failure> {
     if run.violations.is_empty() && !options.twice {
         return None;
     }
@@ -208,12 +244,16 @@ fn failure(scenario: &Scenario, run: &Run, options: &Options, progress: &dyn Fn(
         let trace = |keep| in_fresh_thread(scenario, keep).trace;
         violations.push(Violation::new("deterministic", first_difference(Keep::default(), parting, trace)));
     }
-    let first = violations.first()?.invariant.clone();
+    let (first, run_of) = (violations.first()?.invariant.clone(), scenario.seed);
     let mut story = story::tell(scenario, &violations, &told, &options.command);
     let mut minimal = None;
     if options.minimize && !run.violations.is_empty() {
-        progress(&format!("{story}\n\nlooking for less that breaks `{first}` too"));
-        let found = minimize(scenario, &first, &broken, progress);
+        progress(Told::Line(&format!("{story}\n\nlooking for less that breaks `{first}` too")));
+        let smaller = |says: &str, scenario: &Scenario| {
+            progress(Told::Line(says));
+            progress(Told::Smaller(run_of, &kept(scenario, &first)));
+        };
+        let found = minimize(scenario, &first, &broken, &smaller);
         story = format!(
             "minimized: {}\nas a scenario file, with seed {}:\n{}",
             found.says, found.scenario.seed, found.scenario

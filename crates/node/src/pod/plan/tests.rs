@@ -135,6 +135,22 @@ fn deletion_stops_once_with_grace_then_takes_everything_away() {
 }
 
 #[test]
+fn an_end_that_failed_waits_before_it_is_tried_again() {
+    let mut pod = one();
+    pod.metadata.deletion_timestamp = Some("2026-01-01T00:00:00Z".into());
+    let mut stopped = up();
+    stopped.sandbox.as_mut().expect("there").ready = false;
+    let runs = with(up(), "a", vec![attempt("a", 0, 0, State::Running { since: 0 })]);
+    for (mut seen, what) in [(stopped, "remove"), (up(), "end"), (runs, "stop/a0")] {
+        assert_eq!(plan(&pod, &seen, 1_000).actions.len(), 1, "{what}");
+        seen.fail(what, "FailedKillPod", "the disk does not answer".into(), 1_000);
+        let waits = plan(&pod, &seen, 1_001);
+        assert_eq!((waits.actions.len(), waits.wake_at), (0, Some(2_000)), "{what}");
+        assert_eq!(plan(&pod, &seen, 2_000).actions.len(), 1, "{what}");
+    }
+}
+
+#[test]
 fn deletion_waits_for_what_is_being_started() {
     let mut pod = one();
     pod.metadata.deletion_timestamp = Some("2026-01-01T00:00:00Z".into());

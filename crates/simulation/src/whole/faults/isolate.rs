@@ -1,5 +1,5 @@
 //! Nothing passes between one process and all the others.
-use super::kind::{Fault, anybody};
+use super::kind::{Fault, Prey, Step, anybody};
 use crate::network::Network;
 
 pub(super) const FAULT: Fault = Fault {
@@ -9,6 +9,12 @@ pub(super) const FAULT: Fault = Fault {
     lasts: (50, 25_000),
     most: 0,
     draw: |random, size| Some((vec![anybody(random, size)], 0)),
-    begin: |site, step| step.nodes().for_each(|node| site.cuts(node, Network::cut)),
-    undo: |site, step| step.nodes().for_each(|node| site.cuts(node, Network::mend)),
+    begin: |site, step| each(site, step, Network::cut),
+    undo: |site, step| each(site, step, Network::mend),
 };
+
+fn each(site: &dyn Prey, step: &Step, change: fn(&Network, crate::trace::Node, crate::trace::Node)) {
+    for who in step.nodes() {
+        site.ways(&|one, other| one == who || other == who, change);
+    }
+}

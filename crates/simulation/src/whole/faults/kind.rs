@@ -44,8 +44,18 @@ pub(crate) trait Prey {
     fn delay(&self, times: u64);
     /// Moves the wall clock of a machine.
     fn jump(&self, node: Node, millis: i64);
-    /// Every way between one process and all others.
-    fn cuts(&self, who: Node, change: fn(&Network, Node, Node));
+    /// Another machine, with nothing on it, takes the place of an agent's.
+    fn reinstall(&self, agent: Node);
+    /// Whether volumes on the machine of an agent can be made.
+    fn break_volumes(&self, agent: Node, broken: bool);
+    /// Whether pods on the machine of an agent can be attached to their network.
+    fn break_network(&self, agent: Node, broken: bool);
+    /// The process on `node` dies once its tasks have been polled so many times.
+    fn die_after(&self, node: Node, polls: u64);
+    /// The clients that watch.
+    fn watchers(&self) -> Vec<Node>;
+    /// Every way, in both directions, between those of whom `between` is true; members that may take another's place among them.
+    fn ways(&self, between: &dyn Fn(Node, Node) -> bool, change: fn(&Network, Node, Node));
 }
 
 /// A process of the site, by number from 1.

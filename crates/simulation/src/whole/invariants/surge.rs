@@ -1,5 +1,6 @@
 //! Never more pods than wanted: a ReplicaSet makes no pod beyond its `replicas`, and a Deployment's ReplicaSets are never raised beyond
-//! what it wants and may have in addition (Kubernetes' API: `spec.replicas`, `strategy.rollingUpdate.maxSurge`).
+//! what it wants and may have in addition (Kubernetes' API: `spec.replicas`, `strategy.rollingUpdate.maxSurge`). Never fewer than must be
+//! kept: a rollout takes no available pod away while no more are available than that (`maxUnavailable`).
 use crate::whole::deeds::Deed;
 use crate::whole::evidence::Whole;
 use api::event::{Act, Event};
@@ -32,7 +33,10 @@ pub(super) fn check(evidence: &Whole) -> Result<(), String> {
         for event in &deed.changes {
             match &*event.object.key.resource {
                 "pods" if event.act == Act::Added => now.pod(deed, event)?,
-                SETS => now.set(deed, event)?,
+                SETS => {
+                    now.set(deed, event)?;
+                    keeps(deed, event)?;
+                }
                 _ => {}
             }
         }
@@ -123,19 +127,59 @@ impl Now {
     }
 }
 
+/// A ReplicaSet was lowered by a rollout: enough pods of all must be left that are available, on the view that was decided on. When the
+/// Deployment itself is scaled all are scaled with it, and nothing is promised.
+fn keeps(deed: &Deed, event: &Event) -> Result<(), String> {
+    let Some(before) = event.before.as_deref().filter(|_| event.act != Act::Deleted) else { return Ok(()) };
+    let (Some(owner), namespace) = (event.object.facet.controller(), &event.object.key.namespace) else {
+        return Ok(());
+    };
+    let deployment = deed.read.get(DEPLOYMENTS, namespace, &owner.name).filter(|object| object.uid.0 == owner.uid);
+    let Some(deployment) = deployment.filter(|_| replicas(&event.object) < replicas(before)) else { return Ok(()) };
+    let (desired, spec) = (replicas(deployment), deployment.value());
+    let sets = deed.read.list(SETS, Some(namespace));
+    let ours = |set: &&Arc<Object>| set.facet.controller().is_some_and(|other| other.uid == owner.uid);
+    let (mut had, mut has) = (0, 0);
+    for set in sets.filter(ours) {
+        let value = set.value();
+        let sized = &value["metadata"]["annotations"]["deployment.kubernetes.io/desired-replicas"];
+        if spec["spec"]["strategy"]["type"] == "Recreate" || replicas(set) > 0 && *sized != desired.to_string() {
+            return Ok(());
+        }
+        let change = deed.changes.iter().rev().find(|change| change.object.uid == set.uid);
+        let after = change.map_or_else(|| replicas(set), |change| replicas(&change.object));
+        let available = value["status"]["availableReplicas"].as_i64().unwrap_or(0);
+        had += available.min(replicas(set));
+        has += available.min(after);
+    }
+    let least = (desired - unavailable(&spec, desired)).min(had);
+    if has < least {
+        let (key, at) = (&event.object.key, event.revision);
+        return Err(format!(
+            "lowering {key} at revision {at} leaves {has} pods available of {had}, {least} must be kept"
+        ));
+    }
+    Ok(())
+}
+
 /// What a Deployment may have in addition.
 fn surge(deployment: &Value, desired: i64) -> i64 {
     let strategy = &deployment["spec"]["strategy"];
-    if strategy["type"] == "Recreate" {
-        return 0;
-    }
-    match &strategy["rollingUpdate"]["maxSurge"] {
+    if strategy["type"] == "Recreate" { 0 } else { share(&strategy["rollingUpdate"]["maxSurge"], desired, 99) }
+}
+
+/// How many may be missing while it rolls: one at least, or it could not.
+fn unavailable(deployment: &Value, desired: i64) -> i64 {
+    let missing = share(&deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"], desired, 0);
+    if missing == 0 && surge(deployment, desired) == 0 { 1 } else { missing }
+}
+
+/// A number, or a share of `desired` in percent, a quarter if nothing is said; `up` hundredths are added before it is cut.
+fn share(value: &Value, desired: i64, up: i64) -> i64 {
+    match value {
         Value::Number(number) => number.as_i64().unwrap_or(0),
-        Value::String(text) => {
-            let percent: i64 = text.trim_end_matches('%').parse().unwrap_or(25);
-            (desired * percent + 99) / 100
-        }
-        _ => (desired * 25 + 99) / 100,
+        Value::String(text) => (desired * text.trim_end_matches('%').parse::<i64>().unwrap_or(25) + up) / 100,
+        _ => (desired * 25 + up) / 100,
     }
 }
 
@@ -178,5 +222,29 @@ mod tests {
         assert_eq!(check(&story().put("d", SETS, set(4, owner())).whole()), Ok(()));
         let more = story().put("d", SETS, set(5, owner())).whole();
         assert!(check(&more).is_err_and(|found| found.contains("replicas are 5, at most 4")));
+    }
+
+    #[test]
+    fn what_a_deployment_must_keep_bounds_its_rollout() {
+        let deployment = |replicas: u64| {
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "d", "name": "w"},
+                "spec": {"replicas": replicas, "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": "25%"}}}})
+        };
+        let start = || Story::default().put("a", DEPLOYMENTS, deployment(4));
+        let uid = uid(&start().whole(), DEPLOYMENTS, "d", "w");
+        let sized = |replicas: u64, available: u64| {
+            let mut set = set(replicas, owner("Deployment", "w", &uid));
+            set["metadata"]["annotations"] = json!({"deployment.kubernetes.io/desired-replicas": "4"});
+            set["status"]["availableReplicas"] = available.into();
+            set
+        };
+        let story = |available| start().put("d", SETS, sized(4, available));
+        assert_eq!(check(&story(4).put("d", SETS, sized(3, 4)).whole()), Ok(()));
+        let fewer = story(4).put("d", SETS, sized(2, 4)).whole();
+        assert!(check(&fewer).is_err_and(|found| found.contains("leaves 2 pods available of 4, 3 must be kept")));
+        // Those that are not available may go.
+        assert_eq!(check(&story(2).put("d", SETS, sized(2, 2)).whole()), Ok(()));
+        let scaled = story(4).put("a", DEPLOYMENTS, deployment(2)).put("d", SETS, sized(2, 4)).whole();
+        assert_eq!(check(&scaled), Ok(()));
     }
 }

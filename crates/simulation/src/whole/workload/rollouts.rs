@@ -63,9 +63,11 @@ async fn make(worker: &mut Worker, namespace: &str, name: &str, replicas: u64) -
         _ => json!({"rollingUpdate": {"maxSurge": surge, "maxUnavailable": "25%"}}),
     };
     let container = json!({"name": "c", "image": "registry.example/web:1", "command": ["run"],
-        "resources": {"requests": {"cpu": format!("{}m", worker.pod_millis)}}});
+        "resources": {"requests": {"cpu": format!("{}m", worker.pod_millis)}},
+        "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]});
     let template = json!({"metadata": {"labels": {"app": name}},
-        "spec": {"terminationGracePeriodSeconds": worker.random.below(10), "containers": [container]}});
+        "spec": {"terminationGracePeriodSeconds": worker.random.below(10), "containers": [container],
+            "volumes": [{"name": "scratch", "emptyDir": {}}]}});
     let spec = json!({"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "strategy": strategy,
         "template": template});
     let body = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec});

@@ -1,0 +1,64 @@
+//! How often each kind of thing happened in a run: a kind that never does is not tested. It judges nothing.
+use super::evidence::{Mark, Marked, Whole};
+use super::scenario::Scenario;
+use crate::clock::Nanos;
+use api::event::Act;
+use std::collections::BTreeMap;
+
+const SECOND: Nanos = 1_000_000_000;
+
+/// Counts it all, by what scenario files call it (`expect::COUNTED`), and the faults by their kind.
+pub(super) fn sometimes(scenario: &Scenario, evidence: &Whole, time: Nanos) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for step in &scenario.plan {
+        *counts.entry(step.fault.name).or_insert(0) += 1;
+    }
+    let events = &evidence.members.reference.events;
+    let of = |resource: &str, act: Act| {
+        events.iter().filter(|event| event.act == act && &*event.object.key.resource == resource).count() as u64
+    };
+    let connections: u32 = evidence.watches.iter().map(|watched| watched.connections.saturating_sub(1)).sum();
+    let again = |life: &&crate::machine::Life| life.to.is_some();
+    let evicted = |path: &str, code: u16| path.ends_with("/eviction") && code == 201;
+    let marks = |is: fn(&Mark) -> bool| evidence.marks.iter().filter(|mark| is(mark)).count() as u64;
+    counts.extend([
+        ("revisions", events.len() as u64),
+        ("pods made", of("pods", Act::Added)),
+        ("namespaces ended", of("namespaces", Act::Deleted)),
+        ("deployments ended", of("deployments.apps", Act::Deleted)),
+        ("kinds defined", of("customresourcedefinitions.apiextensions.k8s.io", Act::Added)),
+        ("containers ended", evidence.lives.iter().filter(again).count() as u64),
+        ("evictions granted", evidence.spoken.iter().filter(|said| evicted(&said.path, said.code)).count() as u64),
+        ("lease changes", lease_changes(evidence)),
+        ("watches resumed", u64::from(connections)),
+        ("answered", evidence.answered),
+        ("unanswered", evidence.unanswered),
+        ("starts", marks(|mark| mark.what == Marked::Up && mark.who != STORM)),
+        ("terms led", marks(|mark| matches!(mark.what, Marked::Leads(_)))),
+        ("faults begun", scenario.plan.len() as u64),
+        ("virtual seconds", time / SECOND),
+        ("seconds to rest", rested(evidence, time)),
+    ]);
+    counts
+}
+
+/// Who a mark is of that stands for the storm.
+const STORM: &str = "storm";
+
+/// From the end of the storm to the end of the run, less the silence after rest; all of it if there was no rest.
+fn rested(evidence: &Whole, time: Nanos) -> u64 {
+    let over = evidence.marks.iter().rev().find(|mark| mark.who == STORM && mark.what == Marked::Down);
+    let silence = if evidence.unrest.is_none() { super::run::SILENCE.as_secs() } else { 0 };
+    over.map_or(0, |mark| ((time - mark.time) / SECOND).saturating_sub(silence))
+}
+
+fn lease_changes(evidence: &Whole) -> u64 {
+    let (resource, namespace, name) = super::workload::LEASE;
+    let holder = |object: &api::object::Object| object.value()["spec"]["holderIdentity"].clone();
+    let ours = |key: &api::key::Key| (&*key.resource, &*key.namespace, &*key.name) == (resource, namespace, name);
+    let events = evidence.members.reference.events.iter().filter(|event| ours(&event.object.key));
+    let changed = |event: &&std::sync::Arc<api::event::Event>| {
+        event.before.as_ref().is_some_and(|before| holder(before) != holder(&event.object))
+    };
+    events.filter(changed).count() as u64
+}

@@ -1,0 +1,13 @@
+//! A node can make no volumes, and take none away.
+use super::kind::{Fault, Who, one};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "no-volumes",
+    says: "on a node's machine no volume can be made or taken away",
+    rate: 200,
+    lasts: (500, 25_000),
+    most: 0,
+    draw: |random, size| (size.nodes > 0).then(|| (vec![Who::Agent(one(random, size.nodes))], 0)),
+    begin: |site, step| step.nodes().for_each(|node| site.break_volumes(node, true)),
+    undo: |site, step| step.nodes().for_each(|node| site.break_volumes(node, false)),
+};
