@@ -10,6 +10,7 @@ mod endpoint_slice;
 mod event_retention;
 mod fields;
 mod garbage;
+mod job;
 mod kinds;
 pub mod limits;
 mod namespace;
@@ -40,6 +41,7 @@ pub fn all() -> &'static [Controller] {
         pod_gc::CONTROLLER,
         deployment::CONTROLLER,
         replica_set::CONTROLLER,
+        job::CONTROLLER,
         endpoint_slice::CONTROLLER,
         event_retention::CONTROLLER,
     ]

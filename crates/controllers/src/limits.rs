@@ -35,3 +35,7 @@ pub const GONE_NODE_MILLIS: u64 = 40_000;
 pub const HELD_EVICTION_MILLIS: u64 = 60_000;
 /// Milliseconds that an object may be in a namespace that is not there: whoever founds a cluster makes both at once.
 pub const LATE_MILLIS: u64 = 60_000;
+/// Milliseconds a Job waits after a pod of it has failed; each further one doubles them, to at most as many as these
+/// (Kubernetes' documentation of Jobs: ten seconds to six minutes).
+pub const JOB_WAIT_FIRST_MILLIS: u64 = 10_000;
+pub const JOB_WAIT_MAX_MILLIS: u64 = 360_000;

@@ -51,16 +51,25 @@ pub(crate) fn remove(object: &Object) -> Write {
 /// Deletes `object` as a client's DELETE would. `finalizer` is one to add first (`foregroundDeletion`), or empty.
 /// `None` if its deletion has already begun.
 pub(crate) fn begin_deletion(object: &Object, finalizer: &str, now: Millis) -> Option<Write> {
+    if &*object.key.resource != "pods" && !object.facet.finalizers && finalizer.is_empty() {
+        return object.facet.deleting.is_none().then(|| remove(object));
+    }
+    begin(object, object.value(), finalizer, now)
+}
+
+/// The same, and takes `finalizer` from it in the same write.
+pub(crate) fn begin_deletion_without(object: &Object, finalizer: &str, now: Millis) -> Option<Write> {
+    begin(object, without_finalizer(object.value(), finalizer), "", now)
+}
+
+/// Begins the deletion of `object` as `value` has it now.
+fn begin(object: &Object, mut value: Value, finalizer: &str, now: Millis) -> Option<Write> {
     if object.facet.deleting.is_some() {
         return None;
     }
     let pod = &*object.key.resource == "pods";
-    if !pod && !object.facet.finalizers && finalizer.is_empty() {
-        return Some(remove(object));
-    }
-    let mut value = object.value();
     let grace = if pod { grace_seconds(&value) } else { 0 };
-    if grace == 0 && !object.facet.finalizers && finalizer.is_empty() {
+    if grace == 0 && list(&value, "/metadata/finalizers").is_empty() && finalizer.is_empty() {
         return Some(remove(object));
     }
     let millis = u64::try_from(grace).unwrap_or(0).saturating_mul(1_000);
@@ -88,18 +97,24 @@ fn grace_seconds(pod: &Value) -> i64 {
 /// Takes `finalizer` from `object`; when it was the last and deletion has begun, the object goes too.
 /// A pod within its grace stays: its node takes it away.
 pub(crate) fn drop_finalizer(object: &Object, finalizer: &str) -> Option<Write> {
-    let mut value = object.value();
-    let left: Vec<Value> =
-        list(&value, "/metadata/finalizers").iter().filter(|name| *name != finalizer).cloned().collect();
+    let value = without_finalizer(object.value(), finalizer);
     let graceful = number(&value, "/metadata/deletionGracePeriodSeconds").unwrap_or(0) > 0;
     let pod = &*object.key.resource == "pods";
-    if left.is_empty() && object.facet.deleting.is_some() && !(pod && graceful) {
+    let held = !list(&value, "/metadata/finalizers").is_empty();
+    if !held && object.facet.deleting.is_some() && !(pod && graceful) {
         return Some(remove(object));
     }
+    replace(object, &value)
+}
+
+/// `value` without that finalizer.
+pub(crate) fn without_finalizer(mut value: Value, finalizer: &str) -> Value {
+    let left: Vec<Value> =
+        list(&value, "/metadata/finalizers").iter().filter(|name| *name != finalizer).cloned().collect();
     if left.is_empty() {
         unset(&mut value, &["metadata", "finalizers"]);
     } else {
         set(&mut value, &["metadata", "finalizers"], left);
     }
-    replace(object, &value)
+    value
 }

@@ -220,6 +220,16 @@ impl Cluster {
         self.settle();
     }
 
+    /// Another member leads: what was to be looked at is forgotten, and everything is looked at once.
+    pub fn new_leader(&mut self) {
+        self.timers.clear();
+        self.queue.clear();
+        let view = self.view();
+        for (number, controller) in all().iter().enumerate() {
+            self.queue.extend((controller.all)(&view).into_iter().map(|key| (number, key)));
+        }
+    }
+
     /// Binds, starts, readies and removes pods, all at once; true if there was anything to do.
     pub fn kubelet(&mut self) -> bool {
         let view = self.view();

@@ -1,0 +1,56 @@
+//! A new pod of a Job: its template with the finalizer by which it is counted and, in an Indexed Job, its index.
+use super::indexes::INDEX;
+use super::own;
+use crate::fields::{at, list, set};
+use crate::owners::controller_reference;
+use crate::pods::{free_name, from_template};
+use api::object::Object;
+use serde_json::{Value, json};
+use store::view::View;
+
+/// The longest stem of a generated name.
+const STEM: usize = 58;
+
+/// The pod with this index, if it has one; `count` numbers the names drawn in one decision.
+pub(super) fn pod(view: &View, job: &Object, value: &Value, index: Option<usize>, count: &mut u64) -> (String, Value) {
+    let mut template = at(value, "/spec/template").clone();
+    own::track(&mut template);
+    let name = &*job.key.name;
+    let stem = index.map_or_else(|| format!("{name}-"), |index| indexed(&mut template, name, index));
+    let namespace = &*job.key.namespace;
+    let own = free_name(view, "pods", namespace, &stem, job.uid, count);
+    let pod = from_template(view, &template, namespace, &own, &stem, controller_reference("batch/v1", "Job", job));
+    (own, pod)
+}
+
+/// Writes the index into the template; gives what the pod's name begins with.
+fn indexed(template: &mut Value, job: &str, index: usize) -> String {
+    let shown = index.to_string();
+    for member in ["annotations", "labels"] {
+        set(template, &["metadata", member, INDEX], &*shown);
+    }
+    if at(template, "/spec/hostname").is_null() {
+        set(template, &["spec", "hostname"], format!("{}-{shown}", head(job, 63 - shown.len() - 1)));
+    }
+    for member in ["initContainers", "containers"] {
+        let mut containers = list(template, &format!("/spec/{member}")).to_vec();
+        for container in &mut containers {
+            let mut env = list(container, "/env").to_vec();
+            if !env.iter().any(|variable| variable["name"] == "JOB_COMPLETION_INDEX") {
+                let from =
+                    json!({"fieldRef": {"apiVersion": "v1", "fieldPath": format!("metadata.annotations['{INDEX}']")}});
+                env.push(json!({"name": "JOB_COMPLETION_INDEX", "valueFrom": from}));
+            }
+            set(container, &["env"], env);
+        }
+        if !containers.is_empty() {
+            set(template, &["spec", member], containers);
+        }
+    }
+    format!("{}-{shown}-", head(job, STEM - shown.len() - 2))
+}
+
+/// The first bytes of a name, which is ASCII.
+fn head(name: &str, most: usize) -> &str {
+    name.get(..most).unwrap_or(name)
+}

@@ -1,0 +1,86 @@
+//! What is to become of a Job: it works, waits, ends well or fails. In each decision first all that has ended is counted.
+use super::spec::{completed, foreign};
+use super::turn::Turn;
+use super::{end, run};
+use crate::fields::at;
+use crate::selectors;
+use crate::writes::replace;
+use api::decision::Decision;
+use api::object::Object;
+use api::revision::Millis;
+use serde_json::Value;
+use std::sync::Arc;
+use store::view::View;
+
+/// Whether the Job wants to have a pod that is nobody's.
+pub(super) fn takes(job: &Value, pod: &Object) -> bool {
+    let selects = || selectors::read(at(job, "/spec/selector")).is_some_and(|selector| selector.matches(&pod.facet));
+    !foreign(job) && !end::finished(job) && selects()
+}
+
+pub(super) fn decide(view: &View, object: &Arc<Object>, now: Millis) -> Decision {
+    let mut turn = Turn::new(view, object, now);
+    if foreign(&turn.next) {
+        return Decision::idle();
+    }
+    let deleting = object.facet.deleting.is_some();
+    if let Some(completed) = completed(object).filter(|_| !deleting) {
+        return Decision::one(replace(object, &completed).into_iter().collect(), "what its pods are known by");
+    }
+    let Some(selector) = selectors::read(at(&turn.next, "/spec/selector")) else { return Decision::idle() };
+    let pods = turn.own(&selector);
+    if end::finished(&turn.next) {
+        return end::tidy(turn, &pods);
+    }
+    if !turn.count(pods) {
+        return turn.report("counts pods, some first");
+    }
+    if deleting {
+        return turn.report("counts pods while it is deleted");
+    }
+    if let Some((reason, message)) = end::failing(&turn.next) {
+        end::fail(&mut turn, &reason, &message);
+        return turn.report(reason);
+    }
+    if end::succeeding(&turn.next) {
+        end::succeed(&mut turn);
+        return turn.report("completions reached");
+    }
+    run::begin(&mut turn);
+    if let Some((reason, message)) = failure(&mut turn) {
+        end::fail(&mut turn, reason, message);
+        return turn.report(reason);
+    }
+    if enough(&turn) {
+        end::succeed(&mut turn);
+        return turn.report("completions reached");
+    }
+    let note = run::go_on(&mut turn);
+    turn.report(note)
+}
+
+/// Why it fails, if it does; else it is looked at again when its time is up.
+fn failure(turn: &mut Turn<'_>) -> Option<(&'static str, &'static str)> {
+    let limit = turn.spec.backoff_limit;
+    let failed = i64::try_from(turn.failed).unwrap_or(i64::MAX);
+    // Where containers are run again in their pod, that is counted instead.
+    let restarts: i64 = if turn.spec.on_failure { turn.active.iter().map(super::own::Own::restarts).sum() } else { 0 };
+    if failed > limit || (restarts > 0 && restarts >= limit) {
+        return Some(("BackoffLimitExceeded", "Job has reached the specified backoff limit"));
+    }
+    match run::deadline(turn) {
+        Some(due) if due <= turn.now => Some(("DeadlineExceeded", "Job was active longer than specified deadline")),
+        Some(due) => {
+            turn.wake(due);
+            None
+        }
+        None => None,
+    }
+}
+
+fn enough(turn: &Turn<'_>) -> bool {
+    match turn.spec.completions {
+        Some(completions) => turn.succeeded >= completions,
+        None => turn.succeeded > 0 && turn.active.is_empty(),
+    }
+}
