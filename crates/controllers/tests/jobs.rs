@@ -223,7 +223,7 @@ fn a_suspended_job_has_no_pods_and_goes_on_where_it_was() {
     cluster.settle();
     assert_eq!((counts(&cluster), active(&cluster).len(), held(&cluster)), ([0, 1, 0], 0, 0));
     assert_eq!(condition(&w(&cluster), "Suspended"), ("True", "JobSuspended"));
-    cluster.advance(3_600);
+    cluster.advance(1_800);
     cluster.update(JOBS, "default", "w", |job| job["spec"]["suspend"] = false.into());
     cluster.settle();
     assert_eq!(condition(&w(&cluster), "Suspended"), ("False", "JobResumed"));

@@ -356,12 +356,16 @@ struct Program {
 }
 
 impl Program {
-    /// `exit CODE MILLISECONDS` ends by itself; everything else runs on, unless the seed lets it crash.
+    /// `exit CODE MILLISECONDS` ends by itself, and so does `toss CHANCE MILLISECONDS`, well or not, by that chance of a thousand;
+    /// everything else runs on, unless the seed lets it crash.
     fn read(spec: &ContainerSpec, random: &mut Stream, crashing: u64) -> Self {
         let words: Vec<&str> = spec.command.iter().map(String::as_str).collect();
+        let after = |millis: &str| Duration::from_millis(millis.parse().unwrap_or(0));
         let ends = match words.as_slice() {
-            ["exit", code, millis] => {
-                Some((Duration::from_millis(millis.parse().unwrap_or(0)), code.parse().unwrap_or(1)))
+            ["exit", code, millis] => Some((after(millis), code.parse().unwrap_or(1))),
+            ["toss", chance, millis] => {
+                let well = random.chance(chance.parse().unwrap_or(0));
+                Some((after(millis), i32::from(!well)))
             }
             _ => random.chance(crashing).then(|| (Duration::from_millis(random.between(5, 20_000)), 1)),
         };

@@ -2,12 +2,13 @@
 //! for nothing and changes nothing; it says the first thing that is not so.
 mod served;
 
-use super::rest::{filled, ready, rolled_out, stray};
+use super::rest::{ended, filled, ready, rolled_out, stray, worked_off};
 use super::site::Site;
 use crate::machine::Machine;
 use api::object::Object;
 use api::uid::Uid;
 use node::runtime::ContainerView;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use store::view::View;
 
@@ -30,7 +31,8 @@ pub(super) fn unrest(site: &Site, nodes: usize) -> Result<(), String> {
     }
     of("deployments.apps").try_for_each(|deployment| rolled_out(&deployment.value()))?;
     of("replicasets.apps").try_for_each(|set| filled(&set.value()))?;
-    of("pods").try_for_each(|pod| runs(pod, &machines))?;
+    of("jobs.batch").try_for_each(|job| worked_off(&job.value()))?;
+    of("pods").filter(|pod| !ended(pod)).try_for_each(|pod| runs(pod, &machines))?;
     machines.iter().try_for_each(|(name, machine)| clean(&view, name, machine))?;
     served::unserved(&view, &site.services())
 }
@@ -50,6 +52,9 @@ fn runs(pod: &Object, machines: &BTreeMap<String, Machine>) -> Result<(), String
     let (key, value) = (&pod.key, pod.value());
     let status = &value["status"];
     let node = pod.facet.field("spec.nodeName").unwrap_or_default();
+    if value["spec"]["containers"].as_array().into_iter().flatten().any(ends) {
+        return Err(format!("{key} has not ended: {status}"));
+    }
     let Some(machine) = machines.get(node) else { return Err(format!("{key} is on no node: {status}")) };
     if pod.facet.deleting.is_some() || status["phase"] != "Running" {
         let now = machine.views(Some(&pod.uid.to_string()));
@@ -80,6 +85,11 @@ fn runs(pod: &Object, machines: &BTreeMap<String, Machine>) -> Result<(), String
         true => Ok(()),
         false => Err(format!("{key} is not ready: {status}")),
     }
+}
+
+/// Whether a container's program ends by itself.
+fn ends(container: &Value) -> bool {
+    container["command"][0] == "exit" || container["command"][0] == "toss"
 }
 
 /// Nothing is on a machine that is not wanted there.

@@ -11,6 +11,7 @@ mod rest;
 mod surge;
 mod unique;
 mod watched;
+mod worked;
 
 #[cfg(test)]
 mod example;
@@ -23,7 +24,7 @@ use crate::invariants::members;
 pub type Invariant = fn(&Whole) -> Result<(), String>;
 
 /// All of them beside those of the members alone.
-pub const ALL: [(&str, Invariant); 11] = [
+pub const ALL: [(&str, Invariant); 12] = [
     ("bound once", bound::check),
     ("fits", fits::check),
     ("surge", surge::check),
@@ -35,6 +36,7 @@ pub const ALL: [(&str, Invariant); 11] = [
     ("answered", answered::check),
     ("decided", decided::check),
     ("rest", rest::check),
+    ("worked", worked::check),
 ];
 
 /// Every violation.
@@ -61,6 +63,9 @@ pub fn promised(invariant: &str) -> &'static str {
         "decided" => "every decision in the log is made again, write for write, from the view that it read",
         "rest" => {
             "after the last fault everything comes to rest as it is wanted, and then nothing is written but the end of Events that are an hour old"
+        }
+        "worked" => {
+            "a Job counts each pod that succeeded once and forgets none, has never more at work than it may, and stays ended"
         }
         "one log" => "no two members hold different entries at one index",
         "one state" => "members that show one index show one state, and it is the fold of the log",

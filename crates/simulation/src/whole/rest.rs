@@ -8,6 +8,9 @@ use store::view::View;
 /// What a view says itself is not at rest, by uid: nodes that are tainted, namespaces that end, workloads and pods that are not ready.
 pub(super) fn restless(view: &View) -> BTreeSet<Uid> {
     let unready = |pod: &Object| {
+        if ended(pod) {
+            return false;
+        }
         let value = pod.value();
         let mut conditions = value["status"]["conditions"].as_array().into_iter().flatten();
         let ready = conditions.any(|one| one["type"] == "Ready" && one["status"] == "True");
@@ -18,6 +21,7 @@ pub(super) fn restless(view: &View) -> BTreeSet<Uid> {
         "namespaces" => object.facet.deleting.is_some(),
         "deployments.apps" => rolled_out(&object.value()).is_err(),
         "replicasets.apps" => filled(&object.value()).is_err(),
+        "jobs.batch" => worked_off(&object.value()).is_err(),
         "pods" => unready(object),
         _ => stray(view, object),
     };
@@ -61,4 +65,38 @@ pub(super) fn filled(set: &Value) -> Result<(), String> {
         "replica set {}/{} wants {wanted}: {}",
         set["metadata"]["namespace"], set["metadata"]["name"], set["status"]
     ))
+}
+
+/// Whether a pod has done its work and is kept for its logs; one that must run for ever never has.
+pub(super) fn ended(pod: &Object) -> bool {
+    let ended = matches!(pod.facet.field("status.phase"), Some("Succeeded" | "Failed"));
+    let works_on = pod.facet.field("spec.restartPolicy") == Some("Always");
+    ended && !works_on && pod.facet.deleting.is_none() && !pod.facet.finalizers
+}
+
+/// Whether a Job has ended for good, is suspended, or has all pods at work that it wants for as long as they run.
+pub(super) fn worked_off(job: &Value) -> Result<(), String> {
+    let (meta, spec, status) = (&job["metadata"], &job["spec"], &job["status"]);
+    let is = |member: &str| status[member].as_u64().unwrap_or(0);
+    let holds = |kind: &str| {
+        let mut conditions = status["conditions"].as_array().into_iter().flatten();
+        conditions.any(|one| one["type"] == kind && one["status"] == "True")
+    };
+    let parallelism = spec["parallelism"].as_u64().unwrap_or(1);
+    let wanted = match spec["completions"].as_u64() {
+        Some(completions) => completions.saturating_sub(is("succeeded")).min(parallelism),
+        None if is("succeeded") > 0 => is("active"),
+        None => parallelism,
+    };
+    let rests = if holds("Complete") || holds("Failed") {
+        spec["ttlSecondsAfterFinished"].is_null() && is("active") == 0
+    } else if spec["suspend"] == true {
+        holds("Suspended") && is("active") == 0
+    } else {
+        is("active") == wanted && is("ready") == wanted && spec["activeDeadlineSeconds"].is_null()
+    };
+    match rests && is("terminating") == 0 && meta["deletionTimestamp"].is_null() {
+        true => Ok(()),
+        false => Err(format!("job {}/{} wants {wanted}: {spec} {status}", meta["namespace"], meta["name"])),
+    }
 }

@@ -3,6 +3,7 @@
 mod counters;
 mod definitions;
 mod drain;
+mod jobs;
 mod leases;
 mod lists;
 mod namespaces;
@@ -16,7 +17,7 @@ pub use worker::Work;
 pub(super) use worker::{Counts, NAMESPACES, Worker};
 
 /// All kinds. A new one goes to the end: what an old seed draws does not change then.
-pub const ALL: [&Work; 8] = [
+pub const ALL: [&Work; 9] = [
     &rollouts::WORK,
     &counters::WORK,
     &leases::WORK,
@@ -25,6 +26,7 @@ pub const ALL: [&Work; 8] = [
     &drain::WORK,
     &lists::WORK,
     &past::WORK,
+    &jobs::WORK,
 ];
 
 /// The work that every drawn run has.
