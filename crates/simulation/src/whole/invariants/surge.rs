@@ -82,7 +82,8 @@ impl Now {
 
     /// A pod was made: its ReplicaSet must have wanted it, on the view that was decided on or since.
     fn pod(&self, deed: &Deed, event: &Event) -> Result<(), String> {
-        let Some(owner) = event.object.facet.controller() else { return Ok(()) };
+        let owner = event.object.facet.controller().filter(|owner| &*owner.kind == "ReplicaSet");
+        let Some(owner) = owner else { return Ok(()) };
         let wanted = self.most(deed, SETS, &event.object.key.namespace, owner, |set, _| replicas(set));
         let have = self.pods.get(&owner.uid).map_or(0, BTreeMap::len);
         if i64::try_from(have).unwrap_or(i64::MAX) > wanted {
