@@ -133,11 +133,16 @@ impl Nodes {
         Some(standing.info.link)
     }
 
-    /// Tells the node what concerns it, from `seen` on; gives why it cannot go on.
+    /// Tells the node what concerns it, from `seen` on; gives why it cannot go on. A node that falls behind what is in memory is told
+    /// everything in the same session: one that lost its session would look for a member elsewhere first, and be silent meanwhile.
     async fn feed(&self, node: &str, seen: Revision, outbox: mpsc::Sender<Bytes>) -> LinkError {
-        match self.feed_on(node, seen, &outbox).await {
-            Ok(never) => match never {},
-            Err(why) => why,
+        let mut seen = seen;
+        loop {
+            match self.feed_on(node, seen, &outbox).await {
+                Ok(never) => match never {},
+                Err(Stopped::Behind) => seen = Revision(0),
+                Err(Stopped::Lost(why)) => return why,
+            }
         }
     }
 
@@ -146,7 +151,7 @@ impl Nodes {
         node: &str,
         seen: Revision,
         outbox: &mpsc::Sender<Bytes>,
-    ) -> Result<std::convert::Infallible, LinkError> {
+    ) -> Result<std::convert::Infallible, Stopped> {
         let view = self.member.linearizable().await.map_err(|why| LinkError::Closed(why.0))?;
         // What is no longer in memory is not read from the log for it: all that concerns a node is soon told.
         let known = (seen > Revision(0) && seen <= view.revision()).then(|| self.watch(node, seen).ok()).flatten();
@@ -154,9 +159,9 @@ impl Nodes {
         let full = known.is_none();
         let mut watches = match known {
             Some(watches) => watches,
-            None => self.watch(node, view.revision()).map_err(behind)?,
+            None => self.watch(node, view.revision())?,
         };
-        let since = if full { BTreeSet::new() } else { watches.until(view.revision()).await.map_err(behind)? };
+        let since = if full { BTreeSet::new() } else { watches.until(view.revision()).await? };
         let dns = cluster_dns(&view);
         let welcome =
             ToNode::Welcome { member: self.name.to_string(), full, cluster_domain: CLUSTER_DOMAIN.into(), dns };
@@ -170,7 +175,7 @@ impl Nodes {
         tell(outbox, json(&ToNode::Through { revision: through.0 })?).await?;
         loop {
             let keys = match rt::timeout(THROUGH_EVERY, watches.next()).await {
-                Some(keys) => keys.map_err(behind)?,
+                Some(keys) => keys?,
                 None => BTreeSet::new(),
             };
             let said = feed.changed(&self.member.view(), keys);
@@ -192,8 +197,23 @@ impl Nodes {
     }
 }
 
-fn behind(_: Behind) -> LinkError {
-    LinkError::Closed("the log has moved on; connect again".into())
+/// Why a feed ends.
+enum Stopped {
+    /// What is to be told next is no longer in memory.
+    Behind,
+    Lost(LinkError),
+}
+
+impl From<Behind> for Stopped {
+    fn from(_: Behind) -> Self {
+        Self::Behind
+    }
+}
+
+impl From<LinkError> for Stopped {
+    fn from(why: LinkError) -> Self {
+        Self::Lost(why)
+    }
 }
 
 /// All that one node's feed watches.

@@ -114,6 +114,7 @@ fn content(kind: &Kind, value: &Value, problems: &mut Problems) {
 fn only_new(kind: &Kind, value: &Value, problems: &mut Problems) {
     match (&*kind.group, &*kind.kind) {
         ("", "Service") => service::new_service(&value["spec"], problems),
+        ("batch", "Job") => batch::new_job(&value["spec"], problems),
         ("batch", "CronJob") => batch::new_cron_job(value, problems),
         ("scheduling.k8s.io", "PriorityClass") => node::new_priority_class(value, problems),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => definition::new_definition(value, problems),

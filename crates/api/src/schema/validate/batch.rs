@@ -1,8 +1,9 @@
 //! Workloads that end: Job, CronJob. It knows no time: whether a schedule can be read is its controller's to say.
 use super::pod;
-use super::words::{all, immutable, not_negative, number, one_of, text};
+use super::words::{all, go_map, go_selector, immutable, invalid_shown, not_negative, number, one_of, text};
 use crate::field::Problems;
 use crate::name;
+use crate::selector::Labels;
 use serde_json::Value;
 
 /// A CronJob's name leaves room for the time that its jobs' names end with.
@@ -36,6 +37,26 @@ pub(super) fn job(spec: &Value, path: &str, problems: &mut Problems) {
     if text(&spec["template"]["spec"], "restartPolicy") == "Always" {
         let field = format!("{path}.template.spec.restartPolicy");
         problems.required(field, "valid values: \"OnFailure\", \"Never\"");
+    }
+}
+
+/// Its selector is made for it, unless it says that it brings its own.
+pub(super) fn new_job(spec: &Value, problems: &mut Problems) {
+    let selector = &spec["selector"];
+    if spec["manualSelector"] != true {
+        if !selector.is_null() {
+            invalid_shown("spec.selector", &go_selector(selector), "`selector` not auto-generated", problems);
+        }
+        return;
+    }
+    if selector.is_null() {
+        problems.required("spec.selector", "");
+        return;
+    }
+    let labels = &spec["template"]["metadata"]["labels"];
+    if !Labels::of(selector).is_ok_and(|selector| selector.matches_map(labels)) {
+        let why = "`selector` does not match template `labels`";
+        invalid_shown("spec.template.metadata.labels", &go_map(labels), why, problems);
     }
 }
 

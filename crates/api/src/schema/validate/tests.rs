@@ -203,6 +203,15 @@ fn workloads() {
     let mut other = job.clone();
     other["spec"]["template"]["spec"]["containers"][0]["image"] = "j".into();
     assert_eq!(fields(changed("Job", &job, &other)), ["spec.template"]);
+    let labels = job["spec"]["template"]["metadata"]["labels"].clone();
+    job["spec"]["selector"] = json!({"matchLabels": labels});
+    assert_eq!(fields(created("Job", job.clone())), ["spec.selector"], "it is not the client's to say");
+    job["spec"]["manualSelector"] = true.into();
+    assert_eq!(message(created("Job", job.clone())), "");
+    job["spec"]["selector"] = json!({"matchLabels": {"other": "label"}});
+    assert_eq!(fields(created("Job", job.clone())), ["spec.template.metadata.labels"]);
+    job["spec"]["selector"] = Value::Null;
+    assert_eq!(fields(created("Job", job)), ["spec.selector"]);
 }
 
 #[test]
