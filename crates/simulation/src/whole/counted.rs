@@ -17,6 +17,14 @@ pub(super) fn sometimes(scenario: &Scenario, evidence: &Whole, time: Nanos) -> B
     let of = |resource: &str, act: Act| {
         events.iter().filter(|event| event.act == act && &*event.object.key.resource == resource).count() as u64
     };
+    let told = |reasons: &[&str]| {
+        let made = events.iter().filter(|event| event.act == Act::Added && &*event.object.key.resource == "events");
+        let reason = |event: &&std::sync::Arc<api::event::Event>| {
+            let field = |path: &str| event.object.facet.field(path).unwrap_or_default();
+            field("involvedObject.kind") == "Job" && reasons.contains(&field("reason"))
+        };
+        made.filter(reason).count() as u64
+    };
     let connections: u32 = evidence.watches.iter().map(|watched| watched.connections.saturating_sub(1)).sum();
     let again = |life: &&crate::machine::Life| life.to.is_some();
     let evicted = |path: &str, code: u16| path.ends_with("/eviction") && code == 201;
@@ -26,6 +34,9 @@ pub(super) fn sometimes(scenario: &Scenario, evidence: &Whole, time: Nanos) -> B
         ("pods made", of("pods", Act::Added)),
         ("namespaces ended", of("namespaces", Act::Deleted)),
         ("deployments ended", of("deployments.apps", Act::Deleted)),
+        ("jobs complete", told(&["Completed"])),
+        ("jobs failed", told(&["BackoffLimitExceeded", "DeadlineExceeded"])),
+        ("jobs suspended", told(&["Suspended"])),
         ("kinds defined", of("customresourcedefinitions.apiextensions.k8s.io", Act::Added)),
         ("containers ended", evidence.lives.iter().filter(again).count() as u64),
         ("evictions granted", evidence.spoken.iter().filter(|said| evicted(&said.path, said.code)).count() as u64),

@@ -18,13 +18,16 @@ pub struct Expectation {
 }
 
 /// Everything that is counted in a run, and can be expected.
-pub const COUNTED: [&str; 16] = [
+pub const COUNTED: [&str; 19] = [
     "revisions",
     "answered",
     "unanswered",
     "pods made",
     "namespaces ended",
     "deployments ended",
+    "jobs complete",
+    "jobs failed",
+    "jobs suspended",
     "kinds defined",
     "containers ended",
     "evictions granted",
