@@ -4,6 +4,7 @@ mod bodies;
 mod bootstrap;
 mod conditions;
 pub mod controller;
+mod cron_job;
 mod definition;
 mod deployment;
 mod endpoint_slice;
@@ -42,6 +43,7 @@ pub fn all() -> &'static [Controller] {
         deployment::CONTROLLER,
         replica_set::CONTROLLER,
         job::CONTROLLER,
+        cron_job::CONTROLLER,
         endpoint_slice::CONTROLLER,
         event_retention::CONTROLLER,
     ]

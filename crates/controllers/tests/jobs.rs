@@ -364,3 +364,80 @@ fn a_job_with_a_selector_of_its_own_takes_what_is_nobodys() {
     cluster.settle();
     assert_eq!((active(&cluster).len(), held(&cluster)), (3, 2), "it is let go, and replaced");
 }
+
+/// A CronJob `n` that is due every five minutes.
+fn nightly(spec: Value) -> Cluster {
+    let mut cluster = Cluster::new(1);
+    let mut cron = json!({"apiVersion": "batch/v1", "kind": "CronJob",
+        "metadata": {"name": "n", "namespace": "default", "generation": 1},
+        "spec": {"schedule": "*/5 * * * *", "jobTemplate": {"metadata": {"labels": {"a": "b"}}, "spec": job(json!({}))["spec"]}}});
+    for (member, value) in spec.as_object().expect("members of the spec") {
+        cron["spec"][member] = value.clone();
+    }
+    let kind = api::kinds::builtin().iter().find(|kind| &*kind.resource == "cronjobs.batch").expect("cron jobs");
+    api::schema::default(kind, &mut cron);
+    cluster.create("cronjobs.batch", cron);
+    cluster.settle();
+    cluster
+}
+
+fn at_work(cluster: &Cluster) -> usize {
+    cluster.get("cronjobs.batch", "default", "n").expect("it is there")["status"]["active"]
+        .as_array()
+        .map_or(0, Vec::len)
+}
+
+#[test]
+fn a_cron_job_makes_a_job_each_time_it_is_due() {
+    let mut cluster = nightly(json!({}));
+    assert_eq!(cluster.list(JOBS, "default").len(), 0);
+    cluster.advance(5 * 60);
+    let made = cluster.list(JOBS, "default");
+    assert_eq!((made.len(), at_work(&cluster), &made[0]["metadata"]["labels"]["a"]), (1, 1, &json!("b")));
+    assert_eq!(made[0]["metadata"]["name"], format!("n-{}", cluster.now.0 / 300_000 * 5));
+    for _ in 0..5 {
+        end_all(&mut cluster, "Succeeded");
+        assert_eq!(at_work(&cluster), 0);
+        cluster.advance(5 * 60);
+    }
+    assert_eq!(cluster.list(JOBS, "default").len(), 4, "three that are done, and one at work");
+    let cron = cluster.get("cronjobs.batch", "default", "n").expect("it is there");
+    assert!(cron["status"]["lastSuccessfulTime"].is_string() && cron["status"]["lastScheduleTime"].is_string());
+    cluster.delete("cronjobs.batch", "default", "n", "");
+    cluster.settle();
+    assert!(cluster.list(JOBS, "default").is_empty() && cluster.list("pods", "default").is_empty());
+}
+
+#[test]
+fn jobs_at_the_same_time_are_made_as_the_policy_says() {
+    for (policy, made) in [("Allow", 3), ("Forbid", 1), ("Replace", 1)] {
+        let mut cluster = nightly(json!({"concurrencyPolicy": policy}));
+        cluster.advance(15 * 60);
+        assert_eq!((cluster.list(JOBS, "default").len(), at_work(&cluster)), (made, made), "{policy}");
+        let newest = cluster.list(JOBS, "default").remove(made - 1);
+        let first = newest["metadata"]["name"] == format!("n-{}", cluster.now.0 / 300_000 * 5 - 10);
+        assert_eq!(first, policy == "Forbid");
+    }
+}
+
+#[test]
+fn a_suspended_or_late_cron_job_makes_none() {
+    let mut cluster = nightly(json!({"suspend": true, "startingDeadlineSeconds": 30}));
+    cluster.advance(60 * 60);
+    assert!(cluster.list(JOBS, "default").is_empty());
+    let since_due = cluster.now.0 / 1_000 % 300;
+    cluster.advance(300 - since_due + 60);
+    cluster.update("cronjobs.batch", "default", "n", |cron| cron["spec"]["suspend"] = false.into());
+    cluster.settle();
+    assert!(cluster.list(JOBS, "default").is_empty(), "a minute late, and thirty seconds are allowed");
+    cluster.advance(5 * 60);
+    assert_eq!(cluster.list(JOBS, "default").len(), 1);
+    for (member, bad, reason) in
+        [("schedule", "x", "UnparseableSchedule"), ("timeZone", "Europe/Prague", "UnknownTimeZone")]
+    {
+        let mut cluster = nightly(json!({member: bad}));
+        cluster.advance(60 * 60 / 2);
+        let events = cluster.list("events", "default");
+        assert!(events.iter().any(|event| event["reason"] == reason && event["count"] == 1), "{events:?}");
+    }
+}
