@@ -32,7 +32,7 @@ pub(super) fn unrest(site: &Site, nodes: usize) -> Result<(), String> {
     of("deployments.apps").try_for_each(|deployment| rolled_out(&deployment.value()))?;
     of("replicasets.apps").try_for_each(|set| filled(&set.value()))?;
     of("jobs.batch").try_for_each(|job| worked_off(&job.value()))?;
-    of("pods").filter(|pod| !ended(pod)).try_for_each(|pod| runs(pod, &machines))?;
+    of("pods").try_for_each(|pod| if ended(pod) { lies(pod, &machines) } else { runs(pod, &machines) })?;
     machines.iter().try_for_each(|(name, machine)| clean(&view, name, machine))?;
     served::unserved(&view, &site.services())
 }
@@ -84,6 +84,16 @@ fn runs(pod: &Object, machines: &BTreeMap<String, Machine>) -> Result<(), String
     match ready.is_some_and(|one| one["status"] == "True") {
         true => Ok(()),
         false => Err(format!("{key} is not ready: {status}")),
+    }
+}
+
+/// Whether a pod that has ended runs nowhere.
+fn lies(pod: &Object, machines: &BTreeMap<String, Machine>) -> Result<(), String> {
+    let uid = pod.uid.to_string();
+    let runs = |(_, machine): &(&String, &Machine)| machine.views(Some(&uid)).iter().any(|view| view.ready);
+    match machines.iter().find(runs) {
+        Some((node, _)) => Err(format!("{} has ended and is still on {node}", pod.key)),
+        None => Ok(()),
     }
 }
 

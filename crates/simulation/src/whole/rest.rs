@@ -67,11 +67,13 @@ pub(super) fn filled(set: &Value) -> Result<(), String> {
     ))
 }
 
-/// Whether a pod has done its work and is kept for its logs; one that must run for ever never has.
+/// Whether a pod has done its work and is kept for its logs: nobody is to count it, and its address is given back. One that must run
+/// for ever never has.
 pub(super) fn ended(pod: &Object) -> bool {
     let ended = matches!(pod.facet.field("status.phase"), Some("Succeeded" | "Failed"));
     let works_on = pod.facet.field("spec.restartPolicy") == Some("Always");
-    ended && !works_on && pod.facet.deleting.is_none() && !pod.facet.finalizers
+    let left = pod.facet.field("status.podIP").is_none();
+    ended && left && !works_on && pod.facet.deleting.is_none() && !pod.facet.finalizers
 }
 
 /// Whether a Job has ended for good, is suspended, or has all pods at work that it wants for as long as they run.
