@@ -64,6 +64,7 @@ bugs! {
     AnswersItself "answers-itself" "a node says what it is at each change of what is said of it",
     StartsTwice "starts-twice" "a node starts a container that is just being started",
     ForgetsTheDead "forgets-the-dead" "a node does not see that a container has ended until it comes back",
+    MakesAgainEarly "makes-again-early" "a stateful set makes a pod again while the old one of its name may still run",
 }
 
 #[cfg(feature = "planted")]

@@ -24,6 +24,7 @@ mod replica_set;
 mod reports;
 mod selectors;
 mod service_account;
+mod stateful_set;
 mod writes;
 
 use controller::Controller;
@@ -44,6 +45,7 @@ pub fn all() -> &'static [Controller] {
         replica_set::CONTROLLER,
         job::CONTROLLER,
         cron_job::CONTROLLER,
+        stateful_set::CONTROLLER,
         endpoint_slice::CONTROLLER,
         event_retention::CONTROLLER,
     ]
