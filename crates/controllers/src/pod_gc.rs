@@ -1,6 +1,8 @@
-//! Pods that nobody else will take away: on nodes that are gone, deleted before they had a node, and finished ones beyond a limit.
+//! Pods that nobody else will take away: on nodes that are gone, deleted before they had a node, and finished ones beyond a limit. One that
+//! is being deleted on a node that does not answer stays, for it may still run there, unless an operator has said that it does not.
+use crate::conditions::is_true;
 use crate::controller::Controller;
-use crate::fields::{set, text};
+use crate::fields::{list, set, text};
 use crate::limits::{FINISHED_PODS_KEPT, GONE_NODE_MILLIS, SWEEP_DRAFTS};
 use crate::writes::{batch, begin_deletion, remove, replace};
 use api::decision::Decision;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 use store::view::View;
 
 const RESOURCE: &str = "pods";
+/// By this taint an operator says that the machine is off: nothing of what was there runs any more.
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
 /// Keys are pods, and one of no name for the limit.
 pub(crate) const CONTROLLER: Controller = Controller { name: "pod_gc", keys, all, decide };
@@ -30,14 +34,23 @@ fn finished(pod: &Object) -> bool {
 
 /// Whether no node will ever end this pod.
 fn stranded(view: &View, pod: &Object) -> bool {
-    let node = node(pod);
-    if node.is_empty() { pod.facet.deleting.is_some() } else { view.get("nodes", "", node).is_none() }
+    let (node, ending) = (node(pod), pod.facet.deleting.is_some());
+    if node.is_empty() {
+        return ending;
+    }
+    view.get("nodes", "", node).is_none_or(|node| ending && out_of_service(node))
+}
+
+/// Whether the node does not answer and is said to be off.
+fn out_of_service(node: &Object) -> bool {
+    let value = node.value();
+    list(&value, "/spec/taints").iter().any(|taint| text(taint, "/key") == OUT_OF_SERVICE) && !is_true(&value, "Ready")
 }
 
 fn keys(event: &Event, view: &View) -> Vec<Key> {
     let object = &event.object;
     match &*object.key.resource {
-        "nodes" if event.act == Act::Deleted => {
+        "nodes" if event.act == Act::Deleted || out_of_service(object) => {
             view.list_by_field(RESOURCE, "spec.nodeName", &object.key.name).map(|pod| pod.key.clone()).collect()
         }
         RESOURCE if event.act != Act::Deleted => {

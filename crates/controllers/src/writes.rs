@@ -68,7 +68,7 @@ fn begin(object: &Object, mut value: Value, finalizer: &str, now: Millis) -> Opt
         return None;
     }
     let pod = &*object.key.resource == "pods";
-    let grace = if pod { grace_seconds(&value) } else { 0 };
+    let grace = if pod { grace_seconds(object, &value) } else { 0 };
     if grace == 0 && list(&value, "/metadata/finalizers").is_empty() && finalizer.is_empty() {
         return Some(remove(object));
     }
@@ -86,12 +86,14 @@ fn begin(object: &Object, mut value: Value, finalizer: &str, now: Millis) -> Opt
     replace(object, &value)
 }
 
-/// Seconds a pod that is deleted now has to stop: none if it runs nowhere or has finished.
-fn grace_seconds(pod: &Value) -> i64 {
+/// Seconds a pod that is deleted now has to stop: none if it runs nowhere or has finished. Without grace it would be gone at once and its
+/// name free while it may run: where names stay, its node must see it end first.
+fn grace_seconds(object: &Object, pod: &Value) -> i64 {
     if text(pod, "/spec/nodeName").is_empty() || matches!(text(pod, "/status/phase"), "Succeeded" | "Failed") {
         return 0;
     }
-    number(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(GRACE_SECONDS).max(0)
+    let stays = object.facet.controller().is_some_and(|owner| &*owner.kind == "StatefulSet");
+    number(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(GRACE_SECONDS).max(i64::from(stays))
 }
 
 /// Takes `finalizer` from `object`; when it was the last and deletion has begun, the object goes too.

@@ -147,9 +147,12 @@ fn grace_seconds(call: &Call, options: &DeleteOptions, pod: &Value) -> u64 {
     if !runs {
         return 0;
     }
+    // Only who asks for it by name has a pod gone while it may run, whose name a StatefulSet gives to the next one.
+    let owners = pod["metadata"]["ownerReferences"].as_array();
+    let stays = owners.into_iter().flatten().any(|one| one["kind"] == "StatefulSet" && one["controller"] == true);
+    let own = || Some(pod["spec"]["terminationGracePeriodSeconds"].as_u64()?.max(u64::from(stays)));
     // A century is as good as for ever, and its milliseconds still fit.
-    let asked = options.grace_seconds.or_else(|| pod["spec"]["terminationGracePeriodSeconds"].as_u64());
-    asked.unwrap_or(30).min(3_155_760_000)
+    options.grace_seconds.or_else(own).unwrap_or(30).min(3_155_760_000)
 }
 
 fn preconditions(call: &Call, options: &DeleteOptions, current: &Object) -> Result<(), Status> {

@@ -29,14 +29,7 @@ pub(super) fn revision(pod: &Object) -> &str {
 }
 
 /// The pod of this ordinal, made of `template`, without the volumes of its claims.
-pub(super) fn pod(
-    view: &View,
-    owner: &Object,
-    value: &Value,
-    template: &Value,
-    ordinal: u64,
-    revision: &str,
-) -> Value {
+pub(super) fn pod(view: &View, owner: &Object, value: &Value, template: &Value, ordinal: u64, revision: &str) -> Value {
     let (name, stem) = (name(owner, ordinal), format!("{}-", owner.key.name));
     let reference = controller_reference("apps/v1", super::KIND, owner);
     let mut pod = from_template(view, template, &owner.key.namespace, &name, &stem, reference);

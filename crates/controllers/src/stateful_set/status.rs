@@ -18,8 +18,7 @@ pub(super) struct Counts {
 pub(super) fn put(value: &mut Value, counts: Counts, history: &History, rolls: bool) {
     let all = usize::try_from(counts.wanted).ok();
     let over = rolls && [counts.updated, counts.ready, counts.replicas].iter().all(|count| Some(*count) == all);
-    let (current, count) =
-        if over { (history.update(), counts.updated) } else { (history.current(), counts.current) };
+    let (current, count) = if over { (history.update(), counts.updated) } else { (history.current(), counts.current) };
     let mut status = json!({
         "replicas": counts.replicas, "readyReplicas": counts.ready, "availableReplicas": counts.available,
         "currentReplicas": count, "updatedReplicas": counts.updated,

@@ -188,6 +188,15 @@ impl Cluster {
         }
     }
 
+    /// Another leads: it knows of no timer and of nothing that happened, and looks at everything.
+    pub fn elect(&mut self) {
+        self.queue.clear();
+        self.timers.clear();
+        for (number, controller) in all().iter().enumerate() {
+            self.queue.extend((controller.all)(&self.view()).into_iter().map(|key| (number, key)));
+        }
+    }
+
     /// A decision over its own outcome is empty, for every controller and key; and every decision can be made again.
     pub fn check_rest(&mut self) {
         let view = self.view();
@@ -290,6 +299,15 @@ pub fn deployment(name: &str, replicas: u64) -> Value {
 pub fn replica_set(name: &str, replicas: u64) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name, "namespace": "default", "generation": 1},
         "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c", "image": "one"}]}}}})
+}
+
+/// A StatefulSet as admission leaves it.
+pub fn stateful_set(name: &str, replicas: u64) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name, "namespace": "default", "generation": 1},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "serviceName": "peers",
+            "podManagementPolicy": "OrderedReady", "revisionHistoryLimit": 10,
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
             "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c", "image": "one"}]}}}})
 }
 

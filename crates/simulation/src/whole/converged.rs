@@ -2,7 +2,7 @@
 //! for nothing and changes nothing; it says the first thing that is not so.
 mod served;
 
-use super::rest::{ended, filled, ready, rolled_out, stray, worked_off};
+use super::rest::{ended, filled, lined_up, ready, rolled_out, stray, worked_off};
 use super::site::Site;
 use crate::machine::Machine;
 use api::object::Object;
@@ -32,6 +32,7 @@ pub(super) fn unrest(site: &Site, nodes: usize) -> Result<(), String> {
     of("deployments.apps").try_for_each(|deployment| rolled_out(&deployment.value()))?;
     of("replicasets.apps").try_for_each(|set| filled(&set.value()))?;
     of("jobs.batch").try_for_each(|job| worked_off(&job.value()))?;
+    of("statefulsets.apps").try_for_each(|set| lined_up(&view, set))?;
     of("pods").try_for_each(|pod| if ended(pod) { lies(pod, &machines) } else { runs(pod, &machines) })?;
     machines.iter().try_for_each(|(name, machine)| clean(&view, name, machine))?;
     served::unserved(&view, &site.services())

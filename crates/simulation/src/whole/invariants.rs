@@ -5,7 +5,9 @@ mod bound;
 mod counted;
 mod decided;
 mod fits;
+mod in_order;
 mod once;
+mod one_of_a_name;
 mod owned;
 mod rest;
 mod surge;
@@ -24,7 +26,7 @@ use crate::invariants::members;
 pub type Invariant = fn(&Whole) -> Result<(), String>;
 
 /// All of them beside those of the members alone.
-pub const ALL: [(&str, Invariant); 12] = [
+pub const ALL: [(&str, Invariant); 14] = [
     ("bound once", bound::check),
     ("fits", fits::check),
     ("surge", surge::check),
@@ -37,6 +39,8 @@ pub const ALL: [(&str, Invariant); 12] = [
     ("decided", decided::check),
     ("rest", rest::check),
     ("worked", worked::check),
+    ("one of a name", one_of_a_name::check),
+    ("in order", in_order::check),
 ];
 
 /// Every violation.
@@ -66,6 +70,12 @@ pub fn promised(invariant: &str) -> &'static str {
         }
         "worked" => {
             "a Job counts each pod that succeeded once and forgets none, has never more at work than it may, and stays ended"
+        }
+        "one of a name" => {
+            "of the pods that StatefulSets give one name, one after the other, containers of no two run at once, on whatever node"
+        }
+        "in order" => {
+            "a StatefulSet that keeps an order makes a pod when all before it are ready, and takes one away when no other is going"
         }
         "one log" => "no two members hold different entries at one index",
         "one state" => "members that show one index show one state, and it is the fold of the log",

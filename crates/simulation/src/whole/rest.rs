@@ -22,6 +22,7 @@ pub(super) fn restless(view: &View) -> BTreeSet<Uid> {
         "deployments.apps" => rolled_out(&object.value()).is_err(),
         "replicasets.apps" => filled(&object.value()).is_err(),
         "jobs.batch" => worked_off(&object.value()).is_err(),
+        "statefulsets.apps" => lined_up(view, object).is_err(),
         "pods" => unready(object),
         _ => stray(view, object),
     };
@@ -101,4 +102,34 @@ pub(super) fn worked_off(job: &Value) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("job {}/{} wants {wanted}: {spec} {status}", meta["namespace"], meta["name"])),
     }
+}
+
+/// Whether a StatefulSet has its pods, all ready, and of the revision that its strategy wants.
+pub(super) fn lined_up(view: &View, set: &Object) -> Result<(), String> {
+    let value = set.value();
+    let (spec, status) = (&value["spec"], &value["status"]);
+    let wanted = spec["replicas"].as_u64().unwrap_or(1);
+    let start = spec["ordinals"]["start"].as_u64().unwrap_or(0);
+    let differs = |why: &str| Err(format!("{} wants {wanted} from {start} on, {why}: {status}", set.key));
+    let is = |member: &str| status[member].as_u64().unwrap_or(0);
+    let current = status["observedGeneration"] == value["metadata"]["generation"] && set.facet.deleting.is_none();
+    if !current || !["replicas", "readyReplicas", "availableReplicas"].iter().all(|member| is(member) == wanted) {
+        return differs("it says otherwise");
+    }
+    let rolls = spec["updateStrategy"]["type"] != "OnDelete";
+    let partition = spec["updateStrategy"]["rollingUpdate"]["partition"].as_u64().unwrap_or(0);
+    if rolls && partition == 0 && status["currentRevision"] != status["updateRevision"] {
+        return differs("and its rolling update has not ended");
+    }
+    for ordinal in start..start + wanted {
+        let name = format!("{}-{ordinal}", set.key.name);
+        let pod = view.get("pods", &set.key.namespace, &name);
+        let ours = |pod: &&std::sync::Arc<Object>| pod.facet.controller().is_some_and(|owner| owner.uid == set.uid.0);
+        let Some(pod) = pod.filter(ours) else { return differs(&format!("{name} is missing")) };
+        let updated = pod.facet.label("controller-revision-hash") == status["updateRevision"].as_str();
+        if rolls && ordinal >= start + partition && !updated {
+            return differs(&format!("{name} is not updated"));
+        }
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ mod lists;
 mod namespaces;
 mod past;
 mod rollouts;
+mod sets;
 mod worker;
 
 pub use worker::COUNTER;
@@ -17,7 +18,7 @@ pub use worker::Work;
 pub(super) use worker::{Counts, NAMESPACES, Worker};
 
 /// All kinds. A new one goes to the end: what an old seed draws does not change then.
-pub const ALL: [&Work; 9] = [
+pub const ALL: [&Work; 10] = [
     &rollouts::WORK,
     &counters::WORK,
     &leases::WORK,
@@ -27,6 +28,7 @@ pub const ALL: [&Work; 9] = [
     &lists::WORK,
     &past::WORK,
     &jobs::WORK,
+    &sets::WORK,
 ];
 
 /// The work that every drawn run has.
