@@ -330,6 +330,10 @@ impl<'a> Turn<'a> {
         let wanted = self.wanted_ordinals();
         let condemned: Vec<(u64, Pod)> =
             self.pods.iter().rev().filter(|(at, _)| !wanted.contains(at)).map(|(at, pod)| (*at, pod.clone())).collect();
+        // One at a time, whoever sent the other away.
+        if self.ordered && condemned.iter().any(|(_, pod)| pod.object.facet.deleting.is_some()) {
+            return false;
+        }
         // One that will never be ready does not hold up its own end.
         let sick = condemned.iter().rev().find(|(_, pod)| !self.healthy(pod)).map(|(at, _)| *at);
         for (ordinal, pod) in condemned {

@@ -164,6 +164,15 @@ fn pods_go_from_the_top_one_at_a_time_and_only_while_all_are_well() {
 }
 
 #[test]
+fn of_those_that_are_too_many_only_one_is_on_its_way_out() {
+    let mut cluster = made(|_| {});
+    cluster.settle();
+    cluster.delete("pods", "default", "db-1", "");
+    change(&mut cluster, |value| value["spec"]["replicas"] = 1.into());
+    assert_eq!(turns(&mut cluster), ["db-0:one (db-1:one) db-2:one", "db-0:one (db-2:one)", "db-0:one"]);
+}
+
+#[test]
 fn an_update_goes_down_to_its_partition_and_back_again() {
     let mut cluster = made(|value| value["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = 1.into());
     cluster.settle();
