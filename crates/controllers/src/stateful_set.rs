@@ -22,14 +22,14 @@ use api::report::Report;
 use api::revision::Millis;
 use api::selector::Labels;
 use claims::Claims;
+use identity::{KIND, RESOURCE};
 use revisions::History;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::view::View;
 
-const RESOURCE: &str = "statefulsets.apps";
-const KIND: &str = "StatefulSet";
+const COMPONENT: &str = "statefulset-controller";
 
 /// Keys are StatefulSets, and pods without a controller that bear a name of one.
 pub(crate) const CONTROLLER: Controller = Controller { name: "stateful_set", keys, all, decide };
@@ -420,5 +420,3 @@ impl<'a> Turn<'a> {
         self.pods.values().filter_map(|pod| pod.available_at(self.wait)).filter(|at| *at > self.now).min()
     }
 }
-
-const COMPONENT: &str = "statefulset-controller";

@@ -1,5 +1,6 @@
 //! The volume claims of a StatefulSet's pods: named after template, set and ordinal, made before the pod, and owned as the retention policy
 //! says. It never takes a claim away: that is for the garbage collector, by the owners.
+use super::identity::{KIND, RESOURCE as SETS};
 use crate::fields::{at, list, set, text, unset};
 use crate::owners::controller_reference;
 use crate::writes::replace;
@@ -45,7 +46,7 @@ impl Claims {
                 set(&mut claim, &["metadata", "annotations"], annotations.clone());
             }
             if self.go_with_set {
-                set(&mut claim, &["metadata", "ownerReferences"], vec![reference(super::KIND, "apps/v1", owner)]);
+                set(&mut claim, &["metadata", "ownerReferences"], vec![reference(KIND, "apps/v1", owner)]);
             }
             claim
         };
@@ -84,7 +85,7 @@ impl Claims {
         let mut owners: Vec<Value> = list(&value, "/metadata/ownerReferences").to_vec();
         owners.retain(|owner| !ours.iter().any(|uid| uid == text(owner, "/uid")));
         if to_set {
-            owners.push(reference(super::KIND, "apps/v1", owner));
+            owners.push(reference(KIND, "apps/v1", owner));
         }
         if to_pod {
             owners.push(reference("Pod", "v1", pod));
@@ -126,5 +127,5 @@ pub(super) fn claimants(view: &View, claim: &Object) -> Vec<Key> {
     let named = |set: &&std::sync::Arc<Object>| {
         stem.strip_suffix(&*set.key.name).is_some_and(|rest| rest.len() > 1 && rest.ends_with('-'))
     };
-    view.list(super::RESOURCE, Some(&claim.key.namespace)).filter(named).map(|set| set.key.clone()).collect()
+    view.list(SETS, Some(&claim.key.namespace)).filter(named).map(|set| set.key.clone()).collect()
 }

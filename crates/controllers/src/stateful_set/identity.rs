@@ -6,6 +6,9 @@ use api::object::Object;
 use serde_json::Value;
 use store::view::View;
 
+/// The resource and kind of the sets themselves.
+pub(super) const RESOURCE: &str = "statefulsets.apps";
+pub(super) const KIND: &str = "StatefulSet";
 const NAME: &str = "statefulset.kubernetes.io/pod-name";
 const INDEX: &str = "apps.kubernetes.io/pod-index";
 pub(super) const REVISION: &str = "controller-revision-hash";
@@ -31,7 +34,7 @@ pub(super) fn revision(pod: &Object) -> &str {
 /// The pod of this ordinal, made of `template`, without the volumes of its claims.
 pub(super) fn pod(view: &View, owner: &Object, value: &Value, template: &Value, ordinal: u64, revision: &str) -> Value {
     let (name, stem) = (name(owner, ordinal), format!("{}-", owner.key.name));
-    let reference = controller_reference("apps/v1", super::KIND, owner);
+    let reference = controller_reference("apps/v1", KIND, owner);
     let mut pod = from_template(view, template, &owner.key.namespace, &name, &stem, reference);
     for (label, of) in [(NAME, &*name), (INDEX, &*ordinal.to_string()), (REVISION, revision)] {
         set(&mut pod, &["metadata", "labels", label], of);

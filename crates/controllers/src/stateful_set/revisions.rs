@@ -1,5 +1,6 @@
 //! The templates a StatefulSet has had, each kept as a ControllerRevision in the form in which kubectl patches it back. Which pods are
 //! of which is not its business.
+use super::identity::KIND;
 use crate::fields::{at, number, set, text, unset};
 use crate::limits::REVISION_HISTORY;
 use crate::owners::{controlled, controller_reference, orphans, with_owner};
@@ -50,7 +51,7 @@ impl History {
         let mut known: Vec<Known> = controlled(view, RESOURCE, owner).into_iter().map(own).collect();
         if owner.facet.deleting.is_none() {
             for orphan in orphans(view, RESOURCE, &owner.key.namespace, selector) {
-                let value = with_owner(orphan, controller_reference("apps/v1", super::KIND, owner));
+                let value = with_owner(orphan, controller_reference("apps/v1", KIND, owner));
                 known.push(Known { object: Some(orphan.clone()), value });
             }
         }
@@ -153,7 +154,7 @@ fn make(view: &View, owner: &Object, value: &mut Value, data: Value, number: i64
     if collisions > 0 {
         set(value, &["status", "collisionCount"], collisions);
     }
-    let reference = controller_reference("apps/v1", super::KIND, owner);
+    let reference = controller_reference("apps/v1", KIND, owner);
     let mut made = json!({"apiVersion": "apps/v1", "kind": "ControllerRevision",
         "metadata": {"name": name, "namespace": &*owner.key.namespace, "ownerReferences": [reference]},
         "data": data, "revision": number});
