@@ -1,6 +1,6 @@
 //! Whole clusters under storms: seeds that draw everything, every scenario file, every seed that once failed, and equal traces in two
 //! processes.
-use simulation::whole::{Options, Report, Scenario, Sheet, Size, Told, in_fresh_thread, run};
+use simulation::whole::{Options, Report, Scenario, Sheet, Size, in_fresh_thread, run};
 use std::path::PathBuf;
 
 #[global_allocator]
@@ -12,11 +12,7 @@ const TWICE: std::ops::Range<u64> = 1_000..1_050;
 const SPAN_MAX: u64 = 20_000;
 
 fn told(options: Options) -> Report {
-    let report = run(&Options { threads: 2, ..options }, &|told| {
-        if let Told::Line(line) | Told::Meanwhile(line) = told {
-            println!("{line}");
-        }
-    });
+    let report = run(&Options { threads: 2, ..options }, &|line| println!("{line}"));
     println!("{report}\n{:?}", report.sometimes);
     report
 }

@@ -67,6 +67,16 @@ pub enum Told<'a> {
     Smaller(u64, &'a str),
 }
 
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(text) | Self::Meanwhile(text) => f.write_str(text),
+            Self::Left(left) => write!(f, "seed {} failed; what it leaves behind is known", left.seed),
+            Self::Smaller(seed, _) => write!(f, "there is less that fails as seed {seed} does"),
+        }
+    }
+}
+
 type Progress<'a> = &'a (dyn Fn(Told<'_>) + Sync);
 
 /// How many looks of the watchdog pass between two words of how far a run is.

@@ -144,7 +144,8 @@ fn keeps(deed: &Deed, event: &Event) -> Result<(), String> {
     for set in sets.filter(ours) {
         let value = set.value();
         let sized = &value["metadata"]["annotations"]["deployment.kubernetes.io/desired-replicas"];
-        if spec["spec"]["strategy"]["type"] == "Recreate" || replicas(set) > 0 && *sized != desired.to_string() {
+        let sized = sized.as_str().is_some_and(|sized| sized.parse() == Ok(desired));
+        if spec["spec"]["strategy"]["type"] == "Recreate" || replicas(set) > 0 && !sized {
             return Ok(());
         }
         let change = deed.changes.iter().rev().find(|change| change.object.uid == set.uid);
