@@ -1,6 +1,7 @@
 //! How often each kind of thing happened in a run: a kind that never does is not tested. It judges nothing.
 use super::evidence::{Mark, Marked, Whole};
 use super::scenario::Scenario;
+use super::spoken::Spoken;
 use crate::clock::Nanos;
 use api::event::Act;
 use std::collections::BTreeMap;
@@ -27,7 +28,10 @@ pub(super) fn sometimes(scenario: &Scenario, evidence: &Whole, time: Nanos) -> B
     };
     let connections: u32 = evidence.watches.iter().map(|watched| watched.connections.saturating_sub(1)).sum();
     let again = |life: &&crate::machine::Life| life.to.is_some();
-    let evicted = |path: &str, code: u16| path.ends_with("/eviction") && code == 201;
+    let done = |method: &str, end: &str, good: u16| {
+        let is = |said: &&Spoken| said.method == method && said.path.ends_with(end) && said.code == good;
+        evidence.spoken.iter().filter(is).count() as u64
+    };
     let marks = |is: fn(&Mark) -> bool| evidence.marks.iter().filter(|mark| is(mark)).count() as u64;
     counts.extend([
         ("revisions", events.len() as u64),
@@ -39,7 +43,8 @@ pub(super) fn sometimes(scenario: &Scenario, evidence: &Whole, time: Nanos) -> B
         ("jobs suspended", told(&["Suspended"])),
         ("kinds defined", of("customresourcedefinitions.apiextensions.k8s.io", Act::Added)),
         ("containers ended", evidence.lives.iter().filter(again).count() as u64),
-        ("evictions granted", evidence.spoken.iter().filter(|said| evicted(&said.path, said.code)).count() as u64),
+        ("evictions granted", done("POST", "/eviction", 201)),
+        ("scales written", done("PUT", "/scale", 200)),
         ("lease changes", lease_changes(evidence)),
         ("watches resumed", u64::from(connections)),
         ("answered", evidence.answered),

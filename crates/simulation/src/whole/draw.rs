@@ -35,7 +35,7 @@ impl Scenario {
             disk_micros: *random.pick(&[100, 1_000]),
             pause: *random.pick(&[100, 500, 2_000]),
             // A node has 4,000; all that clients can leave behind must fit, or there is no rest to come to.
-            pod_millis: u64::from(size.nodes) * *random.pick(&[4, 40, 80]),
+            pod_millis: u64::from(size.nodes) * *random.pick(&[4, 40, 60]),
             segment_bytes: *random.pick(&[16 << 10, 256 << 10]),
             keep_bytes: *random.pick(&[None, None, Some(64 << 10)]),
             ring_events: *random.pick(&[store::limits::RING_EVENTS_MAX, 64]),

@@ -18,7 +18,7 @@ pub struct Expectation {
 }
 
 /// Everything that is counted in a run, and can be expected.
-pub const COUNTED: [&str; 19] = [
+pub const COUNTED: [&str; 20] = [
     "revisions",
     "answered",
     "unanswered",
@@ -32,6 +32,7 @@ pub const COUNTED: [&str; 19] = [
     "containers ended",
     "evictions granted",
     "lease changes",
+    "scales written",
     "watches resumed",
     "starts",
     "terms led",

@@ -58,7 +58,7 @@ pub fn promised(invariant: &str) -> &'static str {
         "bound once" => "a pod is bound to one node, once",
         "fits" => "what is bound to a node fits on it, and the node took pods when it was bound",
         "surge" => "a rollout never has more pods than its surge allows, nor fewer than it must keep",
-        "unique" => "no uid, address or name is given twice",
+        "unique" => "no uid, address, port or name is given twice",
         "owned" => "nothing is collected whose owner lives; at rest nothing is left whose owner or namespace is gone",
         "watched" => "a watch is given every matching change once, in order, from where it said",
         "runs once" => "a pod's container runs at most once at a time",

@@ -1,5 +1,6 @@
 //! What is asked of a whole cluster, a kind of work a file: clients that do one thing again and again, all in the same few places. They
 //! count what they were told and check nothing: that is for the invariants.
+mod autoscaling;
 mod counters;
 mod definitions;
 mod drain;
@@ -18,7 +19,7 @@ pub use worker::Work;
 pub(super) use worker::{Counts, NAMESPACES, Worker};
 
 /// All kinds. A new one goes to the end: what an old seed draws does not change then.
-pub const ALL: [&Work; 10] = [
+pub const ALL: [&Work; 11] = [
     &rollouts::WORK,
     &counters::WORK,
     &leases::WORK,
@@ -29,6 +30,7 @@ pub const ALL: [&Work; 10] = [
     &past::WORK,
     &jobs::WORK,
     &sets::WORK,
+    &autoscaling::WORK,
 ];
 
 /// The work that every drawn run has.

@@ -9,7 +9,7 @@ pub(super) const WORK: Work = Work {
     act: |worker| Box::pin(act(worker)),
 };
 
-const DEPLOYMENTS: [&str; 2] = ["web0", "web1"];
+pub(super) const DEPLOYMENTS: [&str; 2] = ["web0", "web1"];
 const REPLICAS_MAX: u64 = 5;
 const POLICIES: [&str; 3] = ["Background", "Foreground", "Orphan"];
 
@@ -82,7 +82,8 @@ async fn service(worker: &mut Worker, namespace: &str, name: &str) {
         worker.ask("DELETE", &format!("{all}/{name}"), Value::Null).await;
         return;
     }
-    let spec = json!({"selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8_080}]});
+    let kind = if worker.random.chance(300) { "NodePort" } else { "ClusterIP" };
+    let spec = json!({"type": kind, "selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8_080}]});
     let body = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec});
     worker.ask("POST", &all, body).await;
 }
