@@ -1,5 +1,5 @@
 //! How often each kind of thing happened in a run: a kind that never does is not tested. It judges nothing.
-use super::evidence::{Mark, Marked, Whole};
+use super::evidence::{Mark, Marked, SILENCE, Whole};
 use super::scenario::Scenario;
 use super::spoken::Spoken;
 use crate::clock::Nanos;
@@ -64,7 +64,7 @@ const STORM: &str = "storm";
 /// From the end of the storm to the end of the run, less the silence after rest; all of it if there was no rest.
 fn rested(evidence: &Whole, time: Nanos) -> u64 {
     let over = evidence.marks.iter().rev().find(|mark| mark.who == STORM && mark.what == Marked::Down);
-    let silence = if evidence.unrest.is_none() { super::run::SILENCE.as_secs() } else { 0 };
+    let silence = if evidence.unrest.is_none() { SILENCE.as_secs() } else { 0 };
     over.map_or(0, |mark| ((time - mark.time) / SECOND).saturating_sub(silence))
 }
 

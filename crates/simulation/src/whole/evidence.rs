@@ -6,6 +6,10 @@ use crate::machine::Life;
 use crate::whole::deeds::Deed;
 use crate::whole::spoken::Spoken;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long nothing may be written once all is at rest.
+pub(super) const SILENCE: Duration = Duration::from_secs(60);
 
 /// One watch of the API, over all its connections.
 #[derive(Clone, Debug, Default)]

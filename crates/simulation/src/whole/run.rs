@@ -1,6 +1,6 @@
 //! One run of a whole cluster: form it, work and fault it, calm it, wait for rest and for silence, then let every invariant look.
 use super::api::Client;
-use super::evidence::{Marked, Watches, Whole};
+use super::evidence::{Marked, SILENCE, Watches, Whole};
 use super::faults::Prey;
 use super::place::{CLIENTS, WATCHED, WATCHERS};
 use super::scenario::Scenario;
@@ -29,8 +29,6 @@ const RUN_MAX: Nanos = 3_600 * SECOND;
 /// How long a cluster without faults may take to form, and to come to rest: a container that often crashed waits five minutes.
 const FORM_MAX: Duration = Duration::from_secs(120);
 const REST_MAX: Duration = Duration::from_secs(900);
-/// How long nothing may be written then.
-pub(super) const SILENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(500);
 
 const LAST: Node = Node(299);
