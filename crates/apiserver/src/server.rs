@@ -8,7 +8,7 @@ use crate::read;
 use crate::request::{Request, Response};
 use crate::room::{Parts, Room};
 use crate::route::{self, Route, Target};
-use crate::verbs::{bind, collection, create, delete, get, list, patch, review, scale, update, watch};
+use crate::verbs::{bind, collection, create, delete, evict, get, list, patch, review, scale, update, watch};
 use crate::{body, paths, streams};
 use api::kind::Kind;
 use api::status::Status;
@@ -222,7 +222,7 @@ async fn subresource(call: Call, verb: &str) -> Result<Response, Status> {
     match (name, verb) {
         ("scale", "get" | "update" | "patch") => scale::scale(&call).await,
         ("binding", "create") => bind::bind(&call, &call.target.name).await,
-        ("eviction", "create") => bind::evict(&call).await,
+        ("eviction", "create") => evict::evict(&call).await,
         _ if streams::is(&call.target) => streams::stream(call).await,
         (_, "get") if update::writable(&call.kind, name, "get") => get::get(&call).await,
         (_, "update") if update::writable(&call.kind, name, "update") => update::update(&call).await,

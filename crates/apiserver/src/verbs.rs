@@ -3,6 +3,7 @@ pub mod bind;
 pub mod collection;
 pub mod create;
 pub mod delete;
+pub mod evict;
 pub mod get;
 pub mod list;
 pub mod patch;

@@ -146,34 +146,6 @@ async fn pods_are_given_time_to_end_where_they_run() {
 }
 
 #[tokio::test]
-async fn evictions_keep_to_the_budget() {
-    let server = alone().await;
-    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
-    let budget =
-        json!({"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}}});
-    let budget = send(&server, "POST", budgets, budget).await.json();
-    let generation = budget["metadata"]["generation"].clone();
-    for name in ["p", "q"] {
-        send(&server, "POST", PODS, pod(name)).await;
-        bind(&server, name).await;
-        send(&server, "PATCH", &format!("{PODS}/{name}/status"), json!({"status": {"phase": "Running"}})).await;
-    }
-    let evict = |name: &str| json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}});
-    let refused = send(&server, "POST", &format!("{PODS}/p/eviction"), evict("p")).await;
-    assert_eq!(refused.code, 429, "{}", refused.body);
-    let status = json!({"status": {"disruptionsAllowed": 1, "currentHealthy": 2, "desiredHealthy": 1, "expectedPods": 2, "observedGeneration": generation}});
-    assert_eq!(send(&server, "PATCH", &format!("{budgets}/b/status"), status).await.code, 200);
-    let done = send(&server, "POST", &format!("{PODS}/p/eviction"), evict("p")).await;
-    assert_eq!(done.code, 201, "{}", done.body);
-    assert!(get(&server, &format!("{PODS}/p")).await["metadata"]["deletionTimestamp"].is_string());
-    let spent = get(&server, &format!("{budgets}/b")).await;
-    assert_eq!(spent["status"].get("disruptionsAllowed").and_then(Value::as_i64).unwrap_or(0), 0);
-    let second = send(&server, "POST", &format!("{PODS}/q/eviction"), evict("q")).await;
-    assert_eq!(second.code, 429, "{}", second.body);
-    assert_eq!(second.json()["details"]["causes"][0]["reason"], "DisruptionBudget");
-}
-
-#[tokio::test]
 async fn unknown_fields_are_refused_warned_of_or_ignored() {
     let server = alone().await;
     let path = "/api/v1/namespaces/default/configmaps";

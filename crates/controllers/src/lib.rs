@@ -7,6 +7,7 @@ pub mod controller;
 mod cron_job;
 mod definition;
 mod deployment;
+mod disruption;
 mod endpoint_slice;
 mod event_retention;
 mod fields;
@@ -47,6 +48,7 @@ pub fn all() -> &'static [Controller] {
         cron_job::CONTROLLER,
         stateful_set::CONTROLLER,
         endpoint_slice::CONTROLLER,
+        disruption::CONTROLLER,
         event_retention::CONTROLLER,
     ]
 }

@@ -39,3 +39,5 @@ pub const LATE_MILLIS: u64 = 60_000;
 /// (Kubernetes' documentation of Jobs: ten seconds to six minutes).
 pub const JOB_WAIT_FIRST_MILLIS: u64 = 10_000;
 pub const JOB_WAIT_MAX_MILLIS: u64 = 360_000;
+/// Milliseconds that an eviction which was granted counts as a pod less while the pod does not go (Kubernetes' `DeletionTimeout`).
+pub const DISRUPTED_MILLIS: u64 = 2 * 60 * 1_000;

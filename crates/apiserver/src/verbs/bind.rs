@@ -1,20 +1,18 @@
-//! What is created of a pod: a binding to a node, an eviction.
+//! What is created of a pod: a binding to a node. Which node is for whoever asks to say.
 use crate::body;
 use crate::call::{Call, MODIFIED};
 use crate::draft;
 use crate::limits::WRITE_ATTEMPTS;
-use crate::query::{DeleteOptions, delete_options, write_options};
+use crate::query::write_options;
 use crate::read;
 use crate::request::Response;
 use crate::submit::submit;
-use crate::verbs::delete::deleted;
 use api::command::{Change, Condition, Refusal, Write};
 use api::status::{Cause, Status};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use store::view::View;
 
-fn created() -> Response {
+/// What the author of a binding or an eviction is told.
+pub(super) fn created() -> Response {
     Response::value(
         201,
         &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
@@ -92,87 +90,5 @@ fn bound(pod: &mut Value, binding: &Value, node: &str) {
             list.push(condition);
         }
         None => *conditions = json!([condition]),
-    }
-}
-
-/// POST of an Eviction: a delete that the disruption budgets allow.
-///
-/// # Errors
-/// 404; 429 while a budget does not allow it.
-pub async fn evict(call: &Call) -> Result<Response, Status> {
-    let eviction = body::plain(&call.request)?.unwrap_or_default();
-    let options = delete_options(&call.query, eviction.get("deleteOptions"))?;
-    let name = &call.target.name;
-    for attempt in 1..=WRITE_ATTEMPTS {
-        let view = read::newest(&call.room).await?;
-        let pod = view.get("pods", &call.target.namespace, name).cloned().ok_or_else(|| call.not_found())?;
-        let phase = pod.facet.field("status.phase").unwrap_or_default();
-        let counted = !matches!(phase, "Succeeded" | "Failed" | "Pending") && pod.facet.deleting.is_none();
-        let budgets = if counted { budgets(call, &view, &pod) } else { Vec::new() };
-        if budgets.len() > 1 {
-            return Err(Status::internal(
-                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
-            ));
-        }
-        if let Some(budget) = budgets.first() {
-            match spend(call, &view, budget, name, options.dry_run).await {
-                Err(status) if status.code == 409 && attempt < WRITE_ATTEMPTS => continue,
-                spent => spent?,
-            }
-        }
-        let options = DeleteOptions { uid: Some(pod.uid.to_string()), ..options.clone() };
-        deleted(call, &options).await?;
-        return Ok(created());
-    }
-    Err(call.conflict(MODIFIED))
-}
-
-/// The budgets that speak of the pod.
-fn budgets(call: &Call, view: &View, pod: &api::object::Object) -> Vec<Arc<api::object::Object>> {
-    let all = view.list("poddisruptionbudgets.policy", Some(&call.target.namespace));
-    let speaks = |budget: &&Arc<api::object::Object>| {
-        let selector = &budget.value()["spec"]["selector"];
-        api::selector::Labels::of(selector).is_ok_and(|selector| selector.matches(&pod.facet))
-    };
-    all.filter(speaks).cloned().collect()
-}
-
-/// Takes one disruption from the budget, under the condition that nobody else took it.
-async fn spend(
-    call: &Call,
-    view: &View,
-    budget: &Arc<api::object::Object>,
-    pod: &str,
-    dry_run: bool,
-) -> Result<(), Status> {
-    let mut value = budget.value();
-    let allowed = value["status"]["disruptionsAllowed"].as_i64().unwrap_or(0);
-    let observed = value["status"]["observedGeneration"].as_i64().unwrap_or(0)
-        >= value["metadata"]["generation"].as_i64().unwrap_or(0);
-    if !observed || allowed <= 0 {
-        let message = "Cannot evict pod as it would violate the pod's disruption budget.";
-        let mut status = Status::new(429, "TooManyRequests", message);
-        let name = &budget.key.name;
-        let number = |member: &str| value["status"][member].as_i64().unwrap_or(0);
-        let why = format!(
-            "The disruption budget {name} needs {} healthy pods and has {} currently",
-            number("desiredHealthy"),
-            number("currentHealthy")
-        );
-        status.causes = vec![Cause { reason: "DisruptionBudget", message: why, field: String::new() }];
-        status.retry_after_seconds = if observed { 0 } else { 10 };
-        return Err(status);
-    }
-    if dry_run {
-        return Ok(());
-    }
-    value["status"]["disruptionsAllowed"] = (allowed - 1).into();
-    value["status"]["disruptedPods"][pod] = api::revision::Millis(rt::wall()).rfc3339().into();
-    let body = api::kinds::body(&budget.key.resource, &value).map_err(|why| Status::internal(why.to_string()))?;
-    let write =
-        Write { key: budget.key.clone(), condition: Condition::Revision(budget.revision), change: Change::Put(body) };
-    match submit(call, view.revision(), vec![write]).await? {
-        Ok(_) => Ok(()),
-        Err(_) => Err(call.conflict(MODIFIED)),
     }
 }

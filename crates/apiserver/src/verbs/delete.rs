@@ -26,15 +26,7 @@ const ORPHAN: &str = "orphan";
 /// # Errors
 /// 404, 409 for preconditions, 422 for options.
 pub async fn delete(call: &Call) -> Result<Response, Status> {
-    let options = delete_options(&call.query, body::plain(&call.request)?.as_ref())?;
-    deleted(call, &options).await
-}
-
-/// Deletes the target as the options say; eviction does so too.
-///
-/// # Errors
-/// As `delete`.
-pub async fn deleted(call: &Call, options: &DeleteOptions) -> Result<Response, Status> {
+    let options = &delete_options(&call.query, body::plain(&call.request)?.as_ref())?;
     let key = call.key(&call.target.name);
     let protected = &*call.kind.resource == "namespaces" && KEPT_NAMESPACES[..3].contains(&call.target.name.as_str());
     if protected {
@@ -155,7 +147,11 @@ fn grace_seconds(call: &Call, options: &DeleteOptions, pod: &Value) -> u64 {
     options.grace_seconds.or_else(own).unwrap_or(30).min(3_155_760_000)
 }
 
-fn preconditions(call: &Call, options: &DeleteOptions, current: &Object) -> Result<(), Status> {
+/// Whether the object is the one that the options mean.
+///
+/// # Errors
+/// 409 if it is not.
+pub fn preconditions(call: &Call, options: &DeleteOptions, current: &Object) -> Result<(), Status> {
     let kind = &call.kind;
     let conflict = |why: String| Status::conflict(&kind.group, &kind.kind, &call.target.name, &why);
     if let Some(uid) = options.uid.as_ref().filter(|uid| **uid != current.uid.to_string()) {
