@@ -22,6 +22,7 @@ mod place;
 pub mod planted;
 pub mod problem;
 pub mod quantity;
+pub mod quota;
 pub mod record;
 pub mod report;
 pub mod revision;

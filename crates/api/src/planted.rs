@@ -65,6 +65,7 @@ bugs! {
     StartsTwice "starts-twice" "a node starts a container that is just being started",
     ForgetsTheDead "forgets-the-dead" "a node does not see that a container has ended until it comes back",
     MakesAgainEarly "makes-again-early" "a stateful set makes a pod again while the old one of its name may still run",
+    ChargesLater "charges-later" "what a create takes of a quota is charged by a command of its own, after it",
 }
 
 #[cfg(feature = "planted")]

@@ -91,6 +91,53 @@ impl Quantity {
         self.nanos < 0
     }
 
+    pub const ZERO: Self = Self { nanos: 0, style: Style::Decimal };
+
+    /// So many whole ones.
+    #[must_use]
+    pub fn of(count: usize) -> Self {
+        let count = i128::try_from(count).unwrap_or(i128::MAX / NANOS);
+        Self { nanos: (count * NANOS).min(MAX), style: Style::Decimal }
+    }
+
+    /// The sum, capped as every amount is; it is printed as the first is, unless that is nothing.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let style = if self.nanos == 0 { other.style } else { self.style };
+        Self { nanos: (self.nanos + other.nanos).clamp(-MAX, MAX), style }
+    }
+
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        self.plus(Self { nanos: -other.nanos, ..other })
+    }
+
+    /// So many times as much, capped.
+    #[must_use]
+    pub fn by(self, count: usize) -> Self {
+        let count = i128::try_from(count).unwrap_or(i128::MAX);
+        Self { nanos: self.nanos.saturating_mul(count).clamp(-MAX, MAX), ..self }
+    }
+
+    #[must_use]
+    pub fn exceeds(&self, other: &Self) -> bool {
+        self.nanos > other.nanos
+    }
+
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.nanos == 0
+    }
+
+    /// How many times `each` is in it; none if there is nothing, or less.
+    #[must_use]
+    pub fn times(&self, each: &Self) -> usize {
+        if self.nanos <= 0 || each.nanos <= 0 {
+            return 0;
+        }
+        usize::try_from(self.nanos / each.nanos).unwrap_or(usize::MAX)
+    }
+
     /// Whether it is a whole number.
     #[must_use]
     pub fn is_whole(&self) -> bool {

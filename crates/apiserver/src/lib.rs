@@ -16,6 +16,7 @@ pub mod operator;
 pub mod paths;
 pub mod permission;
 pub mod query;
+pub mod quota;
 pub mod read;
 pub mod request;
 pub mod room;

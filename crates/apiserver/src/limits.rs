@@ -23,6 +23,8 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 pub const GZIP_BYTES_MIN: usize = 128 * 1024;
 /// A read-modify-write that loses this many races gives up with 409.
 pub const WRITE_ATTEMPTS: usize = 8;
+/// A write that loses this many races for a quota gives up with 503. Each time it does, another write has had its turn.
+pub const QUOTA_ATTEMPTS: usize = 64;
 /// Names that generateName or an address allocation draws before it gives up.
 pub const DRAW_ATTEMPTS: usize = 16;
 /// Between bookmarks of a quiet watch.

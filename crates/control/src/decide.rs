@@ -135,7 +135,7 @@ fn decide_some(
         let Some((subject, cause)) = queue.next(now) else { return };
         let Some(decider) = deciders.get(subject.0) else { continue };
         let view = member.view();
-        let decide = || (decider.decide)(&view, &subject.1, view.time());
+        let decide = || decider.decision(&view, &subject.1, view.time());
         let Some(decision) = guarded(decider, &subject.1, decide) else {
             queue.finished(&subject, None, Fared::Defect, now);
             continue;

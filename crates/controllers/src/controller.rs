@@ -17,3 +17,11 @@ pub struct Controller {
     /// What to do about `key` at `now` (the stamp of the newest entry, or of the timer that woke it). Equal arguments give equal decisions.
     pub decide: fn(&View, &Key, Millis) -> Decision,
 }
+
+impl Controller {
+    /// What to do about `key`, with all that it makes charged to the quotas that count it: what is submitted, and what is made again.
+    #[must_use]
+    pub fn decision(&self, view: &View, key: &Key, now: Millis) -> Decision {
+        crate::quota::charged(view, key, (self.decide)(view, key, now), now)
+    }
+}

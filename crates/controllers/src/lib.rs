@@ -21,8 +21,10 @@ mod node_lifecycle;
 mod owners;
 mod pod_gc;
 mod pods;
+mod quota;
 mod replica_set;
 mod reports;
+mod resource_quota;
 mod selectors;
 mod service_account;
 mod stateful_set;
@@ -49,6 +51,7 @@ pub fn all() -> &'static [Controller] {
         stateful_set::CONTROLLER,
         endpoint_slice::CONTROLLER,
         disruption::CONTROLLER,
+        resource_quota::CONTROLLER,
         event_retention::CONTROLLER,
     ]
 }

@@ -1,9 +1,11 @@
 //! ReplicaSet: as many pods as it says, made, adopted, released and deleted. It never touches pods that another controls.
+use crate::conditions::{self, Wanted, put};
 use crate::controller::Controller;
-use crate::fields::{at, list, number, set};
+use crate::fields::{at, list, number, set, unset};
 use crate::limits::{BURST_PODS, DRAFT_BYTES, REPORTS_EACH};
 use crate::owners::{adoptable, controlled, controller_key, controller_reference, orphans, with_owner, without_owners};
 use crate::pods::{Pod, free_name, from_template};
+use crate::quota::room;
 use crate::writes::{begin_deletion, create, replace, weight};
 use crate::{reports, selectors};
 use api::command::Write;
@@ -21,11 +23,13 @@ use std::sync::Arc;
 use store::view::View;
 
 const RESOURCE: &str = "replicasets.apps";
+/// The condition of a set that could not make what it wants.
+const FAILED: &str = "ReplicaFailure";
 
 /// Keys are ReplicaSets, and pods without a controller, for which one is sought.
 pub(crate) const CONTROLLER: Controller = Controller { name: "replica_set", keys, all, decide };
 
-fn keys(event: &Event, _view: &View) -> Vec<Key> {
+fn keys(event: &Event, view: &View) -> Vec<Key> {
     let object = &event.object;
     match &*object.key.resource {
         RESOURCE => vec![object.key.clone()],
@@ -38,6 +42,12 @@ fn keys(event: &Event, _view: &View) -> Vec<Key> {
                 keys.push(object.key.clone());
             }
             keys
+        }
+        // There may be room now for what a quota refused.
+        api::quota::RESOURCE => {
+            let sets = view.list(RESOURCE, Some(&object.key.namespace));
+            let failed = |set: &&Arc<Object>| conditions::is_true(&set.value(), FAILED);
+            sets.filter(failed).map(|set| set.key.clone()).collect()
         }
         _ => Vec::new(),
     }
@@ -55,7 +65,7 @@ fn decide(view: &View, key: &Key, now: Millis) -> Decision {
     }
     let value = object.value();
     let Some(selector) = selectors::read(at(&value, "/spec/selector")) else { return Decision::idle() };
-    Turn { view, object, value, selector, now, writes: Vec::new(), bytes: 0 }.decide()
+    Turn { view, object, value, selector, now, writes: Vec::new(), bytes: 0, refused: None }.decide()
 }
 
 /// A pod that lost its controller, or never had one, goes to the oldest ReplicaSet that selects it.
@@ -84,6 +94,8 @@ struct Turn<'a> {
     writes: Vec<Write>,
     /// About how many bytes `writes` take.
     bytes: usize,
+    /// Why no more pods may be made.
+    refused: Option<String>,
 }
 
 impl Turn<'_> {
@@ -160,13 +172,21 @@ impl Turn<'_> {
         let template = at(&self.value, "/spec/template").clone();
         let mut names = Vec::with_capacity(count);
         let mut number = 0;
-        for _ in 0..count {
+        let mut count = count;
+        while names.len() < count {
             let name = free_name(self.view, "pods", namespace, &stem, self.object.uid, &mut number);
             if names.contains(&name) {
                 continue;
             }
             let owner = controller_reference("apps/v1", "ReplicaSet", self.object);
             let pod = from_template(self.view, &template, namespace, &name, &stem, owner);
+            if names.is_empty() {
+                // They are all alike.
+                (count, self.refused) = room(self.view, "pods", &pod, count);
+                if count == 0 {
+                    break;
+                }
+            }
             self.put(create("pods", &pod));
             names.push(name);
             if self.bytes >= DRAFT_BYTES {
@@ -175,6 +195,29 @@ impl Turn<'_> {
         }
         self.tell("SuccessfulCreate", "Created pod", &names);
         names.len()
+    }
+
+    /// The condition that says why pods are missing, told once; it goes when none could not be made.
+    fn say_refused(&mut self, value: &mut Value) {
+        let Some(why) = &self.refused else {
+            let mut left = list(value, "/status/conditions").to_vec();
+            left.retain(|condition| condition["type"] != FAILED);
+            if left.is_empty() {
+                unset(value, &["status", "conditions"]);
+            } else {
+                set(value, &["status", "conditions"], left);
+            }
+            return;
+        };
+        let message = format!("pods \"{}-\" is forbidden: {why}", self.object.key.name);
+        let known = conditions::find(value, FAILED).is_some_and(|known| known["message"] == message.as_str());
+        put(value, Wanted { kind: FAILED, status: "True", reason: "FailedCreate", message: &message }, self.now, false);
+        if !known {
+            let message = format!("Error creating: {message}");
+            let report =
+                Report { component: "replicaset-controller", warning: true, reason: "FailedCreate", message: &message };
+            self.writes.extend(reports::write(self.view, &self.value, report, self.now));
+        }
     }
 
     fn shed(&mut self, active: &[Pod], count: usize) -> usize {
@@ -222,6 +265,7 @@ impl Turn<'_> {
         }
         let mut value = self.value.clone();
         set(&mut value, &["status"], status);
+        self.say_refused(&mut value);
         self.writes.extend(replace(self.object, &value));
         active.iter().filter_map(available_at).filter(|at| *at > self.now).min()
     }

@@ -3,9 +3,10 @@ use crate::admission;
 use crate::body;
 use crate::call::Call;
 use crate::draft;
-use crate::limits::DRAW_ATTEMPTS;
+use crate::limits::{DRAW_ATTEMPTS, QUOTA_ATTEMPTS};
 use crate::permission;
 use crate::query::{WriteOptions, write_options};
+use crate::quota;
 use crate::read;
 use crate::request::Response;
 use crate::rules;
@@ -77,30 +78,49 @@ pub async fn created(call: &Call, options: &WriteOptions, mut value: Value) -> R
     }
 }
 
-/// Writes the object and what is allocated with it; `Err(())`: its name is taken.
+/// Writes the object, what is allocated with it, and what quotas are charged for it; `Err(())`: its name is taken.
 async fn write(call: &Call, view: &Arc<View>, value: &mut Value) -> Result<Result<Arc<Object>, ()>, Status> {
     let asked = service::is(call).then(|| value["spec"].clone());
-    let mut attempt = 0;
+    let (mut view, mut newest) = (view.clone(), false);
+    let (mut draws, mut races) = (0, 0);
     loop {
-        attempt += 1;
-        let claims = service::claim(call, view, None, value)?;
+        if let Some(asked) = &asked {
+            value["spec"] = asked.clone();
+        }
+        let claims = service::claim(call, &view, None, value)?;
+        let charges = match quota::charges(call, &view, None, value) {
+            Err(_) if !newest => {
+                // There may be room by now.
+                (view, newest) = (read::newest(&call.room).await?, true);
+                continue;
+            }
+            charges => charges?,
+        };
+        let (charges, later) = quota::split(charges);
         let key = call.key(draft::text(value, "name"));
-        let mut writes = Vec::with_capacity(1 + claims.len());
+        let mut writes = Vec::with_capacity(1 + claims.len() + charges.len());
         writes.push(Write { key, condition: Condition::Absent, change: Change::Put(body::stored(call, value)?) });
         writes.extend(claims.iter().map(|claim| claim.write.clone()));
+        writes.extend(charges);
         let refused = match submit(call, view.revision(), writes).await? {
             Ok(objects) => {
+                if !later.is_empty() {
+                    let _ = submit(call, view.revision(), later).await?;
+                }
                 return objects.into_iter().next().map(Ok).ok_or_else(|| Status::internal("a create had no object"));
             }
             Err(refused) => refused,
         };
-        match refused.write.checked_sub(1).and_then(|at| claims.get(at)) {
-            None => return Ok(Err(())),
-            Some(claim) if claim.drawn && refused.refusal == Refusal::Exists && attempt < DRAW_ATTEMPTS => {}
+        let Some(at) = refused.write.checked_sub(1) else { return Ok(Err(())) };
+        match claims.get(at) {
+            // Somebody else charged the quota: what is left of it is seen anew.
+            None if races < QUOTA_ATTEMPTS => {
+                races += 1;
+                (view, newest) = (read::newest(&call.room).await?, true);
+            }
+            None => return Err(quota::contended()),
+            Some(claim) if claim.drawn && refused.refusal == Refusal::Exists && draws + 1 < DRAW_ATTEMPTS => draws += 1,
             Some(claim) => return Err(claim.taken(call, value)),
-        }
-        if let Some(asked) = &asked {
-            value["spec"] = asked.clone();
         }
     }
 }
@@ -111,6 +131,7 @@ fn dry_run(call: &Call, view: &Arc<View>, mut value: Value, prefix: &str) -> Res
         return Err(Status::already_exists(&call.kind.group, &call.kind.plural, name));
     }
     service::claim(call, view, None, &mut value)?;
+    quota::charges(call, view, None, &value)?;
     value["metadata"]["uid"] = api::object::Uid(rt::unique()).to_string().into();
     value["metadata"]["creationTimestamp"] = api::revision::Millis(rt::wall()).rfc3339().into();
     shape::answer(call, 201, &value)

@@ -4,8 +4,9 @@ use crate::admission;
 use crate::body;
 use crate::call::{Call, MODIFIED};
 use crate::draft;
-use crate::limits::WRITE_ATTEMPTS;
+use crate::limits::{QUOTA_ATTEMPTS, WRITE_ATTEMPTS};
 use crate::query::{WriteOptions, write_options};
+use crate::quota;
 use crate::read;
 use crate::request::Response;
 use crate::rules;
@@ -81,11 +82,20 @@ pub async fn change(
         rules::default(&call.kind, &mut old);
         let (wanted, warnings) = make(&current, &old)?;
         let new = merged(call, &view, options, &old, wanted)?;
+        let charges = match quota::charges(call, &view, Some(&old), &new) {
+            // There may be room by now.
+            Err(_) if attempt == 1 => continue,
+            charges => charges?,
+        };
         if options.dry_run {
             return Ok(shape::answer(call, 200, &new)?.warn(&warnings));
         }
         let last = draft::finished(&call.kind, &new).then(|| new.clone());
-        let writes = writes(call, &view, &key, &current, &old, new)?;
+        let mut writes = writes(call, &view, &key, &current, &old, new)?;
+        let own = writes.len();
+        if last.is_none() {
+            writes.extend(charges);
+        }
         match submit(call, view.revision(), writes).await? {
             Ok(objects) => {
                 let object = objects.first().cloned().unwrap_or(current);
@@ -97,7 +107,10 @@ pub async fn change(
                 return Ok(shape::one(call, 200, &object)?.warn(&warnings));
             }
             Err(refused) if refused.write == 0 && refused.refusal == Refusal::NotFound => return Err(call.not_found()),
-            Err(_) if bound || attempt == WRITE_ATTEMPTS => return Err(call.conflict(MODIFIED)),
+            // It is still the object that was meant: only the quota was charged by others meanwhile.
+            Err(refused) if refused.write >= own && attempt < QUOTA_ATTEMPTS => {}
+            Err(refused) if refused.write >= own => return Err(quota::contended()),
+            Err(_) if bound || attempt >= WRITE_ATTEMPTS => return Err(call.conflict(MODIFIED)),
             Err(_) => {}
         }
     }

@@ -172,7 +172,7 @@ impl Cluster {
             decisions += 1;
             assert!(decisions < DECISIONS_MAX, "hot loop: {} at {key}", all()[number].name);
             let view = self.view();
-            let decision = (all()[number].decide)(&view, &key, self.now);
+            let decision = all()[number].decision(&view, &key, self.now);
             self.timers.remove(&(number, key.clone()));
             if let Some(at) = decision.wake_at {
                 self.timers.insert((number, key.clone()), at);
@@ -202,12 +202,12 @@ impl Cluster {
         let view = self.view();
         for controller in all() {
             for key in (controller.all)(&view) {
-                let Decision { drafts, .. } = (controller.decide)(&view, &key, self.now);
+                let Decision { drafts, .. } = controller.decision(&view, &key, self.now);
                 assert!(drafts.is_empty(), "{} is not at rest at {key}: {drafts:?}", controller.name);
             }
         }
         for (number, key, view, now, drafts) in self.made.drain(..) {
-            let again = (all()[number].decide)(&view, &key, now);
+            let again = all()[number].decision(&view, &key, now);
             assert_eq!(again.drafts, drafts, "{} decides otherwise at {key}", all()[number].name);
         }
     }

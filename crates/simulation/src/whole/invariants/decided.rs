@@ -57,7 +57,7 @@ fn made(decider: &Controller, key: &Key, views: &BTreeMap<u64, View>, read: Revi
         if view.revision() < read {
             break;
         }
-        all.extend((decider.decide)(view, key, view.time()).drafts.into_iter().map(|draft| draft.writes));
+        all.extend(decider.decision(view, key, view.time()).drafts.into_iter().map(|draft| draft.writes));
     }
     all
 }
