@@ -2,6 +2,7 @@
 //! invariant reads evidence and names what it found; it repairs nothing and excuses nothing.
 pub mod answered;
 mod bound;
+mod budget;
 mod counted;
 mod decided;
 mod fits;
@@ -9,6 +10,7 @@ mod in_order;
 mod once;
 mod one_of_a_name;
 mod owned;
+mod quota;
 mod rest;
 mod surge;
 mod unique;
@@ -26,7 +28,7 @@ use crate::invariants::members;
 pub type Invariant = fn(&Whole) -> Result<(), String>;
 
 /// All of them beside those of the members alone.
-pub const ALL: [(&str, Invariant); 14] = [
+pub const ALL: [(&str, Invariant); 16] = [
     ("bound once", bound::check),
     ("fits", fits::check),
     ("surge", surge::check),
@@ -41,6 +43,8 @@ pub const ALL: [(&str, Invariant); 14] = [
     ("worked", worked::check),
     ("one of a name", one_of_a_name::check),
     ("in order", in_order::check),
+    ("quota", quota::check),
+    ("budget", budget::check),
 ];
 
 /// Every violation.
@@ -77,6 +81,8 @@ pub fn promised(invariant: &str) -> &'static str {
         "in order" => {
             "a StatefulSet that keeps an order makes a pod when all before it are ready, and takes one away when no other is going"
         }
+        "quota" => "what a quota counts never exceeds it, unless it was lowered",
+        "budget" => "an eviction that was granted leaves as many healthy pods as its budget wants, and ends its pod",
         "one log" => "no two members hold different entries at one index",
         "one state" => "members that show one index show one state, and it is the fold of the log",
         "durable" => "what was acknowledged is in the log for ever",

@@ -1,6 +1,7 @@
 //! What is asked of a whole cluster, a kind of work a file: clients that do one thing again and again, all in the same few places. They
 //! count what they were told and check nothing: that is for the invariants.
 mod autoscaling;
+mod budgets;
 mod counters;
 mod definitions;
 mod drain;
@@ -9,6 +10,7 @@ mod leases;
 mod lists;
 mod namespaces;
 mod past;
+mod quotas;
 mod rollouts;
 mod sets;
 mod worker;
@@ -19,7 +21,7 @@ pub use worker::Work;
 pub(super) use worker::{Counts, NAMESPACES, Worker};
 
 /// All kinds. A new one goes to the end: what an old seed draws does not change then.
-pub const ALL: [&Work; 11] = [
+pub const ALL: [&Work; 13] = [
     &rollouts::WORK,
     &counters::WORK,
     &leases::WORK,
@@ -31,6 +33,8 @@ pub const ALL: [&Work; 11] = [
     &jobs::WORK,
     &sets::WORK,
     &autoscaling::WORK,
+    &quotas::WORK,
+    &budgets::WORK,
 ];
 
 /// The work that every drawn run has.
@@ -58,5 +62,6 @@ impl Worker {
         matches!(namespace, Some(201 | 409))
             && matches!(rollouts::something(self).await, Some(201 | 409))
             && namespaces::let_go(self).await
+            && quotas::let_go(self).await
     }
 }

@@ -18,34 +18,43 @@ pub(super) struct Story {
 
 impl Story {
     /// Somebody writes an object, having read everything.
-    pub(super) fn put(mut self, actor: &str, resource: &str, value: Value) -> Self {
-        let text = |member: &str| value["metadata"][member].as_str().unwrap_or_default();
-        let key = Key::new(resource, text("namespace"), text("name"));
-        let change = Change::Put(api::kinds::body(resource, &value).expect("a body"));
-        let condition = if self.there.insert(key.clone()) { Condition::Absent } else { Condition::Exists };
-        self.write(actor, Write { key, condition, change });
+    pub(super) fn put(self, actor: &str, resource: &str, value: Value) -> Self {
+        self.together(actor, 0, vec![(resource, value)])
+    }
+
+    /// Somebody writes objects in one command, having read all but the last `behind` revisions.
+    pub(super) fn together(mut self, actor: &str, behind: u64, objects: Vec<(&str, Value)>) -> Self {
+        let mut writes = Vec::new();
+        for (resource, value) in objects {
+            let text = |member: &str| value["metadata"][member].as_str().unwrap_or_default();
+            let key = Key::new(resource, text("namespace"), text("name"));
+            let change = Change::Put(api::kinds::body(resource, &value).expect("a body"));
+            let condition = if self.there.insert(key.clone()) { Condition::Absent } else { Condition::Exists };
+            writes.push(Write { key, condition, change });
+        }
+        self.write(actor, behind, writes);
         self
     }
 
     pub(super) fn delete(mut self, actor: &str, resource: &str, namespace: &str, name: &str) -> Self {
         let key = Key::new(resource, namespace, name);
         self.there.remove(&key);
-        self.write(actor, Write { key, condition: Condition::Exists, change: Change::Delete });
+        self.write(actor, 0, vec![Write { key, condition: Condition::Exists, change: Change::Delete }]);
         self
     }
 
-    fn write(&mut self, actor: &str, write: Write) {
+    fn write(&mut self, actor: &str, behind: u64, writes: Vec<Write>) {
         let index = self.records.len() as u64 + 1;
         let command = Command {
             id: CommandId(u128::from(index)),
             actor: actor.into(),
             agent: actor.into(),
             cause: Revision(0),
-            read: Revision(self.revision),
+            read: Revision(self.revision - behind),
             note: "".into(),
-            writes: vec![write],
+            writes,
         };
-        self.revision += 1;
+        self.revision += command.writes.len() as u64;
         let entry = Entry { time: Millis(index * 1_000), epoch: 1, commands: vec![command] };
         self.records.push(Record { index, term: 1, entry: Some(entry) });
     }
