@@ -97,11 +97,6 @@ impl Quota {
         }
     }
 
-    /// The new sum of what is used, which may not be more than the limits. What the status says may be more than there still is.
-    fn with(&self, more: &Amounts, list: List<'_>) -> Result<Amounts, String> {
-        self.exceeded(&self.used(list), more).or_else(|_| self.exceeded(&self.counted(list), more))
-    }
-
     /// What is used, as the status says, or counted where that does not say it all.
     fn used(&self, list: List<'_>) -> Amounts {
         if self.hard.keys().any(|name| !self.said.contains_key(name)) {
@@ -159,7 +154,9 @@ pub fn charge(quotas: &[Arc<Object>], taken: &[Taken<'_>], list: List<'_>) -> Re
         if more.is_empty() {
             continue;
         }
-        let used = quota.with(&more, list)?;
+        // Counted from what was said before, so that every charge changes the quota: a put that changes nothing takes no revision, and
+        // another's count under that revision would take the charge back.
+        let used = quota.exceeded(&quota.used(list), &more)?;
         put(&mut value, &used);
         if let Ok(body) = crate::kinds::body(RESOURCE, &value) {
             let condition = Condition::Revision(object.revision);
@@ -167,6 +164,21 @@ pub fn charge(quotas: &[Arc<Object>], taken: &[Taken<'_>], list: List<'_>) -> Re
         }
     }
     Ok(writes)
+}
+
+/// The writes that count anew what the quotas' statuses do not say as it is: what has gone since is given back.
+#[must_use]
+pub fn recount(quotas: &[Arc<Object>], list: List<'_>) -> Vec<Write> {
+    let one = |object: &Arc<Object>| {
+        let mut value = object.value();
+        let counted = Quota::read(&value).counted(list);
+        put(&mut value, &counted);
+        let body = crate::kinds::body(RESOURCE, &value).ok()?;
+        let condition = Condition::Revision(object.revision);
+        let same = body.text == object.body().text;
+        (!same).then(|| Write { key: object.key.clone(), condition, change: Change::Put(body) })
+    };
+    quotas.iter().filter_map(one).collect()
 }
 
 /// How many objects like `new` there is room for, up to `wanted`, and why not for more.
@@ -179,10 +191,10 @@ pub fn room(quotas: &[Arc<Object>], new: Taken<'_>, wanted: usize, list: List<'_
             return (0, Some(missing));
         }
         let more = quota.more(&[new]);
-        if more.is_empty() || quota.exceeded(&quota.used(list), &many(&more, room)).is_ok() {
+        if more.is_empty() {
             continue;
         }
-        let used = quota.counted(list);
+        let used = quota.used(list);
         let left = |(name, each): (&String, &Quantity)| {
             let (hard, used) = (quota.hard.get(name), used.get(name));
             hard.zip(used).map_or(0, |(hard, used)| hard.minus(*used).times(each))

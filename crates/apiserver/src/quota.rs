@@ -2,10 +2,11 @@
 //! one together. What is given back is counted by a controller.
 use crate::call::Call;
 use crate::draft;
+use crate::submit::submit;
 use api::command::Write;
 use api::object::Object;
 use api::planted::{Bug, planted};
-use api::quota::{RESOURCE, Taken, charge};
+use api::quota::{RESOURCE, Taken, charge, recount};
 use api::status::Status;
 use serde_json::Value;
 use std::sync::Arc;
@@ -28,6 +29,23 @@ pub fn charges(call: &Call, view: &View, old: Option<&Value>, new: &Value) -> Re
     let list = |resource: &str| view.list(resource, Some(namespace)).cloned().collect();
     charge(&quotas, &[taken], &list)
         .map_err(|why| Status::forbidden(&call.kind.group, &call.kind.plural, draft::text(new, "name"), &why))
+}
+
+/// Gives back what has gone since the quotas were counted, by a command of its own. True if there was any.
+///
+/// # Errors
+/// If the log cannot be reached.
+pub async fn settle(call: &Call, view: &View) -> Result<bool, Status> {
+    let namespace = call.target.namespace.as_str();
+    let quotas: Vec<Arc<Object>> = view.list(RESOURCE, Some(namespace)).cloned().collect();
+    let list = |resource: &str| view.list(resource, Some(namespace)).cloned().collect();
+    let writes = recount(&quotas, &list);
+    if writes.is_empty() {
+        return Ok(false);
+    }
+    // If somebody else was first, what is left is seen anew all the same.
+    let _ = submit(call, view.revision(), writes).await?;
+    Ok(true)
 }
 
 /// What of the charges goes into the command itself, and what comes after it: nothing, unless that bug is planted.

@@ -42,4 +42,4 @@ pub const JOB_WAIT_MAX_MILLIS: u64 = 360_000;
 /// Milliseconds that an eviction which was granted counts as a pod less while the pod does not go (Kubernetes' `DeletionTimeout`).
 pub const DISRUPTED_MILLIS: u64 = 2 * 60 * 1_000;
 /// Milliseconds after which something is made again for which a quota had no room, unless it is heard of earlier that there is.
-pub const QUOTA_RETRY_MILLIS: u64 = 60 * 1_000;
+pub const QUOTA_RETRY_MILLIS: u64 = 10 * 1_000;

@@ -85,7 +85,7 @@ fn whatever_a_controller_makes_is_charged() {
     assert_eq!(cluster.list(SETS, "default").len(), 0);
     assert!(told(&cluster, "FailedCreate")[0].contains("exceeded quota: q, requested: count/replicasets.apps=1"));
     cluster.update(QUOTAS, "default", "q", |quota| quota["spec"]["hard"]["count/replicasets.apps"] = "1".into());
-    cluster.advance(61);
+    cluster.advance(11);
     assert_eq!(cluster.list(SETS, "default").len(), 1);
     assert_eq!(used(&cluster), json!({"count/replicasets.apps": "1"}));
 }

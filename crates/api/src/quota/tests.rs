@@ -142,3 +142,15 @@ fn room_is_for_as_many_as_fit() {
     assert_eq!(super::room(&[quota], taken, 2, &nothing), (2, None));
     assert_eq!(super::room(&[], taken, 2, &nothing), (2, None));
 }
+
+/// A charge that wrote what stood there already would take no revision, and a count of before would then hold against it.
+#[test]
+fn what_has_gone_is_given_back_by_a_write_of_its_own() {
+    let new = pod(json!({}));
+    let taken = Taken { resource: "pods", old: None, new: &new };
+    let quota = [kept(json!({"pods": "2"}), json!({"pods": "2"}))];
+    assert!(charge(&quota, &[taken], &nothing).is_err(), "what is said counts");
+    let writes = recount(&quota, &nothing);
+    let Some(Write { change: Change::Put(body), .. }) = writes.first() else { panic!("it is counted anew") };
+    assert!(String::from_utf8_lossy(&body.text).contains(r#""used":{"pods":"0"}"#));
+}

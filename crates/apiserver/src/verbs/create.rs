@@ -94,6 +94,11 @@ async fn write(call: &Call, view: &Arc<View>, value: &mut Value) -> Result<Resul
                 (view, newest) = (read::newest(&call.room).await?, true);
                 continue;
             }
+            Err(_) if races < QUOTA_ATTEMPTS && quota::settle(call, &view).await? => {
+                races += 1;
+                view = read::newest(&call.room).await?;
+                continue;
+            }
             charges => charges?,
         };
         let (charges, later) = quota::split(charges);
