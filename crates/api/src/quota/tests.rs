@@ -2,7 +2,7 @@
 use super::*;
 
 fn quota(hard: Value) -> Value {
-    json!({"metadata": {"name": "q"}, "spec": {"hard": hard}})
+    json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": hard}})
 }
 
 fn pod(resources: Value) -> Value {
@@ -101,7 +101,7 @@ fn a_charge_is_written_under_the_quota_revision_or_refused_in_words() {
     let new = pod(json!({"requests": {"cpu": "500m"}}));
     let taken = Taken { resource: "pods", old: None, new: &new };
     let quota = kept(json!({"pods": "2", "cpu": "1"}), json!({"pods": "1", "cpu": "500m"}));
-    let writes = charge(&[quota.clone()], &[taken], &nothing).expect("there is room");
+    let writes = charge(std::slice::from_ref(&quota), &[taken], &nothing).expect("there is room");
     assert_eq!((writes.len(), writes[0].condition), (1, Condition::Revision(crate::revision::Revision(7))));
     let Change::Put(body) = &writes[0].change else { panic!("a quota is put") };
     assert!(String::from_utf8_lossy(&body.text).contains(r#""used":{"cpu":"1","pods":"2"}"#));
@@ -136,7 +136,7 @@ fn room_is_for_as_many_as_fit() {
     let new = pod(json!({"requests": {"cpu": "300m"}}));
     let taken = Taken { resource: "pods", old: None, new: &new };
     let quota = kept(json!({"pods": "9", "cpu": "1"}), json!({"pods": "0", "cpu": "0"}));
-    let (room, why) = super::room(&[quota.clone()], taken, 5, &nothing);
+    let (room, why) = super::room(std::slice::from_ref(&quota), taken, 5, &nothing);
     let want = "exceeded quota: q, requested: cpu=300m, used: cpu=900m, limited: cpu=1";
     assert_eq!((room, why.as_deref()), (3, Some(want)));
     assert_eq!(super::room(&[quota], taken, 2, &nothing), (2, None));
