@@ -155,7 +155,7 @@ def simulation_rows():
         ("the full storm, 10 nodes", ["--scenario", storm, "--runs", "6"], 60),
         ("the standard scenario, 3 nodes", ["--runs", "20"], None),
         ("little happens, 100 nodes", ["--scenario", quiet, "--nodes", "100", "--for", "1m", "--runs", "1"], None),
-        ("little happens, 250 nodes", ["--scenario", quiet, "--nodes", "250", "--for", "1m", "--runs", "1"], None),
+        ("little happens, 1,000 nodes", ["--scenario", quiet, "--nodes", "1000", "--for", "1m", "--runs", "1"], None),
     ]
     for name, arguments, wanted in kinds:
         seconds, runs, steps, cpu = simulated(*arguments)

@@ -18,7 +18,7 @@ pub(crate) struct Simulate {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=9))]
     members: Option<u16>,
     /// Nodes of each cluster [default: 3]; with none, members run alone, without API, controllers, scheduler and agents.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(0..=256))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(0..=3_072))]
     nodes: Option<u16>,
     /// How long a cluster is under storms, in virtual time [default: 30s].
     #[arg(long = "for", value_parser = span)]

@@ -1,4 +1,5 @@
-//! Which addresses the pods of a node get: a /24 of 10.244.0.0/16 each, the lowest that is free. One key for all nodes, so none is given twice.
+//! Which addresses the pods of a node get: a /24 each, the lowest that is free from 10.244.0.0 to 10.255.255.255. One key for all nodes, so none
+//! is given twice.
 use crate::controller::Controller;
 use crate::fields::{list, set, text};
 use crate::writes::replace;
@@ -12,6 +13,8 @@ use std::collections::BTreeSet;
 use store::view::View;
 
 const RESOURCE: &str = "nodes";
+/// The second number of all ranges: room for 3,072 nodes.
+const SECOND: std::ops::RangeInclusive<u8> = 244..=255;
 
 pub(crate) const CONTROLLER: Controller = Controller { name: "node_ipam", keys, all, decide };
 
@@ -28,8 +31,8 @@ fn all(_view: &View) -> Vec<Key> {
 fn decide(view: &View, _key: &Key, _now: Millis) -> Decision {
     let nodes: Vec<_> = view.list(RESOURCE, None).map(|object| (object, object.value())).collect();
     let taken: BTreeSet<&str> = nodes.iter().flat_map(|(_, node)| ranges(node)).collect();
-    let mut free = (0..=255)
-        .map(|third| format!("10.244.{third}.0/24"))
+    let mut free = SECOND
+        .flat_map(|second| (0..=255).map(move |third| format!("10.{second}.{third}.0/24")))
         .filter(|range| planted(Bug::GivesRangesTwice) || !taken.contains(range.as_str()));
     let mut decision = Decision::default();
     for (object, node) in

@@ -16,8 +16,9 @@ type Blow = Box<dyn FnOnce() + Send>;
 
 /// What one poll costs. Time moves, so that a loop of polls is seen to take time.
 const POLL_NANOS: Nanos = 100;
-/// Polls within one virtual second after which the tasks are going round in a circle.
+/// Polls within one virtual second after which the tasks are going round in a circle: of a small site, and for each node more.
 const POLLS_A_SECOND_MAX: u64 = 1_000_000;
+const POLLS_A_NODE_MAX: u64 = 10_000;
 const SECOND: Nanos = 1_000_000_000;
 
 /// Which of the ready tasks runs next.
@@ -350,7 +351,7 @@ impl World {
         core.now += POLL_NANOS;
         let second = core.now / SECOND;
         core.polls = if core.polls.0 == second { (second, core.polls.1 + 1) } else { (second, 1) };
-        let livelock = core.polls.1 > POLLS_A_SECOND_MAX;
+        let livelock = core.polls.1 > POLLS_A_SECOND_MAX + POLLS_A_NODE_MAX * core.nodes.len() as u64;
         core.note_of(node, name, id, 0);
         drop(core);
         let waker = Waker::from(alarm);

@@ -68,6 +68,9 @@ pub const ALL: [&Fault; 27] = [
     &unattached::FAULT,
 ];
 
+/// Draws after which a kind has met every sort of process that it meets.
+const FORMS: u64 = 64;
+
 /// The kind of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Fault> {
@@ -138,6 +141,11 @@ impl Step {
         if self.who.len() != wanted {
             return Err(format!("`{name}` meets {wanted} processes, {} are named", self.who.len()));
         }
+        let members = |who: &[Who]| who.iter().map(|one| matches!(one, Who::Member(_))).collect::<Vec<_>>();
+        let meets = |seed: u64| (self.fault.draw)(&mut Stream::new(seed, "form"), Size::default());
+        if wanted > 0 && !(0..FORMS).filter_map(meets).any(|(who, _)| members(&who) == members(&self.who)) {
+            return Err(format!("`{name}` does not meet such a process: members are m1 and on, nodes n1 and on"));
+        }
         if self.who.iter().enumerate().any(|(at, who)| self.who[..at].contains(who)) {
             return Err(format!("`{name}` names one process twice"));
         }
@@ -200,6 +208,9 @@ mod tests {
             "at 1s for 2s stop",
             "at 1s for 2s stop q1",
             "at 1s for 2s cut m1",
+            "at 1s for 2s cut n1 n2",
+            "at 1s for 2s stall n1",
+            "at 1s for 2s no-volumes m1",
             "at 1s for 2s stop m0",
             "at 99999999999999999999h for 2s stop m1",
         ] {

@@ -290,7 +290,7 @@ mod tests {
         for (text, word) in [
             ("members 0", "line 1"),
             ("\n\nmembers many", "line 3"),
-            ("nodes 100000", "256"),
+            ("nodes 50000", "3072"),
             ("for ever", "span of time"),
             ("clients 2 dancers", "no work"),
             ("clients 91 rollouts", "from 1 to 90"),

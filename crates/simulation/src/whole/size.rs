@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Beyond, a run would take hours.
 pub(super) const MEMBERS_MAX: u16 = 9;
-/// As many nodes as there are ranges for pods in 10.244.0.0/16.
-pub(super) const NODES_MAX: u16 = 256;
+/// As many nodes as there are ranges for pods (`controllers/node_ipam.rs`).
+pub(super) const NODES_MAX: u16 = 3_072;
 /// What a simulated node has: cores, and bytes of memory.
 pub(super) const NODE_CORES: u64 = 4;
 pub(super) const NODE_MEMORY_BYTES: u64 = 8 << 30;

@@ -61,7 +61,7 @@ pub enum Told<'a> {
     Line(&'a str),
     /// How far something is that takes long.
     Meanwhile(&'a str),
-    /// What the first run so far that failed leaves behind, as soon as it is known: looking for less of it may take long.
+    /// What the run leaves behind that counts for most so far, as soon as it is known: what comes after may take long, and be ended.
     Left(&'a Left),
     /// Less that fails as this seed does, as a scenario file, each time when there is less again.
     Smaller(u64, &'a str),
@@ -71,7 +71,7 @@ impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(text) | Self::Meanwhile(text) => f.write_str(text),
-            Self::Left(left) => write!(f, "seed {} failed; what it leaves behind is known", left.seed),
+            Self::Left(left) => write!(f, "seed {}: what it leaves behind is known", left.seed),
             Self::Smaller(seed, _) => write!(f, "there is less that fails as seed {seed} does"),
         }
     }
@@ -196,10 +196,10 @@ pub fn run(options: &Options, progress: Progress) -> Report {
     each(options.from_seed, options.seeds, options.threads, &|seed| {
         let scenario = Scenario::drawn(seed, &options.sheet);
         let run = telling(&scenario, Keep { disks: options.leave, ..Keep::default() }, progress);
-        progress(Told::Line(&line(seed, &run)));
         if options.leave {
             keep(&kept, &scenario, &run, progress);
         }
+        progress(Told::Line(&line(seed, &run)));
         let failure = failure(&scenario, &run, options, progress);
         let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
         report.add(seed, &run);
@@ -221,9 +221,7 @@ fn keep(kept: &Mutex<Option<Left>>, scenario: &Scenario, run: &Run, progress: Pr
         return;
     }
     let left = Left { seed, failed, disks: run.disks.clone(), page: timeline::page(scenario, run) };
-    if failed {
-        progress(Told::Left(&left));
-    }
+    progress(Told::Left(&left));
     *kept = Some(left);
 }
 
@@ -247,7 +245,7 @@ fn failure(scenario: &Scenario, run: &Run, options: &Options, progress: Progress
     let told = match run.steps {
         // It came to no end, and would not again.
         0 => run.clone(),
-        _ => in_fresh_thread(scenario, Keep { records: Wanted::Ours, ..Keep::default() }),
+        _ => telling(scenario, Keep { records: Wanted::Ours, ..Keep::default() }, progress),
     };
     let mut violations = run.violations.clone();
     if let Some(parting) = run.trace.parting(&told.trace) {
@@ -263,6 +261,10 @@ fn failure(scenario: &Scenario, run: &Run, options: &Options, progress: Progress
             progress(Told::Line(says));
             progress(Told::Smaller(run_of, &kept(scenario, &first)));
         };
+        let broken = |scenario: &Scenario| {
+            let run = telling(scenario, Keep::default(), progress);
+            run.violations.into_iter().map(|violation| violation.invariant).collect()
+        };
         let found = minimize(scenario, &first, &broken, &smaller);
         story = format!(
             "minimized: {}\nas a scenario file, with seed {}:\n{}",
@@ -277,12 +279,6 @@ fn failure(scenario: &Scenario, run: &Run, options: &Options, progress: Progress
 fn kept(scenario: &Scenario, broken: &str) -> String {
     let from = scenario.from.as_ref().map(|backup| format!("# It begins with a backup (--from): {backup}\n"));
     format!("# seed {}: {broken}\n{}{scenario}", scenario.seed, from.unwrap_or_default())
-}
-
-/// The invariants that a scenario breaks.
-fn broken(scenario: &Scenario) -> Vec<String> {
-    let run = in_fresh_thread(scenario, Keep::default());
-    run.violations.into_iter().map(|violation| violation.invariant).collect()
 }
 
 #[cfg(test)]

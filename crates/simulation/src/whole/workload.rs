@@ -10,6 +10,7 @@ mod leases;
 mod lists;
 mod namespaces;
 mod past;
+mod ports;
 mod quotas;
 mod rollouts;
 mod sets;
@@ -21,7 +22,7 @@ pub use worker::Work;
 pub(super) use worker::{Counts, NAMESPACES, Worker};
 
 /// All kinds. A new one goes to the end: what an old seed draws does not change then.
-pub const ALL: [&Work; 13] = [
+pub const ALL: [&Work; 14] = [
     &rollouts::WORK,
     &counters::WORK,
     &leases::WORK,
@@ -35,6 +36,7 @@ pub const ALL: [&Work; 13] = [
     &autoscaling::WORK,
     &quotas::WORK,
     &budgets::WORK,
+    &ports::WORK,
 ];
 
 /// The work that every drawn run has.

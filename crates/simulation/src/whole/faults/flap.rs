@@ -14,7 +14,8 @@ pub(super) const FAULT: Fault = Fault {
     most: 60_000,
     draw: |random, size| Some((pair(random, size)?, random.between(PHASE_MILLIS.0, PHASE_MILLIS.1))),
     begin: |site, step| {
-        let (network, phase) = (site.network().clone(), step.amount.max(1));
+        // One turn at least.
+        let (network, phase) = (site.network().clone(), step.amount.clamp(1, (step.lasts / 2).max(1)));
         let Some((one, other)) = step.nodes().zip(step.nodes().skip(1)).next() else { return };
         let (turns, phase) = (step.lasts / (2 * phase), Duration::from_millis(phase));
         site.world().spawn_on(Node::default(), "flap", async move {

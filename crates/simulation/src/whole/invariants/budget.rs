@@ -55,12 +55,22 @@ fn enough(deed: &Deed, event: &Event, evicted: &BTreeSet<u128>) -> Result<(), St
         labels.matches(&pod.facet) && pod.facet.deleting.is_none() && ready(pod) && !evicted.contains(&pod.uid.0)
     };
     let left = deed.read.list("pods", Some(namespace)).filter(healthy).count();
-    let wanted = budget["status"]["desiredHealthy"].as_u64().unwrap_or(0);
+    let wanted = wanted(&budget["spec"], budget["status"]["expectedPods"].as_u64().unwrap_or(0));
     if left as u64 >= wanted {
         return Ok(());
     }
     let (key, revision) = (&event.object.key, event.revision);
     Err(format!("an eviction at revision {revision} leaves {left} healthy pods, {key} wants {wanted}"))
+}
+
+/// How many of so many pods must stay healthy: shares are rounded up.
+fn wanted(spec: &Value, expected: u64) -> u64 {
+    let of = |value: &Value| match value.as_str() {
+        Some(share) => (expected * share.trim_end_matches('%').parse::<u64>().unwrap_or(0)).div_ceil(100),
+        None => value.as_u64().unwrap_or(0),
+    };
+    let may_miss = |value: &Value| expected.saturating_sub(of(value));
+    if spec["maxUnavailable"].is_null() { of(&spec["minAvailable"]) } else { may_miss(&spec["maxUnavailable"]) }
 }
 
 fn ready(pod: &Object) -> bool {
@@ -116,5 +126,14 @@ mod tests {
         let lost = pods(&["p", "q", "r"]).delete("n", "pods", "d", "r");
         assert_eq!(check(&evict(lost.clone(), 1, "p", &["p"]).whole()), Ok(()), "it was lost meanwhile");
         assert!(check(&evict(lost, 0, "p", &["p"]).whole()).is_err(), "it was seen to be lost");
+    }
+
+    #[test]
+    fn shares_are_rounded_up() {
+        let spec = |member: &str, value: Value| json!({member: value});
+        assert_eq!(wanted(&spec("minAvailable", json!("50%")), 3), 2);
+        assert_eq!(wanted(&spec("minAvailable", json!(2)), 9), 2);
+        assert_eq!(wanted(&spec("maxUnavailable", json!("40%")), 4), 2);
+        assert_eq!(wanted(&spec("maxUnavailable", json!(5)), 4), 0);
     }
 }
