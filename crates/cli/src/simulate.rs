@@ -285,7 +285,10 @@ fn members(flags: &Simulate, size: Size, threads: usize, output: Output) -> Resu
         failures_max: if flags.keep_going { usize::MAX } else { 1 },
         ..simulation::Options::default()
     };
-    let report = simulation::run(&options, &|line| eprintln!("{line}"));
+    let report = simulation::run(&options, &|line| match output {
+        Output::Text => operator::say(output, &format!("{line}\n")),
+        Output::Json => eprintln!("{line}"),
+    });
     operator::print(output, &report.json(), |_| format!("{report}\n"));
     let failed: Vec<String> = report.failures.iter().map(|failure| failure.seed.to_string()).collect();
     verdict(&failed, &format!("see it again with `{} --runs 1 --seed N`", flags.command()))

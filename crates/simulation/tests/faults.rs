@@ -5,7 +5,7 @@ use simulation::whole::{Scenario, Sheet, faults, in_fresh_thread};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const SITE: &str = "members 3\nnodes 2\nfor 8s\norder fifo\nnetwork 1ms\ndisk 100us\npause 100ms\nsegment 16384\nkeep all\n\
+const SITE: &str = "members 3\nnodes 2\nfor 5s\norder fifo\nnetwork 1ms\ndisk 100us\npause 100ms\nsegment 16384\nkeep all\n\
     machine pull 50ms work 5ms failing 0 crashing 0\nclocks right\nclients 3 rollouts\nclients 1 counters\n";
 
 /// Whom it meets here, and how strongly.
@@ -13,7 +13,7 @@ fn meets(kind: &str) -> &'static str {
     match kind {
         "stop" | "crash" | "pause" | "suspend" | "isolate" | "stall" | "replace" | "misdirect" | "lie" => "m1",
         "rot" => "m1 8",
-        "reboot" | "reinstall" | "no-volumes" | "no-pod-network" | "migrate" => "n1",
+        "reboot" | "reinstall" | "no-volumes" | "no-pod-network" | "migrate" => "n2",
         "cut" => "m1 m2",
         "flap" => "m1 m2 500",
         "lose" => "200",
@@ -31,7 +31,7 @@ fn meets(kind: &str) -> &'static str {
 /// What became of the run, but for its own clockwork: messages, what processes did, containers, watches, and the last state.
 fn outcome(kind: Option<&str>) -> String {
     let carrier = if kind.is_some_and(|kind| kind != "migrate") { "twin" } else { "quic" };
-    let fault = kind.map(|kind| format!("at 2s for 4s {kind} {}", meets(kind)));
+    let fault = kind.map(|kind| format!("at 0s for 4s {kind} {}", meets(kind)));
     run(carrier, fault.as_deref().unwrap_or("faults none"))
 }
 

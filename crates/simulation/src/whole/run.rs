@@ -1,7 +1,7 @@
 //! One run of a whole cluster: form it, work and fault it, calm it, wait for rest and for silence, then let every invariant look.
 use super::api::Client;
 use super::evidence::{Marked, SILENCE, Watches, Whole};
-use super::faults::Prey;
+use super::faults::{self, Prey};
 use super::place::{CLIENTS, WATCHED, WATCHERS};
 use super::scenario::Scenario;
 use super::site::Site;
@@ -290,13 +290,22 @@ fn work(site: &Site, scenario: &Scenario, watches: &Watches, counts: &Counts) ->
 }
 
 fn fault(site: &Site, scenario: &Scenario) {
-    for step in scenario.plan.clone() {
-        let here = site.clone();
+    let lasting: Arc<Mutex<BTreeMap<usize, faults::Step>>> = Arc::default();
+    for (number, step) in scenario.plan.iter().cloned().enumerate() {
+        let (here, lasting) = (site.clone(), lasting.clone());
         site.world.spawn_on(Node::default(), "fault", async move {
             rt::sleep(Duration::from_millis(step.at)).await;
             (step.fault.begin)(&here, &step);
+            lasting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, step.clone());
             rt::sleep(Duration::from_millis(step.lasts)).await;
+            let others: Vec<faults::Step> = {
+                let mut lasting = lasting.lock().unwrap_or_else(PoisonError::into_inner);
+                lasting.remove(&number);
+                lasting.values().filter(|other| other.holds_beside(&step)).cloned().collect()
+            };
             (step.fault.undo)(&here, &step);
+            // What sets a state, and does not count, must be set again where another fault still has it.
+            others.iter().for_each(|other| (other.fault.begin)(&here, other));
         });
     }
 }

@@ -241,6 +241,13 @@ fn failure(scenario: &Scenario, run: &Run, options: &Options, progress: Progress
     if run.violations.is_empty() && !options.twice {
         return None;
     }
+    for violation in &run.violations {
+        let Violation { invariant, found } = violation;
+        progress(Told::Meanwhile(&format!(
+            "seed {} broke `{invariant}`: {found}; it is run again for its story",
+            scenario.seed
+        )));
+    }
     // The second run is the proof that it repeats itself, and tells what was logged.
     let told = match run.steps {
         // It came to no end, and would not again.

@@ -137,7 +137,17 @@ impl Who {
     }
 }
 
+/// Kinds whose beginning sets a state of whom they meet, as their end sets it back: of two at once the one that ends would end both.
+const STATES: [&str; 9] = ["pause", "suspend", "stall", "fill", "lose", "slow", "dull", "no-volumes", "no-pod-network"];
+
 impl Step {
+    /// Whether this one, which lasts, has to be begun again when the other one has ended.
+    pub(crate) fn holds_beside(&self, ended: &Self) -> bool {
+        let shared = self.who.iter().any(|who| ended.who.contains(who));
+        let all = self.who.is_empty() && self.fault.name == ended.fault.name;
+        STATES.contains(&self.fault.name) && (shared || all)
+    }
+
     /// Everybody it names; kinds that meet all name nobody.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = Node> {
         self.who.iter().map(|who| who.node())
