@@ -16,7 +16,7 @@ use api::planted::{Bug, planted};
 use api::revision::{Millis, Revision};
 use bytes::Bytes;
 use consensus::{Member, Watch};
-use feed::{Feed, NAMED, PODS, SHARED, Say};
+use feed::{Feed, NAMED, NODES, PODS, SHARED, Say};
 use futures::future::select;
 use link::error::LinkError;
 use link::frame::FrameError;
@@ -191,8 +191,9 @@ impl Nodes {
     fn watch(&self, node: &str, from: Revision) -> Result<Watches, Behind> {
         let of = |resource: &str| Interest { resource: Some(resource.into()), ..Interest::default() };
         let mine = Interest { field: Some(("spec.nodeName".into(), node.into())), ..of(PODS) };
+        let itself = Interest { name: Some(node.into()), ..of(NODES) };
         let rest = SHARED.iter().chain(&NAMED).map(|resource| of(resource));
-        let interests = std::iter::once(mine).chain(rest);
+        let interests = [mine, itself].into_iter().chain(rest);
         Ok(Watches { list: interests.map(|interest| self.member.watch(interest, from)).collect::<Result<_, _>>()? })
     }
 }

@@ -11,8 +11,8 @@ use store::view::View;
 pub(crate) const PODS: &str = "pods";
 pub(crate) const NODES: &str = "nodes";
 pub(crate) const VOLUMES: &str = "persistentvolumes";
-/// What concerns every node, whole.
-pub(crate) const SHARED: [&str; 3] = [NODES, "services", "endpointslices.discovery.k8s.io"];
+/// What concerns every node, whole. Of the nodes each is told of itself alone: all of all would be work by the square.
+pub(crate) const SHARED: [&str; 2] = ["services", "endpointslices.discovery.k8s.io"];
 /// What concerns a node if one of its pods names it.
 pub(crate) const NAMED: [&str; 4] = ["configmaps", "secrets", "persistentvolumeclaims", VOLUMES];
 
@@ -45,7 +45,8 @@ impl Feed {
         *self = Self::new(&self.node);
         let mine: Vec<Key> = view.list_by_field(PODS, "spec.nodeName", &self.node).map(|pod| pod.key.clone()).collect();
         let shared = SHARED.iter().flat_map(|resource| view.list(resource, None)).map(|object| object.key.clone());
-        let keys: BTreeSet<Key> = shared.chain(mine).collect();
+        let itself = [Key::new(NODES, "", &self.node)];
+        let keys: BTreeSet<Key> = shared.chain(mine).chain(itself).collect();
         self.changed(view, keys)
     }
 
@@ -57,8 +58,9 @@ impl Feed {
         let mut again = BTreeSet::new();
         for key in since {
             if self.held.remove(&key).is_none() {
-                // The name of a Secret that no pod here names is none of this node's business.
-                if !NAMED.contains(&&*key.resource) {
+                // The name of a Secret that no pod here names, or of another node, is none of this node's business.
+                let other = &*key.resource == NODES && *key.name != *self.node;
+                if !other && !NAMED.contains(&&*key.resource) {
                     say.push(Say::Gone(key));
                 }
                 continue;
@@ -105,6 +107,7 @@ impl Feed {
     fn concerns(&self, object: &Object) -> bool {
         match &*object.key.resource {
             PODS => object.facet.field("spec.nodeName") == Some(&*self.node),
+            NODES => *object.key.name == *self.node,
             resource if SHARED.contains(&resource) => true,
             _ => self.counts.contains_key(&object.key),
         }
@@ -204,6 +207,21 @@ mod tests {
 
     fn one(key: &Key) -> BTreeSet<Key> {
         BTreeSet::from([key.clone()])
+    }
+
+    #[test]
+    fn of_the_nodes_each_is_told_of_itself_alone() {
+        let mut world = World::new();
+        let mut feed = Feed::new("n1");
+        let node = || Some(json!({"apiVersion": "v1", "kind": "Node"}));
+        let (mine, other) = (world.write(NODES, "", "n1", node()), world.write(NODES, "", "n2", node()));
+        assert_eq!(told(&feed.full(&world.state.view())), ["set nodes/n1"]);
+        let both = BTreeSet::from([mine.clone(), other.clone()]);
+        assert_eq!(told(&feed.changed(&world.state.view(), both.clone())), Vec::<String>::new());
+        assert_eq!(told(&feed.resume(&world.state.view(), both)), ["set nodes/n1"]);
+        world.write(NODES, "", "n1", None);
+        world.write(NODES, "", "n2", None);
+        assert_eq!(told(&feed.changed(&world.state.view(), BTreeSet::from([mine, other]))), ["gone nodes/n1"]);
     }
 
     #[test]

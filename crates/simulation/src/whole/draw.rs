@@ -3,7 +3,7 @@
 use super::faults;
 use super::scenario::{Carrier, Crew, Scenario};
 use super::sheet::Sheet;
-use super::size::Size;
+use super::size::{NODE_CORES, Size};
 use super::workload;
 use crate::machine::Temper;
 use crate::stream::Stream;
@@ -34,8 +34,8 @@ impl Scenario {
             network_micros: *random.pick(&[200, 1_000, 5_000]),
             disk_micros: *random.pick(&[100, 1_000]),
             pause: *random.pick(&[100, 500, 2_000]),
-            // A node has 4,000; all that clients can leave behind must fit, or there is no rest to come to.
-            pod_millis: u64::from(size.nodes) * *random.pick(&[4, 40, 60]),
+            // All that clients can leave behind must fit, or there is no rest to come to.
+            pod_millis: (u64::from(size.nodes) * *random.pick(&[4, 40, 60])).min(NODE_CORES * 1_000 / 2),
             segment_bytes: *random.pick(&[16 << 10, 256 << 10]),
             keep_bytes: *random.pick(&[None, None, Some(64 << 10)]),
             ring_events: *random.pick(&[store::limits::RING_EVENTS_MAX, 64]),
