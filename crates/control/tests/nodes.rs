@@ -235,7 +235,7 @@ async fn a_silent_node_becomes_unknown_and_a_kubelet_does_not() {
     let kubelet = serde_json::from_str(node_object("k1").get()).expect("JSON");
     let kubelet = put(&member, "nodes", kubelet).await;
     let mut agent = Agent::connect(&nodes, "n1", 0).await;
-    agent.hear_all(&["welcome full=true", "set nodes k1", "through"]).await;
+    agent.hear_all(&["welcome full=true", "through"]).await;
     agent.say(FromNode::Register { object: node_object("n1") }).await;
     agent.hear_all(&["set nodes n1", "through"]).await;
     let ready =

@@ -95,13 +95,13 @@ fn pods_without_a_controller_count_only_against_a_number() {
 #[test]
 fn what_has_no_scale_cannot_be_counted() {
     let mut cluster = Cluster::new(1);
-    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "default"},
-        "spec": {"suspend": true}});
-    cluster.create("jobs.batch", job);
-    let uid = cluster.get("jobs.batch", "default", "j").expect("the job")["metadata"]["uid"].clone();
+    let set = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "j", "namespace": "default"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}}});
+    cluster.create("daemonsets.apps", set);
+    let uid = cluster.get("daemonsets.apps", "default", "j").expect("the set")["metadata"]["uid"].clone();
     let mut owned = pod("p", json!({"app": "web"}));
     owned["metadata"]["ownerReferences"] =
-        json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": uid, "controller": true}]);
+        json!([{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "j", "uid": uid, "controller": true}]);
     cluster.create("pods", owned);
     cluster.create(BUDGETS, budget(json!({"maxUnavailable": 1})));
     cluster.settle();
