@@ -21,6 +21,10 @@ fn judge(evidence: &Whole, deciders: &[Controller]) -> Result<(), String> {
         let Some(entry) = &record.entry else { continue };
         for command in &entry.commands {
             let Some((decider, key)) = decided(command, deciders) else { continue };
+            // What it was decided on lies before the beginning.
+            if command.read.0 < evidence.members.reference.begun.1 {
+                continue;
+            }
             let asked = (command.read.0, command.agent.to_string());
             let drafts = known.entry(asked).or_insert_with(|| made(decider, &key, views, command.read, record.index));
             if !drafts.contains(&command.writes) {
