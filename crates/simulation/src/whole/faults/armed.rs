@@ -10,6 +10,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 400,
     lasts: (500, 25_000),
     most: WRITES_MAX,
+    sets: false,
     draw: |random, size| Some((vec![Who::Member(one(random, size.members))], random.between(1, WRITES_MAX))),
     begin: |site, step| {
         let writes = u32::try_from(step.amount.saturating_sub(1)).unwrap_or(u32::MAX);

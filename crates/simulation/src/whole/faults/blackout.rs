@@ -8,6 +8,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 150,
     lasts: (50, 25_000),
     most: 0,
+    sets: false,
     draw: |_, _| Some((Vec::new(), 0)),
     begin: |site, _| site.ways(&|_, _| true, Network::cut),
     undo: |site, _| site.ways(&|_, _| true, Network::mend),

@@ -7,6 +7,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 400,
     lasts: (50, 25_000),
     most: 0,
+    sets: false,
     draw: a_member,
     begin: |site, step| step.nodes().for_each(|node| site.down(node, true)),
     undo: |site, step| step.nodes().for_each(|node| site.up(node)),

@@ -9,6 +9,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 400,
     lasts: (50, 25_000),
     most: 0,
+    sets: false,
     draw: |random, size| Some((pair(random, size)?, 0)),
     begin: |site, step| step.nodes().zip(step.nodes().skip(1)).for_each(|(from, to)| site.network().cut(from, to)),
     undo: |site, step| step.nodes().zip(step.nodes().skip(1)).for_each(|(from, to)| site.network().mend(from, to)),

@@ -9,6 +9,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 400,
     lasts: (500, 25_000),
     most: POLLS_MAX,
+    sets: false,
     draw: |random, size| {
         let who = anybody(random, size);
         // An agent has little to do; and the first awaits are met as often as the later ones.

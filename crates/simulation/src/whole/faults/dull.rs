@@ -7,6 +7,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 200,
     lasts: (500, 25_000),
     most: 0,
+    sets: true,
     draw: |_, _| Some((Vec::new(), 0)),
     begin: |site, _| site.watchers().into_iter().for_each(|node| site.world().pause(node)),
     undo: |site, _| site.watchers().into_iter().for_each(|node| site.world().resume(node)),

@@ -10,6 +10,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 300,
     lasts: (500, 25_000),
     most: ROOM_MAX,
+    sets: true,
     draw: |random, size| Some((vec![Who::Member(one(random, size.members))], random.between(1, ROOM_MAX))),
     begin: |site, step| {
         let room = usize::try_from(step.amount).unwrap_or(usize::MAX);

@@ -12,6 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 250,
     lasts: (500, 25_000),
     most: 60_000,
+    sets: false,
     draw: |random, size| Some((pair(random, size)?, random.between(PHASE_MILLIS.0, PHASE_MILLIS.1))),
     begin: |site, step| {
         // One turn at least.

@@ -8,6 +8,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 400,
     lasts: (50, 25_000),
     most: 0,
+    sets: false,
     draw: |random, size| Some((vec![anybody(random, size)], 0)),
     begin: |site, step| each(site, step, Network::cut),
     undo: |site, step| each(site, step, Network::mend),

@@ -10,6 +10,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 300,
     lasts: (50, 25_000),
     most: JUMP_MAX,
+    sets: false,
     draw: |random, size| Some((vec![anybody(random, size)], random.between(2, JUMP_MAX))),
     begin: |site, step| step.nodes().for_each(|node| site.jump(node, millis(step.amount))),
     undo: |site, step| step.nodes().for_each(|node| site.jump(node, -millis(step.amount))),

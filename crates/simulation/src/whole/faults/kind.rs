@@ -76,6 +76,9 @@ pub struct Fault {
     pub lasts: (u64, u64),
     /// The largest amount; 0 where it has none.
     pub most: u64,
+    /// Its beginning sets a state of whom it meets, and its end sets it back: of two at once the first that ends would end both, were the
+    /// other not begun again. Kinds that count do not need that.
+    pub sets: bool,
     /// Draws whom it meets and how strongly; `None` where a cluster of this size has nobody to meet.
     pub(super) draw: fn(&mut Stream, Size) -> Option<(Vec<Who>, u64)>,
     pub(crate) begin: fn(&dyn Prey, &Step),
@@ -99,6 +102,10 @@ pub(super) fn one(random: &mut Stream, count: u16) -> u16 {
 
 pub(super) fn a_member(random: &mut Stream, size: Size) -> Option<(Vec<Who>, u64)> {
     Some((vec![Who::Member(one(random, size.members))], 0))
+}
+
+pub(super) fn an_agent(random: &mut Stream, size: Size) -> Option<(Vec<Who>, u64)> {
+    (size.nodes > 0).then(|| (vec![Who::Agent(one(random, size.nodes))], 0))
 }
 
 pub(super) fn anybody(random: &mut Stream, size: Size) -> Who {
@@ -137,15 +144,12 @@ impl Who {
     }
 }
 
-/// Kinds whose beginning sets a state of whom they meet, as their end sets it back: of two at once the one that ends would end both.
-const STATES: [&str; 9] = ["pause", "suspend", "stall", "fill", "lose", "slow", "dull", "no-volumes", "no-pod-network"];
-
 impl Step {
     /// Whether this one, which lasts, has to be begun again when the other one has ended.
     pub(crate) fn holds_beside(&self, ended: &Self) -> bool {
         let shared = self.who.iter().any(|who| ended.who.contains(who));
         let all = self.who.is_empty() && self.fault.name == ended.fault.name;
-        STATES.contains(&self.fault.name) && (shared || all)
+        self.fault.sets && (shared || all)
     }
 
     /// Everybody it names; kinds that meet all name nobody.

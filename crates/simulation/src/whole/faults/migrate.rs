@@ -1,6 +1,6 @@
 //! A worker's machine gets another address, and another one at the end. QUIC carries its sessions over; the twin of sessions knows no addresses
 //! of those who dial.
-use super::kind::{Fault, Who, one};
+use super::kind::{Fault, an_agent};
 
 pub(super) const FAULT: Fault = Fault {
     name: "migrate",
@@ -8,7 +8,8 @@ pub(super) const FAULT: Fault = Fault {
     rate: 250,
     lasts: (50, 20_000),
     most: 0,
-    draw: |random, size| (size.nodes > 0).then(|| (vec![Who::Agent(one(random, size.nodes))], 0)),
+    sets: false,
+    draw: an_agent,
     begin: |site, step| step.nodes().for_each(|node| site.migrate(node)),
     undo: |site, step| step.nodes().for_each(|node| site.migrate(node)),
 };

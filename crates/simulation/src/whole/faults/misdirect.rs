@@ -9,6 +9,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 100,
     lasts: (50, 25_000),
     most: 0,
+    sets: false,
     draw: |random, size| if size.members < MEMBERS_MIN { None } else { a_member(random, size) },
     begin: |site, step| {
         let doubtful = step.nodes().filter(|node| site.doubt(*node));

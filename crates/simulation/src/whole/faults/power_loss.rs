@@ -7,6 +7,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 300,
     lasts: (50, 10_000),
     most: 0,
+    sets: false,
     draw: |_, _| Some((Vec::new(), 0)),
     begin: |site, _| site.members().into_iter().for_each(|node| site.down(node, true)),
     undo: |site, _| site.members().into_iter().for_each(|node| site.up(node)),

@@ -1,5 +1,5 @@
 //! A worker's machine loses power and comes back at the end: nothing of its pods runs any more.
-use super::kind::{Fault, Who, one};
+use super::kind::{Fault, an_agent};
 
 pub(super) const FAULT: Fault = Fault {
     name: "reboot",
@@ -7,7 +7,8 @@ pub(super) const FAULT: Fault = Fault {
     rate: 400,
     lasts: (50, 25_000),
     most: 0,
-    draw: |random, size| (size.nodes > 0).then(|| (vec![Who::Agent(one(random, size.nodes))], 0)),
+    sets: false,
+    draw: an_agent,
     begin: |site, step| {
         for node in step.nodes() {
             site.down(node, false);

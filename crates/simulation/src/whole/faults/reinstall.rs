@@ -1,5 +1,5 @@
 //! A node's machine is lost, and another of its name takes its place, with nothing on it.
-use super::kind::{Fault, Who, one};
+use super::kind::{Fault, an_agent};
 
 pub(super) const FAULT: Fault = Fault {
     name: "reinstall",
@@ -7,7 +7,8 @@ pub(super) const FAULT: Fault = Fault {
     rate: 200,
     lasts: (500, 25_000),
     most: 0,
-    draw: |random, size| (size.nodes > 0).then(|| (vec![Who::Agent(one(random, size.nodes))], 0)),
+    sets: false,
+    draw: an_agent,
     begin: |site, step| {
         for node in step.nodes() {
             site.down(node, true);

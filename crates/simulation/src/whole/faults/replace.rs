@@ -8,6 +8,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 300,
     lasts: (50, 25_000),
     most: 0,
+    sets: false,
     draw: |random, size| if size.members < MEMBERS_MIN { None } else { a_member(random, size) },
     begin: |site, step| step.nodes().for_each(|node| site.lose(node)),
     undo: |site, step| step.nodes().for_each(|node| site.place(node)),

@@ -10,6 +10,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 100,
     lasts: (50, 25_000),
     most: BITS_MAX,
+    sets: false,
     draw: |random, size| {
         let member = Who::Member(one(random, size.members));
         (size.members >= MEMBERS_MIN).then(|| (vec![member], random.between(1, BITS_MAX)))

@@ -9,6 +9,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 400,
     lasts: (50, 25_000),
     most: TIMES_MAX,
+    sets: true,
     draw: |random, _| Some((Vec::new(), random.between(2, TIMES_MAX))),
     begin: |site, step| site.delay(step.amount.max(1)),
     undo: |site, _| site.delay(1),

@@ -10,6 +10,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 250,
     lasts: (50, 25_000),
     most: MEMBERS_MAX as u64,
+    sets: false,
     draw: |random, size| {
         let minority = size.members.checked_sub(1)? / 2;
         let first = Who::Member(one(random, size.members));

@@ -7,6 +7,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 400,
     lasts: (50, 25_000),
     most: 0,
+    sets: true,
     draw: a_member,
     begin: |site, step| {
         let until = site.world().time() + step.lasts * 1_000_000;

@@ -7,6 +7,7 @@ pub(super) const FAULT: Fault = Fault {
     rate: 300,
     lasts: (50, 25_000),
     most: 0,
+    sets: true,
     draw: |random, size| Some((vec![anybody(random, size)], 0)),
     begin: |site, step| step.nodes().for_each(|node| site.world().suspend(node)),
     undo: |site, step| step.nodes().for_each(|node| site.world().resume(node)),

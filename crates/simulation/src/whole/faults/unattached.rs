@@ -1,5 +1,5 @@
 //! A node can attach no pod to the network of pods.
-use super::kind::{Fault, Who, one};
+use super::kind::{Fault, an_agent};
 
 pub(super) const FAULT: Fault = Fault {
     name: "no-pod-network",
@@ -7,7 +7,8 @@ pub(super) const FAULT: Fault = Fault {
     rate: 200,
     lasts: (500, 25_000),
     most: 0,
-    draw: |random, size| (size.nodes > 0).then(|| (vec![Who::Agent(one(random, size.nodes))], 0)),
+    sets: true,
+    draw: an_agent,
     begin: |site, step| step.nodes().for_each(|node| site.break_network(node, true)),
     undo: |site, step| step.nodes().for_each(|node| site.break_network(node, false)),
 };
