@@ -3,11 +3,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUTTER_DIR ?= .rutter
 SEEDS ?= 50
+FUZZ ?= 60
 NODES ?= 3
 TARGET := $(shell scripts/target)
 export CARGO_TARGET_DIR := $(TARGET)
 
-.PHONY: help up test check bench simulate clean build
+.PHONY: help up test compat check bench simulate fuzz clean build
 
 help:          ## what can be made
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -25,6 +26,10 @@ test:          ## all tests, kubectl transcripts and a bounded sweep of simulate
 	@scripts/install test
 	@scripts/test
 
+compat: build  ## stock kubectl, helm, Python, kopf, JavaScript and kube-rs clients against a cluster; SUITES="helm node": these alone
+	@scripts/install compat
+	@scripts/compat $(SUITES)
+
 check:         ## formatting, lints, the house rules, licences
 	@scripts/install check
 	@scripts/check
@@ -35,6 +40,10 @@ bench:         ## build with optimisation, run the benchmark table beside etcd, 
 
 simulate: build ## SEEDS=50 simulated clusters of NODES=3 nodes and three members under faults; NODES=0: members alone
 	@$(TARGET)/debug/rutter simulate --runs $(SEEDS) --nodes $(NODES)
+
+fuzz:          ## FUZZ=60 seconds for each of seven targets: what clients may send, made up; two at a time
+	@scripts/install build
+	@scripts/fuzz $(FUZZ)
 
 clean:         ## stop what `make up` left behind, remove its directory and what was built
 	@if [ -x $(TARGET)/debug/rutter ] && [ -d $(RUTTER_DIR) ]; then $(TARGET)/debug/rutter purge --dir $(RUTTER_DIR); fi

@@ -14,7 +14,7 @@ pub use managers::Writer;
 use managers::{Manager, Managers};
 use place::Place;
 use serde_json::{Value, json};
-use set::{Difference, Set};
+use set::{Difference, Set, Step};
 
 /// Members that nobody owns: which object it is, and what the server writes.
 const UNOWNED: [&[&str]; 11] = [
@@ -87,7 +87,11 @@ fn bad(why: String) -> Status {
 
 /// Takes away what the applier had said before and nobody says now.
 fn prune(place: Place<'_>, merged: Value, last: &Set, managers: &Managers) -> Result<Value, String> {
+    // What nobody owns stays: with the last label that somebody applied, the metadata does not go.
     let mut managed = Set::default();
+    for path in UNOWNED {
+        path.iter().fold(&mut managed, |set, name| set.at(Step::Field((*name).to_owned()))).member = true;
+    }
     for set in managers.sets() {
         managed = managed.union(set);
     }

@@ -31,6 +31,10 @@ pub struct Kind {
     pub selectable: Vec<Box<str>>,
     /// Where a custom kind keeps what `/scale` shows.
     pub scale: Option<ScalePaths>,
+    /// What clients of a deprecated version of a custom kind are warned of.
+    pub deprecated: Option<Box<str>>,
+    /// The revision of its definition; 0 if it is built in. Objects that are newer have passed its schema.
+    pub defined: u64,
 }
 
 /// `/status`, `/scale`, `/log` and their like.

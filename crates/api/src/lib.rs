@@ -1,6 +1,9 @@
 //! What things are: objects, keys, commands, events, the record in the log, kinds and their schemas. It thinks: no clock, no random, no I/O.
+pub mod access;
+pub mod admission;
 pub mod age;
 pub mod apply;
+pub mod audit;
 pub mod base64;
 pub mod codec;
 pub mod command;
@@ -20,7 +23,9 @@ pub mod openapi;
 pub mod patch;
 mod place;
 pub mod planted;
+pub mod pod;
 pub mod problem;
+pub mod qos;
 pub mod quantity;
 pub mod quota;
 pub mod record;
@@ -28,5 +33,6 @@ pub mod report;
 pub mod revision;
 pub mod schema;
 pub mod selector;
+pub mod service_account;
 pub mod status;
 pub mod uid;

@@ -34,3 +34,5 @@ pub const PROTOBUF_VALUES_MAX: usize = 500_000;
 pub const YAML_NODES_MAX: usize = 250_000;
 /// Events that the aliases of one YAML body may unfold to: three hundred bytes can ask for any number.
 pub const YAML_ALIAS_EVENTS_MAX: usize = 10_000;
+/// Parts that a rule of a role is taken apart into, where it is compared with others; one of more is compared whole.
+pub const RULE_PARTS_MAX: usize = 16_384;

@@ -140,6 +140,56 @@ pub fn label_value(value: &str) -> Vec<String> {
     problems
 }
 
+/// A subdomain below a `*.`: hosts of an Ingress.
+#[must_use]
+pub fn wildcard(name: &str) -> Vec<String> {
+    let mut problems = too_long(name, NAME_BYTES_MAX);
+    let rest = name.strip_prefix("*.");
+    if !rest.is_some_and(|rest| !rest.is_empty() && rest.split('.').all(is_label)) {
+        problems.push(
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of \
+             lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex \
+             used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+                .into(),
+        );
+    }
+    problems
+}
+
+/// A name of an environment variable: whatever can be printed, but for `=`.
+#[must_use]
+pub fn variable(name: &str) -> Vec<String> {
+    if name.is_empty() {
+        return vec!["environment variable name must be non-empty".into()];
+    }
+    if name.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'=') {
+        return Vec::new();
+    }
+    vec!["a valid environment variable name must consist only of printable ASCII characters other than '='".into()]
+}
+
+/// What is wrong with a port's name (RFC 6335).
+#[must_use]
+pub fn port(name: &str) -> Vec<String> {
+    let mut whys: Vec<&str> = Vec::new();
+    if name.len() > 15 {
+        whys.push("must be no more than 15 characters");
+    }
+    if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+        whys.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+    }
+    if !name.contains(|c: char| c.is_ascii_lowercase()) {
+        whys.push("must contain at least one letter (a-z)");
+    }
+    if name.contains("--") {
+        whys.push("must not contain consecutive hyphens");
+    }
+    if name.starts_with('-') || name.ends_with('-') {
+        whys.push("must not begin or end with a hyphen");
+    }
+    whys.into_iter().map(str::to_owned).collect()
+}
+
 /// A key of a ConfigMap or Secret.
 #[must_use]
 pub fn config_key(key: &str) -> Vec<String> {
@@ -190,6 +240,8 @@ mod tests {
         for bad in ["", "Bad_Name", "a..b", "-a", "a-", "a.", "ü", "x".repeat(254).as_str()] {
             assert!(!subdomain(bad).is_empty(), "{bad}");
         }
+        assert!(wildcard("*.example.com").is_empty() && wildcard("*").len() == 1 && wildcard("a.*.b").len() == 1);
+        assert!(variable("a.B-c 1").is_empty() && variable("a=b").len() == 1 && variable("").len() == 1);
         assert!(label("a.b").len() == 1 && label_1035("1a").len() == 1 && label_1035("a1").is_empty());
         assert!(
             qualified("example.com/My_Name").is_empty()

@@ -1,10 +1,14 @@
-//! OpenAPI v3 documents, one per group and version, made of the kinds and their structure. Nothing here is served or kept.
+//! OpenAPI documents, made of the kinds and their structure: v3, one per group and version, and v2, one of all. Nothing here is
+//! served or kept.
 //!
 //! `index(&Kinds) -> Value` (paths with a hash of what the document is made of, so a client may keep it for ever);
 //! `document(&Kinds, group, version) -> Option<Value>` (built when asked for: some hundred kilobytes for the core group);
-//! `hash(&Kinds, group, version) -> String` (for the ETag).
+//! `hash(&Kinds, group, version) -> String` (for the ETag);
+//! `document_v2(&Kinds) -> Value`, `protobuf_v2(&Value) -> Vec<u8>` (gnostic's form of it).
+mod gnostic;
 mod paths;
 mod schemas;
+mod v2;
 
 use crate::kind::{Kind, Schema};
 use crate::kinds::set::Kinds;
@@ -44,6 +48,23 @@ pub fn document(kinds: &Kinds, group: &str, version: &str) -> Option<Value> {
     }))
 }
 
+/// `GET /openapi/v2`: all groups in one document.
+#[must_use]
+pub fn document_v2(kinds: &Kinds) -> Value {
+    let all: Vec<&Kind> = kinds.iter().map(|kind| &**kind).collect();
+    let versions = kinds
+        .groups()
+        .into_iter()
+        .flat_map(|group| kinds.versions(group).into_iter().map(move |version| (group, version)));
+    v2::joined(versions.filter_map(|(group, version)| document(kinds, group, version)), &all)
+}
+
+/// That document as `com.github.proto-openapi.spec.v2`.
+#[must_use]
+pub fn protobuf_v2(document: &Value) -> Vec<u8> {
+    gnostic::printed(document)
+}
+
 /// Changes whenever the document would.
 #[must_use]
 pub fn hash(kinds: &Kinds, group: &str, version: &str) -> String {
@@ -61,6 +82,7 @@ pub fn hash(kinds: &Kinds, group: &str, version: &str) -> String {
         for subresource in &kind.subresources {
             hasher.update(subresource.name.as_bytes());
         }
+        hasher.update(&[u8::from(kind.namespaced)]);
     }
     hasher.finalize().to_hex()[..32].to_uppercase()
 }

@@ -44,6 +44,13 @@ impl Problems {
         self.add("FieldValueNotSupported", &format!("Unsupported value: {}", shown(value)), field, &why);
     }
 
+    /// As `unsupported`, with what is known in the order in which it is given.
+    pub fn unknown_word(&mut self, field: impl Into<String>, value: &Value, known: &[&str]) {
+        let known: Vec<String> = known.iter().map(|known| format!("{known:?}")).collect();
+        let why = format!("supported values: {}", known.join(", "));
+        self.add("FieldValueNotSupported", &format!("Unsupported value: {}", shown(value)), field, &why);
+    }
+
     /// `found` is the name of the type that stands there.
     pub fn wrong_type(&mut self, field: impl Into<String>, found: &str, why: &str) {
         self.add("FieldValueTypeInvalid", &format!("Invalid value: {found:?}"), field, why);

@@ -138,6 +138,21 @@ impl Quantity {
         usize::try_from(self.nanos / each.nanos).unwrap_or(usize::MAX)
     }
 
+    /// Whether it is more than `times` as much as `other`.
+    #[must_use]
+    pub fn exceeds_times(&self, other: &Self, times: &Self) -> bool {
+        self.nanos.saturating_mul(NANOS) > times.nanos.saturating_mul(other.nanos)
+    }
+
+    /// How many times `other` it is, with six digits after the point; `other` is not nothing.
+    #[must_use]
+    pub fn ratio(&self, other: &Self) -> String {
+        const DIGITS: i128 = 1_000_000;
+        let divisor = other.nanos.max(1);
+        let rounded = (self.nanos.saturating_mul(DIGITS) + divisor / 2) / divisor;
+        format!("{}.{:06}", rounded / DIGITS, rounded % DIGITS)
+    }
+
     /// Whether it is a whole number.
     #[must_use]
     pub fn is_whole(&self) -> bool {

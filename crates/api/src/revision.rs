@@ -42,6 +42,18 @@ impl Millis {
         format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
     }
 
+    /// As HTTP's headers have it (RFC 9110): `Sun, 22 Nov 2026 09:00:39 GMT`.
+    #[must_use]
+    pub fn http_date(self) -> String {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let days = self.0 / 86_400_000;
+        let (year, month, day) = civil(days);
+        let weekday = DAYS.iter().cycle().nth((days % 7) as usize).unwrap_or(&"");
+        let name = (1_u64..).zip(MONTHS).find(|(number, _)| *number == month).map_or("", |(_, name)| name);
+        format!("{weekday}, {day:02} {name} {year:04} {} GMT", &self.rfc3339()[11..19])
+    }
+
     /// RFC 3339 in UTC with microseconds, as Kubernetes' `metav1.MicroTime` prints it.
     #[must_use]
     pub fn rfc3339_micro(self) -> String {
@@ -80,5 +92,7 @@ mod tests {
         }
         assert_eq!(Millis(1_001).rfc3339_micro(), "1970-01-01T00:00:01.001000Z");
         assert_eq!(Millis::parse("yesterday"), None);
+        let date = Millis::parse("2026-11-22T09:00:39Z").map(Millis::http_date);
+        assert_eq!(date.as_deref(), Some("Sun, 22 Nov 2026 09:00:39 GMT"));
     }
 }

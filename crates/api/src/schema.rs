@@ -18,12 +18,21 @@ use serde_json::Value;
 /// # Errors
 /// 400 for a value of the wrong type.
 pub fn check_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Status> {
+    let unknown = unknown_fields(kind, value)?;
+    Ok(unknown.into_iter().map(|path| format!("unknown field \"{path}\"")).collect())
+}
+
+/// As `check_fields`, the paths alone.
+///
+/// # Errors
+/// 400 for a value of the wrong type.
+pub fn unknown_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Status> {
     let wrong = |why: String| {
         let message =
             format!("{} in version {:?} cannot be handled as a {}: {why}", kind.kind, kind.version, kind.kind);
         Status::bad_request(message)
     };
-    let unknown = match &kind.schema {
+    Ok(match &kind.schema {
         Schema::Message(name) => match structure::message(name) {
             Some(message) => fields::check(message, value).map_err(wrong)?,
             None => Vec::new(),
@@ -38,8 +47,7 @@ pub fn check_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Statu
             }
             unknown
         }
-    };
-    Ok(unknown.into_iter().map(|path| format!("unknown field \"{path}\"")).collect())
+    })
 }
 
 /// Fills in what the object does not say. Built-in kinds have rules, custom kinds their schema's `default`s.

@@ -144,7 +144,10 @@ impl Status {
             details.insert("retryAfterSeconds".into(), self.retry_after_seconds.into());
         }
         let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code});
+            "message": self.message, "code": self.code});
+        if !self.reason.is_empty() {
+            status["reason"] = self.reason.into();
+        }
         if !self.continuing.is_empty() {
             status["metadata"]["continue"] = self.continuing.as_str().into();
         }

@@ -1,174 +1,104 @@
-//! What the cluster has to say to a new or changed object before it is written: its namespace must be open, some kinds are
-//! completed. Everything here is a function of the object and one view.
+//! Admission: Kubernetes' plug-ins in Kubernetes' order, each asked twice: first all may complete an object, then, when it is complete and
+//! valid, all may refuse it. The plug-ins themselves are pure and stand a file each: here those that ask who asks or concern only what
+//! clients do, in `api::admission` those that controllers' objects pass too.
+pub mod certificates;
+pub mod default_ingress_class;
+pub mod namespace_lifecycle;
+pub mod persistent_volume_claim_resize;
+pub mod taint_nodes_by_condition;
+
+use crate::attempt::Attempt;
 use crate::call::Call;
 use crate::draft;
-use crate::read;
-use crate::rules;
-use api::status::{Cause, Status};
-use serde_json::{Value, json};
+use crate::permission;
+use api::admission::request::{Also, Notes, Operation, Plugin, Request, Who};
+use api::admission::{
+    self as shared, default_storage_class, default_toleration_seconds, limit_ranger, pod_security, priority,
+    runtime_class, service_account, storage_object_in_use_protection,
+};
+use api::status::Status;
+use serde_json::Value;
 use store::view::View;
 
-/// Namespaces that stay.
-pub const KEPT_NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+/// The plug-ins that Kubernetes 1.35 turns on, in its order (`kubeapiserver/options/plugins.go`). `ResourceQuota` is the last of all: what
+/// it charges goes into the command itself (`quota.rs`). Policies and webhooks have their place between the last one here and that:
+/// the mutating ones end the first pass, the validating ones end the second.
+const ORDER: &[&Plugin] = &[
+    &namespace_lifecycle::PLUGIN,
+    &limit_ranger::PLUGIN,
+    &service_account::PLUGIN,
+    &taint_nodes_by_condition::PLUGIN,
+    &pod_security::PLUGIN,
+    &priority::PLUGIN,
+    &default_toleration_seconds::PLUGIN,
+    &default_storage_class::PLUGIN,
+    &storage_object_in_use_protection::PLUGIN,
+    &persistent_volume_claim_resize::PLUGIN,
+    &runtime_class::PLUGIN,
+    &certificates::APPROVAL,
+    &certificates::SIGNING,
+    &certificates::SUBJECT,
+    &default_ingress_class::PLUGIN,
+];
 
-/// The namespace of a new object must exist and not be going away.
-///
-/// # Errors
-/// 404 or 403 in Kubernetes' words.
-pub async fn place_open(call: &Call, view: &View, name: &str) -> Result<(), Status> {
-    let namespace = call.target.namespace.as_str();
-    if namespace.is_empty() {
-        return Ok(());
-    }
-    let found = match view.get("namespaces", "", namespace) {
-        Some(found) => Some(found.clone()),
-        // It may have been made a moment ago, through another member.
-        None => read::newest(&call.room).await?.get("namespaces", "", namespace).cloned(),
-    };
-    let found = found.ok_or_else(|| Status::not_found("", "namespaces", namespace))?;
-    if found.facet.deleting.is_none() {
-        return Ok(());
-    }
-    let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-    let mut status = Status::forbidden(&call.kind.group, &call.kind.plural, name, &why);
-    let message = format!("namespace {namespace} is being terminated");
-    status.causes = vec![Cause { reason: "NamespaceTerminating", message, field: "metadata.namespace".into() }];
-    Err(status)
+/// One request on its way through the plug-ins.
+pub struct Door<'a> {
+    pub call: &'a Call,
+    pub view: &'a View,
+    pub operation: Operation,
+    pub dry_run: bool,
+    /// The object as it is; `None` for a new one.
+    pub old: Option<&'a Value>,
 }
 
-/// Completes a new object, which has its defaults, by what its kind is given by the cluster.
-///
-/// # Errors
-/// What the kind's rules refuse.
-pub fn new_object(call: &Call, view: &View, value: &mut Value) -> Result<Vec<String>, Status> {
-    if call.kind.custom() {
-        return crate::definition::open(view, &call.kind).map(|()| Vec::new());
+impl Door<'_> {
+    /// The mutating pass.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn admit(&self, object: &mut Value) -> Result<(), Status> {
+        let name = self.name(object);
+        self.ask(&name, |request| shared::admit(ORDER, request, object))
     }
-    match (&*call.kind.group, &*call.kind.kind) {
-        ("", "Namespace") => namespace(value),
-        ("", "Pod") => pod(view, value)?,
-        ("", "PersistentVolumeClaim" | "PersistentVolume") => value["status"] = json!({"phase": "Pending"}),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => crate::definition::establish(view, value)?,
-        _ => {}
-    }
-    Ok(Vec::new())
-}
 
-/// # Errors
-/// 422 with every complaint.
-pub fn validate_new(call: &Call, value: &Value) -> Result<(), Status> {
-    rules::validate_new(&call.kind, value)
-}
+    /// The validating pass; of a deletion `object` is the one that goes.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn validate(&self, object: &Value) -> Result<Notes, Status> {
+        self.ask(&self.name(object), |request| shared::validate(ORDER, request, object))
+    }
 
-fn namespace(value: &mut Value) {
-    if !value["spec"].is_object() {
-        value["spec"] = json!({});
+    fn name(&self, object: &Value) -> String {
+        let named = self.call.target.name.as_str();
+        if named.is_empty() { draft::text(object, "name").to_owned() } else { named.to_owned() }
     }
-    value["spec"]["finalizers"] = json!(["kubernetes"]);
-    value["status"] = json!({"phase": "Active"});
-}
 
-/// What the plug-ins ServiceAccount, Priority and DefaultTolerationSeconds do in Kubernetes.
-fn pod(view: &View, value: &mut Value) -> Result<(), Status> {
-    if !value["spec"].is_object() {
-        return Ok(());
-    }
-    let name = draft::text(value, "name").to_owned();
-    let spec = &mut value["spec"];
-    if spec["serviceAccountName"].as_str().unwrap_or_default().is_empty() {
-        spec["serviceAccountName"] =
-            spec["serviceAccount"].as_str().filter(|account| !account.is_empty()).unwrap_or("default").into();
-    }
-    spec["serviceAccount"] = spec["serviceAccountName"].clone();
-    match spec["priorityClassName"].as_str().unwrap_or_default().to_owned().as_str() {
-        "" => {
-            let default = view.list("priorityclasses.scheduling.k8s.io", None).map(|class| class.value());
-            let default = default.into_iter().find(|class| class["globalDefault"] == true);
-            spec["priority"] = default.as_ref().map_or(json!(0), |class| class["value"].clone());
-            if let Some(class) = default {
-                spec["priorityClassName"] = class["metadata"]["name"].clone();
-            }
-        }
-        "system-node-critical" => spec["priority"] = json!(2_000_001_000),
-        "system-cluster-critical" => spec["priority"] = json!(2_000_000_000),
-        class => {
-            let found = view.get("priorityclasses.scheduling.k8s.io", "", class).map(|class| class.value());
-            let why = format!("no PriorityClass with name {class} was found");
-            let found = found.ok_or_else(|| Status::forbidden("", "pods", &name, &why))?;
-            spec["priority"] = found["value"].clone();
-            if found["preemptionPolicy"].is_string() {
-                spec["preemptionPolicy"] = found["preemptionPolicy"].clone();
-            }
-        }
-    }
-    if spec["preemptionPolicy"].is_null() {
-        spec["preemptionPolicy"] = "PreemptLowerPriority".into();
-    }
-    tolerations(spec);
-    let class = quality(spec);
-    value["status"] = json!({"phase": "Pending", "qosClass": class});
-    Ok(())
-}
-
-/// The quality of service class (pod-qos): every container with equal requests and limits is guaranteed, none with any best effort.
-fn quality(spec: &Value) -> &'static str {
-    let (mut any, mut all) = (false, true);
-    for member in ["containers", "initContainers"] {
-        for container in spec[member].as_array().into_iter().flatten() {
-            for resource in ["cpu", "memory"] {
-                let (request, limit) =
-                    (&container["resources"]["requests"][resource], &container["resources"]["limits"][resource]);
-                any |= !request.is_null() || !limit.is_null();
-                all &= !limit.is_null() && (request.is_null() || request == limit);
-            }
-        }
-    }
-    match (any, all) {
-        (false, _) => "BestEffort",
-        (true, true) => "Guaranteed",
-        (true, false) => "Burstable",
-    }
-}
-
-fn tolerations(spec: &mut Value) {
-    if !spec["tolerations"].is_array() {
-        spec["tolerations"] = json!([]);
-    }
-    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
-        let Some(list) = spec["tolerations"].as_array_mut() else { return };
-        let covers = |toleration: &Value| {
-            let own = toleration["key"].as_str().unwrap_or_default();
-            let effect = toleration["effect"].as_str().unwrap_or_default();
-            (own == key || own.is_empty()) && (effect == "NoExecute" || effect.is_empty())
+    fn ask<T>(&self, name: &str, pass: impl FnOnce(&Request<'_>) -> T) -> T {
+        let user = &self.call.user;
+        let may = |also: &Also<'_>| {
+            let attempt = Attempt {
+                verb: also.verb,
+                group: also.group,
+                resource: also.resource,
+                subresource: also.subresource,
+                namespace: also.namespace,
+                name: also.name,
+                ..Attempt::default()
+            };
+            permission::decide(&self.call.room, self.view, user, &attempt).is_ok()
         };
-        if !list.iter().any(covers) {
-            list.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
-        }
-    }
-}
-
-/// Completes a changed object.
-///
-/// # Errors
-/// What the kind's rules refuse.
-pub fn changed_object(call: &Call, view: &View, old: &Value, new: &mut Value) -> Result<(), Status> {
-    match (&*call.kind.group, &*call.kind.kind) {
-        ("", "Namespace") => {
-            // Only `/finalize` changes what holds a namespace.
-            match old.get("spec") {
-                Some(spec) => new["spec"] = spec.clone(),
-                None => drop(new.as_object_mut().map(|new| new.remove("spec"))),
-            }
-            let name = draft::text(new, "name").to_owned();
-            if let Some(labels) = new["metadata"].as_object_mut() {
-                let labels = labels.entry("labels").or_insert_with(|| json!({}));
-                if let Some(labels) = labels.as_object_mut() {
-                    labels.insert("kubernetes.io/metadata.name".into(), name.into());
-                }
-            }
-            Ok(())
-        }
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => crate::definition::establish(view, new),
-        _ => Ok(()),
+        pass(&Request {
+            operation: self.operation,
+            kind: &self.call.kind,
+            subresource: &self.call.target.subresource,
+            namespace: &self.call.target.namespace,
+            name,
+            user: Who { name: &user.name, groups: &user.groups },
+            dry_run: self.dry_run,
+            old: self.old,
+            cluster: self.view,
+            may: &may,
+        })
     }
 }

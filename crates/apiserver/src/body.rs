@@ -51,27 +51,43 @@ pub async fn aside<T: Send + 'static>(
 /// # Errors
 /// 400 under Strict.
 pub fn judge(kind: &Kind, validation: FieldValidation, complaints: Vec<String>) -> Result<Vec<String>, Status> {
+    judged(&kind.kind, &kind.version, validation, complaints)
+}
+
+fn judged(
+    name: &str,
+    version: &str,
+    validation: FieldValidation,
+    complaints: Vec<String>,
+) -> Result<Vec<String>, Status> {
     match validation {
         FieldValidation::Ignore => Ok(Vec::new()),
         FieldValidation::Warn => Ok(complaints),
         FieldValidation::Strict if complaints.is_empty() => Ok(complaints),
         FieldValidation::Strict => {
             let told = complaints.join(", ");
-            let (name, version) = (&kind.kind, kind.api_version());
-            let message = format!(
-                "{name} in version {:?} cannot be handled as a {name}: strict decoding error: {told}",
-                short(&version)
-            );
+            let message =
+                format!("{name} in version {version:?} cannot be handled as a {name}: strict decoding error: {told}");
             Err(Status::bad_request(message))
         }
     }
 }
 
-fn short(api_version: &str) -> &str {
-    api_version.rsplit('/').next().unwrap_or(api_version)
+/// A body of another kind than the URL's: options, a Scale, a Binding. `None` if there is no body.
+///
+/// # Errors
+/// As `plain`; 400 for a value of the wrong type or, under Strict, for unknown and duplicate fields.
+pub fn other(request: &Request, name: &str, validation: FieldValidation) -> Result<Option<Decoded>, Status> {
+    if plain(request)?.is_none() {
+        return Ok(None);
+    }
+    let form = negotiate::body(request.header(CONTENT_TYPE))?;
+    let (value, complaints) = rules::decode_as(name, form, &request.body)?;
+    let kind = name.rsplit('.').next().unwrap_or(name);
+    Ok(Some(Decoded { value, warnings: judged(kind, "v1", validation, complaints)? }))
 }
 
-/// A body that is no object of the kind at the URL: options, a review, a Scale. `None` if there is no body.
+/// A body that is no object of the kind at the URL, of whatever types. `None` if there is no body.
 ///
 /// # Errors
 /// 415 and 400 as `object`.

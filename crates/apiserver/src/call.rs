@@ -5,6 +5,7 @@ use crate::query::Parameters;
 use crate::request::Request;
 use crate::room::Room;
 use crate::route::Target;
+use crate::trail::Origin;
 use api::key::Key;
 use api::kind::Kind;
 use api::status::Status;
@@ -21,6 +22,8 @@ pub struct Call {
     pub form: Form,
     /// The past that is asked for; nothing may then be written.
     pub past: Option<Arc<View>>,
+    /// Whence, and by which rule: what the log remembers.
+    pub origin: Origin,
 }
 
 impl Call {

@@ -2,6 +2,7 @@
 //! so its kind is served as soon as the write is applied.
 use crate::room::DEFINITIONS;
 use api::kind::Kind;
+use api::kinds::acceptance::{self, Taken};
 use api::revision::Millis;
 use api::status::Status;
 use serde_json::{Value, json};
@@ -34,68 +35,43 @@ fn hold(value: &mut Value) {
     }
 }
 
-/// Fills in names, status and the finalizer.
-///
-/// # Errors
-/// What `from_crd` says of a definition that cannot be served.
-pub fn establish(view: &View, value: &mut Value) -> Result<(), Status> {
-    let kinds = api::kinds::custom::from_crd(value)?;
+/// Fills in status and the finalizer. What of it cannot be served, validation tells.
+pub fn establish(view: &View, old: Option<&Value>, value: &mut Value) {
     hold(value);
-    let (kind, list_kind, singular) = match kinds.first() {
-        Some(first) => (first.kind.to_string(), first.list_kind.to_string(), first.singular.to_string()),
-        None => return Ok(()),
-    };
-    value["spec"]["names"]["singular"] = singular.into();
-    value["spec"]["names"]["listKind"] = list_kind.into();
-    if value["spec"]["conversion"].is_null() {
-        value["spec"]["conversion"] = json!({"strategy": "None"});
+    match old.and_then(|old| old.get("status")) {
+        Some(status) => value["status"] = status.clone(),
+        None => drop(value.as_object_mut().map(|value| value.remove("status"))),
     }
-    let taken = taken_by(view, value);
-    let now = Millis(rt::wall()).rfc3339();
-    let accepted = match &taken {
-        None => {
-            json!({"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found"})
-        }
-        Some(other) => {
-            let message = format!("{kind:?} or its plural is already in use by {other}");
-            json!({"type": "NamesAccepted", "status": "False", "reason": "KindConflict", "message": message})
-        }
-    };
-    let established = match &taken {
-        None => json!({"type": "Established", "status": "True", "reason": "InitialNamesAccepted",
-            "message": "the initial names have been accepted"}),
-        Some(_) => {
-            json!({"type": "Established", "status": "False", "reason": "NotAccepted", "message": "not all names are accepted"})
-        }
-    };
-    let mut conditions = vec![accepted, established];
-    for condition in &mut conditions {
-        condition["lastTransitionTime"] = now.as_str().into();
-        // A condition that says what it said before keeps its time.
-        let before = value["status"]["conditions"].as_array().into_iter().flatten();
-        let same = |known: &&Value| known["type"] == condition["type"] && known["status"] == condition["status"];
-        if let Some(time) = before.clone().find(same).map(|known| known["lastTransitionTime"].clone()) {
-            condition["lastTransitionTime"] = time;
-        }
+    let mut taken = Taken::default();
+    for other in view.list(DEFINITIONS, None) {
+        taken.note(value, &other.value());
     }
-    let names = if taken.is_none() { value["spec"]["names"].clone() } else { json!({"plural": "", "kind": ""}) };
-    let stored: Vec<Value> =
-        versions(value).filter(|version| version["storage"] == true).map(|version| version["name"].clone()).collect();
-    value["status"] = json!({"conditions": conditions, "acceptedNames": names, "storedVersions": stored});
-    Ok(())
+    acceptance::settle(value, &taken, &Millis(rt::wall()).rfc3339());
 }
 
-fn versions(value: &Value) -> impl Iterator<Item = &Value> {
-    value["spec"]["versions"].as_array().into_iter().flatten()
+/// A definition whose deletion begins says so.
+pub fn terminate(kind: &Kind, value: &mut Value) {
+    if &*kind.resource == DEFINITIONS {
+        acceptance::terminate(value, &Millis(rt::wall()).rfc3339());
+    }
 }
 
-/// Another definition of the same group with the same kind.
-fn taken_by(view: &View, value: &Value) -> Option<String> {
-    let (group, kind) = (&value["spec"]["group"], &value["spec"]["names"]["kind"]);
-    view.list(DEFINITIONS, None).find_map(|other| {
-        let name = other.key.name.to_string();
-        let spec = &other.value()["spec"];
-        let other_one = value["metadata"]["name"] != *name && spec["group"] == *group && spec["names"]["kind"] == *kind;
-        other_one.then_some(name)
-    })
+/// What the author of a definition is told that the server keeps and does not do yet.
+#[must_use]
+pub fn warnings(kind: &Kind, definition: &Value) -> Vec<String> {
+    let rules = &*kind.resource == DEFINITIONS && ruled(&definition["spec"]);
+    let told = "x-kubernetes-validations: rules in CEL are kept, and not evaluated by this server yet";
+    rules.then(|| told.to_owned()).into_iter().collect()
+}
+
+/// Whether a schema somewhere below has rules.
+fn ruled(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.iter().any(|(name, value)| {
+            name == "x-kubernetes-validations" && value.as_array().is_some_and(|rules| !rules.is_empty())
+                || ruled(value)
+        }),
+        Value::Array(items) => items.iter().any(ruled),
+        _ => false,
+    }
 }

@@ -1,19 +1,53 @@
 //! Which groups, versions and resources there are: the legacy documents and the aggregated one (KEP-3352).
 //! A function of the kinds alone.
-use api::kind::Kind;
+use api::kind::{Kind, Subresource};
 use api::kinds::set::Kinds;
 use serde_json::{Value, json};
 
-/// `GET /api`.
+/// The groups of Kubernetes in its own order, which says whose kind is meant by a name that several groups have.
+const GROUPS: [&str; 21] = [
+    "",
+    "apiregistration.k8s.io",
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "resource.k8s.io",
+];
+
+/// Those, then the others by name.
+fn ordered(kinds: &Kinds) -> Vec<&str> {
+    let mut groups = kinds.groups();
+    groups.sort_by_key(|name| (GROUPS.iter().position(|known| known == name).unwrap_or(GROUPS.len()), *name));
+    groups
+}
+
+/// `GET /api`, from the member that clients reach at `address`; empty if that is not known.
 #[must_use]
-pub fn core_versions() -> Value {
-    json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
+pub fn core_versions(address: &str) -> Value {
+    let mut addresses = vec![json!({"clientCIDR": "0.0.0.0/0", "serverAddress": address})];
+    addresses.retain(|_| !address.is_empty());
+    json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses})
 }
 
 /// `GET /apis`.
 #[must_use]
 pub fn groups(kinds: &Kinds) -> Value {
-    let groups = kinds.groups().into_iter().filter(|group| !group.is_empty()).filter_map(|name| group(kinds, name));
+    let groups = ordered(kinds).into_iter().filter(|group| !group.is_empty()).filter_map(|name| group(kinds, name));
     let groups: Vec<Value> = groups
         .map(|mut group| {
             if let Some(group) = group.as_object_mut() {
@@ -51,7 +85,7 @@ pub fn resources(kinds: &Kinds, group: &str, version: &str) -> Option<Value> {
         list.push(entry);
         for sub in &kind.subresources {
             let mut entry = json!({"name": format!("{}/{}", kind.plural, sub.name), "singularName": "",
-                "namespaced": kind.namespaced, "kind": &*sub.kind, "verbs": texts(&sub.verbs)});
+                "namespaced": kind.namespaced, "kind": &*sub.kind, "verbs": verbs(sub)});
             if (&*sub.group, &*sub.version) != (group, version) {
                 entry["group"] = (*sub.group).into();
                 entry["version"] = (*sub.version).into();
@@ -68,7 +102,7 @@ pub fn resources(kinds: &Kinds, group: &str, version: &str) -> Option<Value> {
 #[must_use]
 pub fn aggregated(kinds: &Kinds, core: bool, version: &str) -> Value {
     let mut items = Vec::new();
-    for group in kinds.groups().into_iter().filter(|group| group.is_empty() == core) {
+    for group in ordered(kinds).into_iter().filter(|group| group.is_empty() == core) {
         let versions: Vec<Value> = kinds
             .versions(group)
             .into_iter()
@@ -89,11 +123,16 @@ pub fn aggregated(kinds: &Kinds, core: bool, version: &str) -> Value {
 }
 
 fn entry(kind: &Kind) -> Value {
-    let response = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
+    // Of a built-in kind only what differs from where it stands is said.
+    let response = |group: &str, version: &str, name: &str| {
+        let told = kind.custom() || (group, version) != (&*kind.group, &*kind.version);
+        let (group, version) = if told { (group, version) } else { ("", "") };
+        json!({"group": group, "version": version, "kind": name})
+    };
     let subresources: Vec<Value> = kind
         .subresources
         .iter()
-        .map(|sub| json!({"subresource": &*sub.name, "responseKind": response(&sub.group, &sub.version, &sub.kind), "verbs": texts(&sub.verbs)}))
+        .map(|sub| json!({"subresource": &*sub.name, "responseKind": response(&sub.group, &sub.version, &sub.kind), "verbs": verbs(sub)}))
         .collect();
     let mut entry = json!({"resource": &*kind.plural, "responseKind": response(&kind.group, &kind.version, &kind.kind),
         "scope": if kind.namespaced { "Namespaced" } else { "Cluster" }, "singularResource": &*kind.singular,
@@ -103,6 +142,11 @@ fn entry(kind: &Kind) -> Value {
         entry["subresources"] = subresources.into();
     }
     entry
+}
+
+/// HEAD and OPTIONS are no verbs of Kubernetes.
+fn verbs(sub: &Subresource) -> Vec<&str> {
+    texts(&sub.verbs).into_iter().filter(|verb| !matches!(*verb, "head" | "options")).collect()
 }
 
 fn words(entry: &mut Value, kind: &Kind) {

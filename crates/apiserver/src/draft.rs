@@ -295,6 +295,16 @@ pub fn invalid(kind: &Kind, name: &str, causes: Vec<Cause>) -> Status {
     status.about(&kind.group, &kind.kind, name)
 }
 
+/// Where Kubernetes would keep the target; some of its messages say so.
+fn stored_at(call: &Call) -> String {
+    let group = if call.kind.custom() { format!("{}/", call.kind.group) } else { String::new() };
+    let namespace = match call.target.namespace.as_str() {
+        "" => String::new(),
+        namespace => format!("{namespace}/"),
+    };
+    format!("/registry/{group}{}/{namespace}{}", call.kind.plural, call.target.name)
+}
+
 /// Checks the uid and resourceVersion that a body carries against the object as it is.
 ///
 /// # Errors
@@ -302,7 +312,12 @@ pub fn invalid(kind: &Kind, name: &str, causes: Vec<Cause>) -> Status {
 pub fn same_object(call: &Call, current: &Object, body: &Value) -> Result<(), Status> {
     let uid = text(body, "uid");
     if !uid.is_empty() && uid != current.uid.to_string() {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", current.uid);
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID \
+             in precondition: {uid}, UID in object meta: {}",
+            stored_at(call),
+            current.uid
+        );
         return Err(call.conflict(&why));
     }
     let version = text(body, "resourceVersion");

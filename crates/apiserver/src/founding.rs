@@ -1,18 +1,27 @@
-//! What a cluster has from its first moment: namespaces, the Service `kubernetes`, priority classes, the service network.
+//! What a cluster has from its first moment: roles and bindings, namespaces, the Service `kubernetes`, priority classes, the service network.
 //! Asking twice does no harm.
+use crate::call::MODIFIED;
 use crate::identity::User;
+use crate::limits::WRITE_ATTEMPTS;
+use crate::read;
 use crate::request::{Content, Request};
 use crate::server::ApiServer;
 use crate::service::NETWORK;
+use crate::submit;
+use api::access::{GROUP, bootstrap};
+use api::command::{Change, Condition, Write};
+use api::key::Key;
 use api::status::Status;
 use hyper::{HeaderMap, Method};
 use serde_json::{Value, json};
+use store::view::View;
 
 /// Creates what is missing. Called by the leader, once it leads.
 ///
 /// # Errors
 /// What the log or a rule refuses; what is there already is none.
 pub async fn found(server: &ApiServer, port: u16) -> Result<(), Status> {
+    access(server).await?;
     for (path, object) in objects(port) {
         post(server, path, &object).await?;
     }
@@ -28,10 +37,48 @@ pub async fn publish_authority(server: &ApiServer, pem: &str) -> Result<(), Stat
     post(server, "/api/v1/namespaces/kube-system/configmaps", &map).await
 }
 
+/// Makes the roles and bindings that every cluster begins with, and completes those that are there: all in one command. Called whenever a
+/// member begins to lead, as Kubernetes does at its start.
+///
+/// # Errors
+/// What the log refuses; 409 if others change the same roles again and again.
+pub async fn access(server: &ApiServer) -> Result<(), Status> {
+    let room = server.room();
+    for _ in 0..WRITE_ATTEMPTS {
+        let view = read::for_write(room).await?;
+        let writes = lacking(&view)?;
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let note = "roles and bindings that every cluster has";
+        if submit::as_cluster(room, view.revision(), note, writes).await?.is_ok() {
+            return Ok(());
+        }
+    }
+    Err(Status::conflict(GROUP, "clusterroles", "", MODIFIED))
+}
+
+fn lacking(view: &View) -> Result<Vec<Write>, Status> {
+    let mut writes = Vec::new();
+    for (resource, expected) in bootstrap::objects() {
+        let text = |member: &str| expected["metadata"][member].as_str().unwrap_or_default();
+        let key = Key::new(resource, text("namespace"), text("name"));
+        let (condition, value) = match view.get_key(&key) {
+            None => (Condition::Absent, Some(expected.clone())),
+            Some(object) => (Condition::Revision(object.revision), bootstrap::completed(expected, &object.value())),
+        };
+        let Some(value) = value else { continue };
+        let body = api::kinds::body(resource, &value).map_err(|why| Status::internal(why.to_string()))?;
+        writes.push(Write { key, condition, change: Change::Put(body) });
+    }
+    Ok(writes)
+}
+
 async fn post(server: &ApiServer, path: &str, object: &Value) -> Result<(), Status> {
     let uri = path.parse().map_err(|_| Status::internal("a path of the founding is no URI"))?;
     let body = object.to_string().into();
-    let request = Request { method: Method::POST, uri, headers: HeaderMap::new(), body, user: Some(User::cluster()) };
+    let (user, headers) = (Some(User::cluster()), HeaderMap::new());
+    let request = Request { method: Method::POST, uri, headers, body, user, from: None };
     let response = server.handle(request).await;
     if response.code.is_success() || response.code.as_u16() == 409 {
         return Ok(());

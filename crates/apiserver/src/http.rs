@@ -3,7 +3,7 @@
 use crate::identity::User;
 use crate::limits::{
     BODY_READ_MAX, CONNECTIONS_MAX, GZIP_BYTES_MIN, HANDSHAKE_MAX, HEADER_BYTES_MAX, HEADER_READ_MAX,
-    PASSED_OVER_BYTES_MAX, PASSED_OVER_MAX, SHUTDOWN_MAX, STREAMS_MAX,
+    PASSED_OVER_BYTES_MAX, PASSED_OVER_MAX, SHUTDOWN_MAX, STRANGE_BYTES_MAX, STRANGE_MAX, STREAMS_MAX,
 };
 use crate::request::{Content, Pieces, Request, Response};
 use crate::server::ApiServer;
@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -202,7 +203,7 @@ async fn connection(
     let user = stream.get_ref().1.peer_certificates().and_then(|chain| User::from_certificate(chain.first()?));
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let (api, user) = (api.clone(), user.clone());
-        async move { Ok::<_, Infallible>(serve(&api, user, request).await) }
+        async move { Ok::<_, Infallible>(serve(&api, user, peer, request).await) }
     });
     let mut builder = auto::Builder::new(Spawn);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_MAX).max_buf_size(HEADER_BYTES_MAX);
@@ -217,6 +218,7 @@ async fn connection(
 async fn serve(
     api: &ApiServer,
     user: Option<User>,
+    peer: SocketAddr,
     mut incoming: hyper::Request<Incoming>,
 ) -> hyper::Response<Outgoing> {
     let upgrade = incoming.headers().contains_key(hyper::header::UPGRADE).then(|| hyper::upgrade::on(&mut incoming));
@@ -226,16 +228,26 @@ async fn serve(
         .get(ACCEPT_ENCODING)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|text| text.contains("gzip"));
-    // What is open to everybody takes no body, and nothing else is answered to who is not known: theirs is not read.
+    // What is open to everybody takes no body, and nothing else is answered to who is not known: theirs is not kept.
+    let user = match user {
+        Some(user) => Some(user),
+        None => api.known(&head.headers).await,
+    };
     let body = match user {
         Some(_) => read_body(body).await,
-        None => Ok(Bytes::new()),
+        None => {
+            if !body.is_end_stream() {
+                pass_over(body, STRANGE_BYTES_MAX, STRANGE_MAX).await;
+            }
+            Ok(Bytes::new())
+        }
     };
     let body = match body {
         Ok(body) => body,
         Err(status) => return outgoing(status.into(), gzip, None),
     };
-    let request = Request { method: head.method, uri: head.uri, headers: head.headers, body, user };
+    let request =
+        Request { method: head.method, uri: head.uri, headers: head.headers, body, user, from: Some(peer.ip()) };
     outgoing(api.handle(request).await, gzip, upgrade)
 }
 
@@ -247,7 +259,7 @@ async fn read_body(mut body: Incoming) -> Result<Bytes, Status> {
     match read {
         Some(Ok(collected)) => Ok(collected.to_bytes()),
         Some(Err(why)) if why.is::<http_body_util::LengthLimitError>() => {
-            pass_over(body).await;
+            pass_over(body, PASSED_OVER_BYTES_MAX, PASSED_OVER_MAX).await;
             let message = format!("Request entity too large: limit is {REQUEST_BYTES_MAX}");
             Err(Status::new(413, "RequestEntityTooLarge", message))
         }
@@ -256,18 +268,18 @@ async fn read_body(mut body: Incoming) -> Result<Bytes, Status> {
     }
 }
 
-/// Lets the rest of a body that is too large come, within bounds: a client that is still sending may not read an answer.
-async fn pass_over(mut body: Incoming) {
+/// Lets the rest of a body that nobody reads come, within bounds: a client that is still sending may not read an answer.
+async fn pass_over(mut body: Incoming, bytes_max: usize, time_max: Duration) {
     let reading = async {
         let mut passed = 0;
-        while passed < PASSED_OVER_BYTES_MAX
+        while passed < bytes_max
             && let Some(Ok(frame)) = body.frame().await
         {
             passed += frame.data_ref().map_or(0, Bytes::len);
         }
     };
     // What does not come in time is cut off with the answer.
-    let _ = rt::timeout(PASSED_OVER_MAX, reading).await;
+    let _ = rt::timeout(time_max, reading).await;
 }
 
 fn outgoing(response: Response, gzip: bool, upgrade: Option<hyper::upgrade::OnUpgrade>) -> hyper::Response<Outgoing> {

@@ -1,11 +1,17 @@
 //! Who asks: a verified client certificate names its user (CN) and groups (O). It believes nobody that TLS did not prove.
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Somebody who proved who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub name: Box<str>,
+    /// Empty: whoever proved the name has none.
+    pub uid: Box<str>,
     pub groups: Vec<Box<str>>,
+    /// What else is known of them: the pod a token was made for, scopes.
+    pub extra: BTreeMap<Box<str>, Vec<Box<str>>>,
 }
 
 /// May do everything.
@@ -14,6 +20,8 @@ pub const MASTERS: &str = "system:masters";
 pub const NODES: &str = "system:nodes";
 /// Everybody who proved who they are.
 pub const AUTHENTICATED: &str = "system:authenticated";
+/// Everybody who proved nothing.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 /// The name of nobody.
 pub const ANONYMOUS: &str = "system:anonymous";
 
@@ -24,7 +32,7 @@ impl User {
         if groups.iter().all(|group| &**group != AUTHENTICATED) {
             groups.push(AUTHENTICATED.into());
         }
-        Self { name: name.into(), groups }
+        Self { name: name.into(), uid: "".into(), groups, extra: BTreeMap::new() }
     }
 
     /// The cluster itself: what it writes on its own account.
@@ -36,7 +44,8 @@ impl User {
     /// Nobody in particular.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self { name: ANONYMOUS.into(), groups: vec!["system:unauthenticated".into()] }
+        let groups = vec![UNAUTHENTICATED.into()];
+        Self { name: ANONYMOUS.into(), uid: "".into(), groups, extra: BTreeMap::new() }
     }
 
     /// The user that a certificate names; the caller has verified it. `None` if it names no user.
@@ -47,6 +56,21 @@ impl User {
         let name = subject.iter_common_name().next()?.as_str().ok().filter(|name| !name.is_empty())?;
         let groups: Vec<&str> = subject.iter_organization().filter_map(|group| group.as_str().ok()).collect();
         Some(Self::new(name, &groups))
+    }
+
+    /// As Kubernetes shows somebody (`UserInfo`).
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        let texts = |list: &[Box<str>]| list.iter().map(|text| Value::from(&**text)).collect::<Vec<_>>();
+        let mut shown = json!({"username": &*self.name, "groups": texts(&self.groups)});
+        if !self.uid.is_empty() {
+            shown["uid"] = (&*self.uid).into();
+        }
+        if !self.extra.is_empty() {
+            let extra = self.extra.iter().map(|(name, values)| (name.to_string(), texts(values).into()));
+            shown["extra"] = Value::Object(extra.collect());
+        }
+        shown
     }
 
     #[must_use]

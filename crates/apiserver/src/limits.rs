@@ -29,6 +29,8 @@ pub const QUOTA_ATTEMPTS: usize = 64;
 pub const DRAW_ATTEMPTS: usize = 16;
 /// Between bookmarks of a quiet watch.
 pub const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// The last bookmark of a watch comes so long before its end, as in kube-apiserver.
+pub const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 /// A watch without timeoutSeconds ends after this and up to as much again, so that clients spread over members.
 pub const WATCH_SECONDS_MIN: u64 = 1_800;
 /// A continue token reads the past for this long; then the client is told to go on from the present.
@@ -58,5 +60,55 @@ pub const PLAIN_BYTES_MAX: usize = 64 * 1024;
 /// Of a body that is too large, what may still come before the answer, and how long that may take.
 pub const PASSED_OVER_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const PASSED_OVER_MAX: Duration = Duration::from_secs(3);
+/// Bytes of a bearer token; a longer one is nobody's.
+pub const TOKEN_BYTES_MAX: usize = 32 * 1024;
+/// Tokens whose signatures are remembered.
+pub const TOKENS_KEPT: usize = 4_096;
+/// A signature that was checked need not be checked again for so long; whether the token is still good is asked each time.
+pub const TOKEN_REMEMBERED: Duration = Duration::from_secs(10 * 60);
+/// Clocks may differ by so much, and what a token is bound to may have been on its way out for so long, as in Kubernetes.
+pub const TOKEN_LEEWAY: Duration = Duration::from_secs(60);
+/// Seconds for which a token is good whose request does not say, as in Kubernetes.
+pub const TOKEN_SECONDS: i64 = 3_600;
+/// A server that is asked about a token must have answered by then.
+pub const ISSUER_ANSWER_MAX: Duration = Duration::from_secs(10);
+/// Bytes of such an answer.
+pub const ISSUER_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// An issuer's keys are fetched again after this.
+pub const ISSUER_KEYS_KEPT: Duration = Duration::from_secs(60 * 60);
+/// An issuer is not asked for its keys more often, whatever tokens come.
+pub const ISSUER_ASK_AGAIN: Duration = Duration::from_secs(10);
+/// What a webhook says of a token it knows is believed for so long, as in Kubernetes, and of another for less.
+pub const WEBHOOK_KNOWN: Duration = Duration::from_secs(2 * 60);
+pub const WEBHOOK_UNKNOWN: Duration = Duration::from_secs(10);
+/// How often a webhook that fails is asked, and how long between.
+pub const WEBHOOK_ATTEMPTS: usize = 3;
+pub const WEBHOOK_PAUSE: Duration = Duration::from_millis(500);
+/// Bytes of the body of somebody who is not known that may come, unread, before the answer.
+pub const STRANGE_BYTES_MAX: usize = 64 * 1024;
+/// How long that may take: nobody waits for a stranger.
+pub const STRANGE_MAX: Duration = Duration::from_millis(200);
 /// Parts of the table of open watches, each with a lock of its own; a power of two.
 pub const WATCH_SHARDS: usize = 16;
+/// Parts of a table of counters, each with a lock of its own; a power of two.
+pub const METRIC_SHARDS: usize = 16;
+/// Requests that read and are served at once, as `--max-requests-inflight` of kube-apiserver.
+pub const READS_IN_FLIGHT_MAX: usize = 400;
+/// Requests that change something and are served at once, as `--max-mutating-requests-inflight` of kube-apiserver.
+pub const CHANGES_IN_FLIGHT_MAX: usize = 200;
+/// Bytes of the name a client may give its request in the audit stream.
+pub const AUDIT_ID_BYTES_MAX: usize = 64;
+/// Bytes of a body that an audit event carries; a larger one is left out, and the event says so.
+pub const AUDIT_OBJECT_BYTES_MAX: usize = 256 * 1024;
+/// The head of a pod's answer through the proxy must have come by then.
+pub const PROXY_ANSWER_MAX: Duration = Duration::from_secs(60);
+/// Ports of one port-forward over WebSocket channels.
+pub const FORWARD_PORTS_MAX: usize = 127;
+/// Objects of more bytes are written as a protobuf list where waiting is allowed.
+pub const PROTOBUF_AT_ONCE_BYTES_MAX: usize = 256 * 1024;
+/// The streams of an exec or attach over SPDY must be open by then, as in Kubernetes.
+pub const STREAMS_WAIT_MAX: Duration = Duration::from_secs(30);
+/// An exec over SPDY that has ended is closed by its client, or after this.
+pub const STREAMS_LINGER: Duration = Duration::from_secs(5);
+/// Bytes of a window's size that may wait for their rest.
+pub const RESIZE_BYTES_MAX: usize = 4 * 1024;

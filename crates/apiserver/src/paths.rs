@@ -1,24 +1,29 @@
 //! Everything that is no object: discovery, OpenAPI, version, health, metrics, and the cluster's own operations.
+use crate::attempt::Attempt;
 use crate::body;
 use crate::discovery;
+use crate::documents::{self, tagged};
 use crate::identity::{MASTERS, User};
+use crate::issuer;
+use crate::metrics::page;
 use crate::negotiate::aggregated;
 use crate::operator::{Answer, Operation};
-use crate::permission::{self, Attempt};
+use crate::permission;
 use crate::query::Parameters;
 use crate::request::{Content, JSON, Request, Response, TEXT};
 use crate::room::{Room, Served};
 use crate::route::Route;
+use crate::trail::Trail;
 use api::kinds::set::Kinds;
-use api::openapi;
 use api::status::Status;
-use bytes::Bytes;
 use hyper::Method;
-use hyper::header::{ACCEPT, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderValue, VARY};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use store::view::View;
+
+/// Prometheus' text format.
+const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// A request whose path is no resource.
 pub struct Asked<'a> {
@@ -31,14 +36,14 @@ pub struct Asked<'a> {
 
 /// # Errors
 /// 403, 404, 405, or what an operation refuses.
-pub async fn answer(room: &Arc<Room>, route: Route, asked: Asked<'_>) -> Result<Response, Status> {
+pub async fn answer(room: &Arc<Room>, route: Route, asked: Asked<'_>, trail: &mut Trail) -> Result<Response, Status> {
     let read = matches!(asked.request.method, Method::GET | Method::HEAD);
     let trimmed = asked.path.trim_end_matches('/');
     let path = if trimmed.is_empty() { "/" } else { trimmed };
-    if !permission::anonymous(path) {
-        let verb = if read { "get" } else { "post" };
-        permission::check(asked.user, &Attempt { verb, path, ..Attempt::default() })?;
-    }
+    let method = asked.request.method.as_str().to_ascii_lowercase();
+    let verb = if read { "get" } else { &method };
+    let attempt = Attempt { verb, path, ..Attempt::default() };
+    trail.rule = Some(permission::check(room, asked.user, &attempt).await?);
     if let Some(verb) = path.strip_prefix("/rutter/v1/") {
         return operate(room, &asked, verb).await;
     }
@@ -48,28 +53,29 @@ pub async fn answer(room: &Arc<Room>, route: Route, asked: Asked<'_>) -> Result<
     let served = room.served(asked.past.as_ref().unwrap_or(&room.member().view()));
     match route {
         Route::Groups { .. } | Route::Group { .. } | Route::Version { .. } => {
-            Ok(discovered(&served, &route, asked.request))
+            Ok(discovered(room, &served, &route, asked.request))
         }
         Route::Other(path) => match path.as_str() {
             "/" => Ok(Response::value(200, &root(&served.kinds))),
             "/version" => Ok(Response::value(200, &version())),
-            "/openapi/v3" => {
-                let index = served.document("/openapi/v3", |kinds| Some(openapi::index(kinds)));
-                Ok(tagged(asked.request, index, JSON))
-            }
-            "/metrics" => Ok(metrics(room)),
+            "/openapi/v2" => Ok(documents::v2(&served, asked.request)),
+            "/openapi/v3" => Ok(documents::index(&served, asked.request)),
+            issuer::CONFIGURATION => Ok(issuer::configuration()),
+            issuer::KEYS => issuer::key_set(asked.request.header(ACCEPT), room.parts.trust.signer.key()),
+            "/metrics" => Ok(Response::new(200, METRICS, Content::Whole(page::print(room).into()))),
             "/healthz" | "/livez" | "/readyz" => Ok(health(room, &path, asked.query).await),
             other if other.starts_with("/openapi/v3/") => {
-                Ok(document(&served, asked.request, &other["/openapi/v3/".len()..]))
+                let hash = asked.query.get("hash").filter(|_| asked.past.is_none());
+                Ok(documents::v3(&served, asked.request, &other["/openapi/v3/".len()..], hash))
             }
-            other if permission::anonymous(other) => Ok(health(room, other, asked.query).await),
+            other if permission::health(other) => Ok(health(room, other, asked.query).await),
             _ => Ok(Response::page_not_found()),
         },
         Route::Resource(_) => Err(crate::call::no_resource()),
     }
 }
 
-fn discovered(served: &Served, route: &Route, request: &Request) -> Response {
+fn discovered(room: &Room, served: &Served, route: &Route, request: &Request) -> Response {
     let form = aggregated(request.header(ACCEPT));
     let found = match (route, form) {
         (Route::Groups { core }, Some(version)) => {
@@ -77,9 +83,9 @@ fn discovered(served: &Served, route: &Route, request: &Request) -> Response {
                 .document(&format!("{version} {core}"), |kinds| Some(discovery::aggregated(kinds, *core, version)));
             let media = format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
             let media = HeaderValue::from_str(&media).unwrap_or(JSON);
-            return tagged(request, list, media).with(VARY, "Accept");
+            return tagged(request, list, media).with(VARY, "Accept").with(CACHE_CONTROL, "public");
         }
-        (Route::Groups { core: true }, None) => Some(discovery::core_versions()),
+        (Route::Groups { core: true }, None) => Some(discovery::core_versions(&address(room))),
         (Route::Groups { core: false }, None) => Some(discovery::groups(&served.kinds)),
         (Route::Group { group }, _) => discovery::group(&served.kinds, group),
         (Route::Version { group, version }, _) => discovery::resources(&served.kinds, group, version),
@@ -88,33 +94,11 @@ fn discovered(served: &Served, route: &Route, request: &Request) -> Response {
     found.map_or_else(Response::page_not_found, |value| Response::value(200, &value))
 }
 
-/// A document with an ETag, or 304 if the client has it.
-fn tagged(request: &Request, document: Option<Bytes>, media: HeaderValue) -> Response {
-    let Some(document) = document else { return Response::page_not_found() };
-    let tag = format!("\"{:016X}\"", fingerprint(&document));
-    let known = request.header(IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag));
-    let response = if known {
-        let mut response = Response::new(304, media, Content::Whole(Bytes::new()));
-        response.headers.remove(hyper::header::CONTENT_TYPE);
-        response
-    } else {
-        Response::new(200, media, Content::Whole(document))
-    };
-    response.with(ETAG, &tag)
-}
-
-/// FNV-1a: it tells documents apart, and nothing is trusted because of it.
-fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-fn document(served: &Served, request: &Request, name: &str) -> Response {
-    let (group, version) = match name.split('/').collect::<Vec<_>>()[..] {
-        ["api", version] => ("", version),
-        ["apis", group, version] => (group, version),
-        _ => return Response::page_not_found(),
-    };
-    tagged(request, served.document(name, |kinds| openapi::document(kinds, group, version)), JSON)
+/// Where clients reach this member; empty if it does not say, or asked for any port.
+fn address(room: &Room) -> String {
+    let (member, members) = (room.member(), room.member().members());
+    let own = members.into_iter().find(|standing| standing.info.id == member.id()).map(|standing| standing.info.api);
+    own.filter(|address| !address.ends_with(":0")).unwrap_or_default()
 }
 
 fn root(kinds: &Kinds) -> Value {
@@ -127,7 +111,9 @@ fn root(kinds: &Kinds) -> Value {
             paths.push(format!("/apis/{group}"));
         }
     }
-    paths.extend(["/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+    paths.extend(
+        ["/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned),
+    );
     paths.sort_unstable();
     json!({"paths": paths})
 }
@@ -165,25 +151,6 @@ async fn health(room: &Room, path: &str, query: &Parameters) -> Response {
         text.push_str("ok");
     }
     Response::text(if well { 200 } else { 500 }, text)
-}
-
-/// The few numbers this room knows, in the text format of Prometheus.
-fn metrics(room: &Room) -> Response {
-    let view = room.member().view();
-    let mut text = String::new();
-    let mut line = |name: &str, labels: &str, value: u64| text.push_str(&format!("{name}{labels} {value}\n"));
-    line("rutter_apiserver_requests_total", "", room.requests.load(Ordering::Relaxed));
-    line("rutter_revision", "", view.revision().0);
-    line("rutter_log_index", "", view.index());
-    line("rutter_leader", "", u64::from(room.member().leading().is_some()));
-    for (resource, count) in room.open_watches() {
-        line("rutter_apiserver_watches", &format!("{{resource={:?}}}", &*resource), count);
-    }
-    for resource in view.resources() {
-        let count = u64::try_from(view.count(resource, None)).unwrap_or(u64::MAX);
-        line("rutter_objects", &format!("{{resource={resource:?}}}"), count);
-    }
-    Response::new(200, TEXT, Content::Whole(text.into()))
 }
 
 async fn operate(room: &Room, asked: &Asked<'_>, verb: &str) -> Result<Response, Status> {

@@ -103,6 +103,11 @@ pub fn write_options(kind: &str, query: &Parameters) -> Result<WriteOptions, Sta
     if manager.len() > 128 {
         return Err(invalid(kind, "fieldManager", "FieldValueTooLong", "Too long: may not be more than 128 bytes"));
     }
+    if let Some((at, c)) = manager.char_indices().find(|(_, c)| c.is_control() || (c.is_whitespace() && *c != ' ')) {
+        let code = u32::from(c);
+        let message = format!("Invalid value: {manager:?}: invalid character U+{code:04X} (at position {at})");
+        return Err(invalid(kind, "fieldManager", "FieldValueInvalid", &message));
+    }
     Ok(WriteOptions { dry_run, validation, manager, force: query.flag("force"), applies: false })
 }
 
@@ -133,15 +138,22 @@ pub struct DeleteOptions {
     pub propagation: Option<Propagation>,
     pub uid: Option<String>,
     pub revision: Option<String>,
+    /// What does not go at once is answered with 202: who says `orphanDependents=false` waits for the rest.
+    pub accepts: bool,
 }
 
-/// From the body if there is one, else from the query, as in Kubernetes.
+/// From the body if there is one, else from the query, as in Kubernetes; `dryRun` from both. The body's types are checked
+/// (`body::other`).
 ///
 /// # Errors
-/// 400 for values of the wrong type, 422 for values out of range.
+/// 400 for values of the wrong type, 422 for values out of range or that contradict each other.
 pub fn delete_options(query: &Parameters, body: Option<&Value>) -> Result<DeleteOptions, Status> {
     const KIND: &str = "DeleteOptions";
     let text = |value: &Value| value.as_str().map(str::to_owned);
+    if let Some(kind) = body.and_then(|body| body.get("kind")).and_then(text).filter(|kind| kind != KIND) {
+        let message = format!("the body is of kind {kind:?}, and cannot be converted to DeleteOptions");
+        return Err(Status::bad_request(message));
+    }
     let (grace, policy, orphan) = match body {
         None => {
             let grace = query.get("gracePeriodSeconds").map(|text| text.parse::<i64>().map_err(|_| grace_error(text)));
@@ -154,6 +166,10 @@ pub fn delete_options(query: &Parameters, body: Option<&Value>) -> Result<Delete
             (grace, body.get("propagationPolicy").and_then(text), body.get("orphanDependents").and_then(Value::as_bool))
         }
     };
+    if let (Some(policy), Some(_)) = (policy.as_deref().filter(|policy| !policy.is_empty()), orphan) {
+        let message = format!("Invalid value: {policy:?}: orphanDependents and deletionPropagation cannot be both set");
+        return Err(invalid(KIND, "propagationPolicy", "FieldValueInvalid", &message));
+    }
     let propagation = match policy.as_deref() {
         Some("Background") => Some(Propagation::Background),
         Some("Foreground") => Some(Propagation::Foreground),
@@ -175,6 +191,7 @@ pub fn delete_options(query: &Parameters, body: Option<&Value>) -> Result<Delete
         propagation,
         uid: in_body("uid"),
         revision: in_body("resourceVersion"),
+        accepts: orphan == Some(false),
     })
 }
 
@@ -223,6 +240,10 @@ pub fn list_options(query: &Parameters, watch_prefix: bool) -> Result<ListOption
     if continuing.is_some() && version.is_some_and(|version| version != "0") {
         return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
     }
+    if continuing.is_some() && matching.is_some() {
+        let why = "resourceVersionMatch is forbidden when continue is provided";
+        return Err(forbid("resourceVersionMatch", why.into()));
+    }
     if watch {
         match (initial_events, matching) {
             (None, Some(_)) => {
@@ -270,7 +291,8 @@ pub fn list_options(query: &Parameters, watch_prefix: bool) -> Result<ListOption
         watch,
         bookmarks: query.flag("allowWatchBookmarks"),
         initial_events,
-        timeout_seconds: query.number("timeoutSeconds")?,
+        // None at all is what Kubernetes takes a zero for.
+        timeout_seconds: query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0),
         labels: query.get("labelSelector").unwrap_or_default().to_owned(),
         fields: query.get("fieldSelector").unwrap_or_default().to_owned(),
     })
@@ -279,12 +301,13 @@ pub fn list_options(query: &Parameters, watch_prefix: bool) -> Result<ListOption
 /// A resourceVersion as a client sends it.
 ///
 /// # Errors
-/// 400 if it is no decimal number.
+/// 500 if it is no decimal number, as Kubernetes answers.
 pub fn revision(text: &str) -> Result<Revision, Status> {
-    let why = || {
-        Status::bad_request(format!("resourceVersion: Invalid value: {text:?}: must be a decimal number of 64 bits"))
-    };
-    text.parse().map(Revision).map_err(|_| why())
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let why = if digits { "value out of range" } else { "invalid syntax" };
+    let message = format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: {why}");
+    // Kubernetes takes it for its own mistake.
+    text.parse().map(Revision).map_err(|_| Status::new(500, "", message))
 }
 
 /// 422 about an options object of group meta.k8s.io.
@@ -326,8 +349,8 @@ mod tests {
             ("resourceVersion=0&resourceVersionMatch=Exact", 422),
             ("resourceVersion=1&resourceVersionMatch=Foo", 422),
             ("continue=x&resourceVersion=5", 400),
-            ("resourceVersion=abc", 400),
-            ("resourceVersion=-1", 400),
+            ("resourceVersion=abc", 500),
+            ("resourceVersion=-1", 500),
             ("limit=-1", 400),
             ("watch=1&sendInitialEvents=true", 422),
             ("sendInitialEvents=true", 422),

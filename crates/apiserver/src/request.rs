@@ -8,6 +8,7 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGE
 use hyper::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::Value;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 
 /// One request, its body read.
@@ -19,6 +20,8 @@ pub struct Request {
     pub body: Bytes,
     /// Who asks, as the transport proved it; `None`: nobody proved anything.
     pub user: Option<User>,
+    /// The other end of the connection; `None`: there is none.
+    pub from: Option<IpAddr>,
 }
 
 impl Request {
@@ -59,6 +62,8 @@ pub struct Response {
 }
 
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub const PROTOBUF: HeaderValue = HeaderValue::from_static("application/vnd.kubernetes.protobuf");
+pub const PROTOBUF_WATCH: HeaderValue = HeaderValue::from_static("application/vnd.kubernetes.protobuf;stream=watch");
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 impl Response {
@@ -73,6 +78,11 @@ impl Response {
     #[must_use]
     pub fn json(code: u16, body: impl Into<Bytes>) -> Self {
         Self::new(code, JSON, Content::Whole(body.into()))
+    }
+
+    #[must_use]
+    pub fn protobuf(code: u16, body: impl Into<Bytes>) -> Self {
+        Self::new(code, PROTOBUF, Content::Whole(body.into()))
     }
 
     #[must_use]

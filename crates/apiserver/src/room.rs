@@ -1,9 +1,15 @@
 //! What every request of this server has at hand: the member, the kinds now served, the ports, the open watches.
 //! It decides nothing.
+use crate::audit::sink::Audit;
+use crate::authentication::chain::{Chain, Trust};
+use crate::flight::Flight;
 use crate::limits::{PAGED_VIEWS_MAX, SERVED_KEPT, WATCH_SHARDS, WATCHES_MAX};
+use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::operator::Operator;
+use crate::rbac::policy::Policies;
 use crate::request::text_of;
+use api::kinds::acceptance;
 use api::kinds::set::Kinds;
 use api::revision::Revision;
 use api::status::Status;
@@ -32,17 +38,34 @@ pub struct Parts {
     pub nodes: Option<Arc<dyn Nodes>>,
     /// `None`: nothing under `/rutter/v1/`.
     pub operator: Option<Arc<dyn Operator>>,
+    /// Whom it believes.
+    pub trust: Trust,
+    /// `None`: no audit stream; who wrote what is in the log in any case.
+    pub audit: Option<Audit>,
+}
+
+impl Parts {
+    /// A member, and no ways to anything else.
+    #[must_use]
+    pub fn new(member: Member) -> Self {
+        Self { member, nodes: None, operator: None, trust: Trust::default(), audit: None }
+    }
 }
 
 pub struct Room {
     pub parts: Parts,
+    /// Who knows bearer tokens.
+    pub chain: Chain,
     /// What is served, and was in the pasts that were read lately; the newest first.
     served: RwLock<Vec<Arc<Served>>>,
+    /// Roles and bindings, ready to be asked.
+    pub policies: Policies,
     watches: DashMap<u64, WatchInfo, Fixed>,
     watch_ids: AtomicU64,
     stopping: AtomicBool,
     stop: Notify,
-    pub requests: AtomicU64,
+    pub metrics: Metrics,
+    pub flight: Arc<Flight>,
     /// Views that clients are paging through, by revision, and when they were last asked for.
     pages: Mutex<BTreeMap<Revision, (rt::Instant, Arc<View>)>>,
 }
@@ -69,11 +92,16 @@ impl Served {
 
     /// The document called `name`, made once.
     pub fn document(&self, name: &str, make: impl FnOnce(&Kinds) -> Option<Value>) -> Option<Bytes> {
+        self.made(name, |kinds| make(kinds).map(|value| text_of(&value)))
+    }
+
+    /// As `document`, of what is no JSON.
+    pub fn made(&self, name: &str, make: impl FnOnce(&Kinds) -> Option<Bytes>) -> Option<Bytes> {
         let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = documents.get(name) {
             return Some(known.clone());
         }
-        let made = text_of(&make(&self.kinds)?);
+        let made = make(&self.kinds)?;
         documents.insert(name.to_owned(), made.clone());
         Some(made)
     }
@@ -84,13 +112,16 @@ impl Room {
     pub fn new(parts: Parts) -> Self {
         let served = Served::new(FINGERPRINT_START, Kinds::new([]));
         Self {
+            chain: Chain::new(&parts.member, &parts.trust),
             parts,
             served: RwLock::new(vec![Arc::new(served)]),
+            policies: Policies::default(),
             watches: DashMap::with_hasher_and_shard_amount(Fixed::default(), WATCH_SHARDS),
             watch_ids: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
-            requests: AtomicU64::new(0),
+            metrics: Metrics::default(),
+            flight: Arc::default(),
             pages: Mutex::default(),
         }
     }
@@ -115,8 +146,10 @@ impl Room {
             return known;
         }
         let custom = view.list(DEFINITIONS, None).flat_map(|definition| {
-            // A definition that cannot be served was told so when it was written; it serves nothing.
-            api::kinds::custom::from_crd(&definition.value()).unwrap_or_default()
+            let definition = definition.value();
+            // One whose names others have serves nothing yet, and neither does one that cannot be read.
+            let kinds = acceptance::established(&definition).then(|| api::kinds::custom::from_crd(&definition));
+            kinds.and_then(Result::ok).unwrap_or_default()
         });
         let made = Arc::new(Served::new(fingerprint, Kinds::new(custom.map(Arc::new))));
         let mut kept = self.served.write().unwrap_or_else(PoisonError::into_inner);
@@ -225,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_past_and_the_present_are_both_kept() {
-        let room = Room::new(Parts { member: Member::alone(), nodes: None, operator: None });
+        let room = Room::new(Parts::new(Member::alone()));
         let past = room.member().view();
         let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
             "metadata": {"name": "boats.rutter.dev"}});

@@ -1,21 +1,47 @@
-//! Which objects a list or watch is about: label and field selectors, answered from the facet without decoding anything.
+//! Which objects a list or watch is about: label and field selectors, answered from the facet without decoding anything but what is
+//! selected by fields of a custom kind.
 use crate::call::Call;
 use crate::query::ListOptions;
+use crate::shape::Version;
 use api::facet::fields;
 use api::object::Object;
-use api::selector::{Fields, Labels};
+use api::selector::{Fields, Labels, Term};
 use api::status::Status;
+use serde_json::Value;
 use std::sync::Arc;
 use store::watch::Interest;
 
 /// What an object must have to be selected.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Selection {
     namespace: Option<Arc<str>>,
     name: Option<Arc<str>>,
     labels: Labels,
     fields: Fields,
+    own: Option<Own>,
     all: bool,
+}
+
+/// Fields of a custom kind, as the version shows them that is asked for.
+#[derive(Clone)]
+struct Own {
+    version: Version,
+    terms: Vec<Term>,
+}
+
+impl Own {
+    fn matches(&self, object: &Object) -> bool {
+        let value = self.version.value(object);
+        self.terms.iter().all(|term| {
+            let found = term.path.split('.').try_fold(&value, |value, name| value.get(name));
+            let found = match found {
+                Some(Value::String(text)) => text.clone(),
+                Some(plain @ (Value::Bool(_) | Value::Number(_))) => plain.to_string(),
+                _ => String::new(),
+            };
+            (found == *term.value) == term.equal
+        })
+    }
 }
 
 impl Selection {
@@ -25,13 +51,23 @@ impl Selection {
         let labels = Labels::parse(&options.labels)?;
         let mut known = fields::paths(&call.kind.resource).to_vec();
         known.extend(call.kind.selectable.iter().map(|path| &**path));
-        let fields = Fields::parse(&options.fields, &known)?;
+        if call.kind.custom() {
+            // Named, so that what it does not know is told in the words for kinds that know some.
+            known.push("metadata.name");
+        }
+        let mut fields = Fields::parse(&options.fields, &known)?;
         let exact = |path: &str| fields.exact(path).map(Arc::from);
         let namespace = (!call.target.namespace.is_empty()).then(|| Arc::from(call.target.namespace.as_str()));
         let name =
             if call.target.name.is_empty() { exact("metadata.name") } else { Some(call.target.name.as_str().into()) };
         let all = options.labels.trim().is_empty() && options.fields.trim().is_empty() && name.is_none();
-        Ok(Self { namespace: namespace.or_else(|| exact("metadata.namespace")), name, labels, fields, all })
+        let namespace = namespace.or_else(|| exact("metadata.namespace"));
+        let mut terms = Vec::new();
+        if call.kind.custom() {
+            (fields.terms, terms) = fields.terms.into_iter().partition(|term| term.path.starts_with("metadata."));
+        }
+        let own = (!terms.is_empty()).then(|| Own { version: Version::of(call), terms });
+        Ok(Self { namespace, name, labels, fields, own, all })
     }
 
     /// Whether everything of the collection is selected.
@@ -64,7 +100,8 @@ impl Selection {
             || (self.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
                 && self.name.as_ref().is_none_or(|name| *name == key.name)
                 && self.labels.matches(&object.facet)
-                && self.fields.matches(key, &object.facet))
+                && self.fields.matches(key, &object.facet)
+                && self.own.as_ref().is_none_or(|own| own.matches(object)))
     }
 
     /// What the store must tell a watcher of it.

@@ -1,15 +1,18 @@
 //! The server without sockets: a request in, a response out. It finds who asks, what for, and the verb that does it.
+use crate::attempt::{Attempt, demanded};
+use crate::audit;
 use crate::call::{Call, no_resource, not_allowed};
 use crate::identity::{MASTERS, User};
-use crate::negotiate::{Form, form};
-use crate::permission::{self, Attempt, check};
+use crate::negotiate::{Form, Offer, form, routed};
+use crate::permission::{self, check};
 use crate::query::{Parameters, list_options};
 use crate::read;
 use crate::request::{Request, Response};
 use crate::room::{Parts, Room};
 use crate::route::{self, Route, Target};
-use crate::verbs::{bind, collection, create, delete, evict, get, list, patch, review, scale, update, watch};
-use crate::{body, paths, streams};
+use crate::trail::{AUDIT_ID, Trail};
+use crate::verbs::{bind, collection, create, delete, evict, get, list, patch, review, scale, token, update, watch};
+use crate::{authentication, body, impersonation, paths, shape, streams};
 use api::kind::Kind;
 use api::status::Status;
 use futures::FutureExt;
@@ -17,7 +20,6 @@ use hyper::Method;
 use hyper::header::ACCEPT;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use store::view::View;
 
 /// The API server. Cloning it clones the handle.
@@ -34,17 +36,39 @@ impl ApiServer {
 
     /// Answers a request. An error is a response too.
     pub async fn handle(&self, request: Request) -> Response {
-        self.room.requests.fetch_add(1, Ordering::Relaxed);
-        let path = request.uri.path().to_owned();
+        let mut trail = Trail::new(&request);
+        let accept = request.headers.get(ACCEPT).cloned();
+        let accept = accept.as_ref().and_then(|value| value.to_str().ok());
         // A defect of one request must not take the connection's other requests with it.
-        match AssertUnwindSafe(self.answer(request)).catch_unwind().await {
+        let answered = AssertUnwindSafe(self.answer(request, &mut trail)).catch_unwind().await;
+        let response = match answered {
             Ok(Ok(response)) => response,
-            Ok(Err(status)) => status.into(),
+            Ok(Err(status)) => shape::refused(accept, status),
             Err(_) => {
-                tracing::error!(path, "a request panicked");
+                tracing::error!(path = trail.uri, "a request panicked");
+                audit::panicked(&self.room, &trail);
                 Status::internal("this request met a defect of the server; it is in its log").into()
             }
-        }
+        };
+        self.room.metrics.answered(&trail, response.code.as_u16(), rt::now().since(trail.began));
+        let response = response.with(AUDIT_ID, &trail.audit_id.clone());
+        audit::answered(&self.room, trail, response)
+    }
+
+    /// The user that a bearer token proves, whatever is asked for; `None` if there is none, or it proves nothing.
+    pub async fn known(&self, headers: &hyper::HeaderMap) -> Option<User> {
+        authentication::by_token(&self.room.chain, headers).await.ok().flatten()
+    }
+
+    /// Whether `user` may do it, as far as `view` says: for who decides by permissions and is no request.
+    #[must_use]
+    pub fn may(&self, view: &View, user: &User, attempt: &Attempt<'_>) -> bool {
+        permission::decide(&self.room, view, user, attempt).is_ok()
+    }
+
+    /// What this server has at hand.
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// Ends watches and other streams that would not end by themselves.
@@ -52,7 +76,7 @@ impl ApiServer {
         self.room.end_streams();
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, Status> {
+    async fn answer(&self, request: Request, trail: &mut Trail) -> Result<Response, Status> {
         let full = request.uri.path().to_owned();
         let (moment, path) = route::as_of(&full).map_err(|text| {
             let example = "/asof/1200, /asof/2026-11-22T09:00:00Z or /asof/-15m";
@@ -60,7 +84,7 @@ impl ApiServer {
                 "{text:?} is no moment; write a revision, an RFC 3339 time or an age: {example}"
             ))
         })?;
-        let user = who(&request, path)?;
+        let user = self.user(&request, path, trail).await?;
         let route = route::parse(path).ok_or_else(|| Status::new(404, "NotFound", format!("no such path: {path}")))?;
         let past = match &moment {
             Some(_) if !matches!(request.method, Method::GET | Method::HEAD) => {
@@ -76,6 +100,15 @@ impl ApiServer {
             _ => None,
         };
         let query = Parameters::parse(request.uri.query())?;
+        if let Route::Resource(target) = &route {
+            trail.verb = verb(&request, target, &query);
+            trail.target = Some(target.clone());
+        }
+        audit::received(&self.room, trail);
+        // Probes are let in at any time: a crowded server is not a dead one.
+        let counted = !trail.long_running() && !permission::anonymous(path);
+        let exempt = user.in_group(MASTERS);
+        let _place = counted.then(|| self.room.flight.enter(trail.mutating(), exempt)).transpose()?;
         let target = match route {
             Route::Resource(target) => {
                 // Not even what need not be new: what an ill member holds may be wrong, or never be new again.
@@ -84,12 +117,23 @@ impl ApiServer {
             }
             other => {
                 let asked = paths::Asked { request: &request, user: &user, path, query: &query, past };
-                return paths::answer(&self.room, other, asked).await;
+                return paths::answer(&self.room, other, asked, trail).await;
             }
         };
         let view = past.clone().unwrap_or_else(|| self.room.member().view());
         let kind = self.kind(&view, &target).await?;
-        self.call(request, user, target, kind, query, past).await
+        trail.known = true;
+        let ask = Ask { request, user, target, kind, query, past };
+        self.call(ask, trail).await
+    }
+
+    /// Who asks, and in whose name.
+    async fn user(&self, request: &Request, path: &str, trail: &mut Trail) -> Result<User, Status> {
+        let user = authentication::who(&self.room.chain, request, path).await?;
+        trail.user = Some(user.clone());
+        let acts_as = impersonation::stand_in(&self.room, user.clone(), request).await?;
+        trail.acts_as = (acts_as != user).then(|| acts_as.clone());
+        Ok(acts_as)
     }
 
     /// The kind at the target. One that this member does not know yet may have been defined a moment ago through another.
@@ -104,52 +148,18 @@ impl ApiServer {
         find(&*read::newest(&self.room).await?).ok_or_else(no_resource)
     }
 
-    /// Whether the pod runs on the node; one that is not there is nobody's.
-    async fn runs_on(&self, node: &str, attempt: &Attempt<'_>) -> Result<(), Status> {
-        let here = |view: &View| {
-            let pod = view.get("pods", attempt.namespace, attempt.name)?;
-            Some(pod.facet.field("spec.nodeName") == Some(node))
-        };
-        // It may have been bound a moment ago, through another member.
-        if here(&self.room.member().view()) == Some(true) || here(&*read::newest(&self.room).await?) != Some(false) {
-            return Ok(());
-        }
-        let may = if attempt.verb == "delete" { "delete pods" } else { "update pod status for pods" };
-        let why = format!("node {node:?} can only {may} with spec.nodeName set to itself");
-        Err(Status::forbidden("", "pods", attempt.name, &why))
-    }
-
-    async fn call(
-        &self,
-        request: Request,
-        user: User,
-        target: Target,
-        kind: Arc<Kind>,
-        query: Parameters,
-        past: Option<Arc<View>>,
-    ) -> Result<Response, Status> {
-        let watching = query.flag("watch") && target.name.is_empty();
-        let verb = match route::verb(&request.method, &target, watching) {
-            // `?watch=1` on one object watches that object.
-            "get" if query.flag("watch") && target.subresource.is_empty() => "watch",
-            verb => verb,
-        };
-        let attempt = Attempt {
-            verb,
-            group: &target.group,
-            resource: &target.resource,
-            subresource: &target.subresource,
-            namespace: &target.namespace,
-            name: &target.name,
-            path: "",
-        };
-        check(&user, &attempt)?;
-        if let Some(node) = permission::only_own_pods(&user, &attempt) {
-            self.runs_on(node, &attempt).await?;
+    async fn call(&self, ask: Ask, trail: &mut Trail) -> Result<Response, Status> {
+        let Ask { request, user, target, kind, query, past } = ask;
+        let verb = trail.verb;
+        let fields = demanded(query.get("fieldSelector"));
+        let attempt = Attempt::of(&target, verb, &fields);
+        trail.rule = Some(check(&self.room, &user, &attempt).await?);
+        if verb == "get" && matches!(target.subresource.as_str(), "exec" | "attach" | "portforward") {
+            // A WebSocket begins with GET, but what it does is no reading (Kubernetes' AuthorizePodWebsocketUpgradeCreatePermission).
+            check(&self.room, &user, &Attempt { verb: "create", ..attempt }).await?;
         }
         let stream = streams::is(&target);
-        let tables = kind.stored() && target.subresource.is_empty();
-        let form = if stream { Form::Json } else { form(request.header(ACCEPT), tables)? };
+        let form = if stream { Form::Json } else { asked(&request, &kind, &target, verb)? };
         if kind.namespaced && target.namespace.is_empty() && !matches!(verb, "list" | "watch") {
             // A namespaced object is addressed in its namespace; collections may be read across all.
             return Err(if target.name.is_empty() { not_allowed() } else { no_resource() });
@@ -157,34 +167,49 @@ impl ApiServer {
         if !kind.namespaced && !target.namespace.is_empty() {
             return Err(no_resource());
         }
-        let call = Call { room: self.room.clone(), request, user, target, kind, query, form, past };
-        if call.target.subresource.is_empty() { object(call, verb).await } else { subresource(call, verb).await }
+        let origin = trail.origin();
+        let call = Call { room: self.room.clone(), request, user, target, kind, query, form, past, origin };
+        let deprecated: Vec<String> = call.kind.deprecated.as_deref().map(str::to_owned).into_iter().collect();
+        let done =
+            if call.target.subresource.is_empty() { object(call, verb).await } else { subresource(call, verb).await };
+        done.map(|response| response.warn(&deprecated))
     }
 }
 
-/// Who asks; whom they stand in for, if they may.
-fn who(request: &Request, path: &str) -> Result<User, Status> {
-    let Some(user) = request.user.clone() else {
-        if permission::anonymous(path) {
-            return Ok(User::anonymous());
-        }
-        return Err(Status::new(401, "Unauthorized", "Unauthorized"));
-    };
-    let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(name) = header("impersonate-user") else { return Ok(user) };
-    if !user.in_group(MASTERS) {
-        let why = format!(
-            "User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
-            user.name
-        );
-        return Err(Status::forbidden("", "users", name, &why));
+/// A request whose kind is known.
+struct Ask {
+    request: Request,
+    user: User,
+    target: Target,
+    kind: Arc<Kind>,
+    query: Parameters,
+    past: Option<Arc<View>>,
+}
+
+/// The verb that permissions speak of. `?watch=1` on one object watches that object.
+fn verb(request: &Request, target: &Target, query: &Parameters) -> &'static str {
+    let watch = query.flag("watch");
+    match route::verb(&request.method, target, watch && target.name.is_empty()) {
+        "get" if watch && target.subresource.is_empty() => "watch",
+        verb => verb,
     }
-    let groups: Vec<&str> =
-        request.headers.get_all("impersonate-group").iter().filter_map(|value| value.to_str().ok()).collect();
-    Ok(User::new(name, &groups))
+}
+
+/// The form of the answer.
+fn asked(request: &Request, kind: &Kind, target: &Target, verb: &str) -> Result<Form, Status> {
+    let accept = request.header(ACCEPT);
+    if !kind.custom() {
+        routed(accept, matches!(verb, "list" | "watch"))?;
+    }
+    let own = target.subresource.is_empty()
+        || kind.subresource(&target.subresource).is_some_and(|body| body.kind == kind.kind);
+    form(accept, Offer { converted: kind.stored() && own, protobuf: !kind.custom(), watch: verb == "watch" })
 }
 
 async fn object(call: Call, verb: &str) -> Result<Response, Status> {
+    if &*call.kind.resource == "componentstatuses" {
+        return crate::component::answer(&call, verb).await;
+    }
     if !call.kind.stored() {
         return match (verb, &*call.kind.kind) {
             ("create", "Binding") => {
@@ -220,8 +245,9 @@ async fn subresource(call: Call, verb: &str) -> Result<Response, Status> {
         return Err(no_resource());
     }
     match (name, verb) {
-        ("scale", "get" | "update" | "patch") => scale::scale(&call).await,
+        ("scale", "get" | "update" | "patch") => scale::scale(call).await,
         ("binding", "create") => bind::bind(&call, &call.target.name).await,
+        ("token", "create") => token::request(&call).await,
         ("eviction", "create") => evict::evict(&call).await,
         _ if streams::is(&call.target) => streams::stream(call).await,
         (_, "get") if update::writable(&call.kind, name, "get") => get::get(&call).await,

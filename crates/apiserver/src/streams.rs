@@ -1,14 +1,22 @@
-//! What leaves HTTP's request and answer behind: logs, exec, attach, port-forward. The way to the pod's node is the port
+//! What leaves HTTP's request and answer behind: logs, exec, attach, port-forward, proxy. The way to the pod's node is the port
 //! `nodes`; nothing of it touches the log.
 mod channels;
+mod coding;
+mod exec;
 mod forward;
+mod frames;
 mod log;
 mod pod;
+mod ports;
+mod proxy;
+mod remote;
 mod spdy;
+mod wire;
 
 use crate::call::Call;
 use crate::request::Response;
 use crate::route::Target;
+use crate::websocket::Handshake;
 use api::status::Status;
 
 /// Whether the target is one of these.
@@ -29,11 +37,15 @@ pub async fn stream(call: Call) -> Result<Response, Status> {
     }
     match call.target.subresource.as_str() {
         "log" => log::log(&call).await,
-        "exec" | "attach" => channels::channels(&call).await,
-        "portforward" => forward::forward(call).await,
-        other => {
-            let message = format!("{other} is not offered by this server");
-            Err(Status::new(501, "NotImplemented", message))
+        "exec" | "attach" => {
+            let asked = exec::asked(&call).await?;
+            match Handshake::of(&call.request) {
+                Some(handshake) => channels::channels(&call, asked, &handshake).await,
+                None => remote::remote(&call, asked).await,
+            }
         }
+        "portforward" if ports::is(&call) => ports::forward(call).await,
+        "portforward" => forward::forward(call).await,
+        _ => proxy::proxy(call).await,
     }
 }

@@ -1,5 +1,6 @@
 //! Commands into the log and what came of them, in the words of a client. The member asks again while an outcome is in doubt.
 use crate::call::Call;
+use crate::identity::User;
 use crate::limits::REVISION_WAIT_MAX;
 use crate::room::Room;
 use api::command::{Change, Command, CommandId, Outcome, Refusal, Write};
@@ -31,10 +32,32 @@ pub async fn submit(
         agent: call.agent().into(),
         cause: Revision(0),
         read,
-        note: "".into(),
+        note: call.origin.note(),
         writes,
     };
     outcome(&call.room, command).await
+}
+
+/// As `submit`, on the cluster's own account and of no request.
+///
+/// # Errors
+/// As `submit`.
+pub async fn as_cluster(
+    room: &Room,
+    read: Revision,
+    note: &str,
+    writes: Vec<Write>,
+) -> Result<Result<Vec<Arc<Object>>, Refused>, Status> {
+    let command = Command {
+        id: CommandId(rt::unique()),
+        actor: User::cluster().name,
+        agent: "founding".into(),
+        cause: Revision(0),
+        read,
+        note: note.into(),
+        writes,
+    };
+    outcome(room, command).await
 }
 
 async fn outcome(room: &Room, command: Command) -> Result<Result<Vec<Arc<Object>>, Refused>, Status> {

@@ -9,5 +9,6 @@ pub mod list;
 pub mod patch;
 pub mod review;
 pub mod scale;
+pub mod token;
 pub mod update;
 pub mod watch;

@@ -23,8 +23,11 @@ fn kubectl(version: &str) -> PathBuf {
 async fn run(kubectl: &Path, https: &serve::Https, line: &str, input: &str) -> String {
     let cache = https.directory.path().join("cache");
     let words = shell_words(line);
+    let settings = words.iter().map_while(|word| word.split_once('='));
     let mut command = tokio::process::Command::new(kubectl);
-    command.arg("--kubeconfig").arg(&https.kubeconfig).arg("--cache-dir").arg(cache).args(&words[1..]);
+    command.envs(settings.clone());
+    command.arg("--kubeconfig").arg(&https.kubeconfig).arg("--cache-dir").arg(cache);
+    command.args(&words[settings.count() + 1..]);
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts"));
     command.env("KUBE_EDITOR", "sed -i s/edit-me/edited/").env("KUBECTL_EXTERNAL_DIFF", "diff -u -N");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -126,7 +129,7 @@ macro_rules! transcripts {
     };
 }
 
-transcripts!(first_steps, apply, owners, changes, reading);
+transcripts!(first_steps, apply, owners, changes, reading, typed);
 
 /// Streams need a node behind the server, so they are told here and not in a transcript.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -138,10 +141,15 @@ async fn streams() {
         let https = serve::https(api).await;
         assert_eq!(run(&kubectl, &https, "kubectl logs p --tail=5", "").await, "one\ntwo\n");
         assert_eq!(run(&kubectl, &https, "kubectl logs -f p", "").await, "one\ntwo\n");
-        assert_eq!(run(&kubectl, &https, "kubectl exec p -- echo a b", "").await, "a b\n");
-        assert_eq!(run(&kubectl, &https, "kubectl exec -i p -- cat", "some input").await, "some input");
-        let failed = run(&kubectl, &https, "kubectl exec p -- fail", "").await;
-        assert_eq!(failed, "command terminated with exit code 7\nrc=7\n");
+        for over in ["", "KUBECTL_REMOTE_COMMAND_WEBSOCKETS=false "] {
+            let exec =
+                async |line: &str, input| run(&kubectl, &https, &format!("{over}kubectl exec {line}"), input).await;
+            assert_eq!(exec("p -- echo a b", "").await, "a b\n");
+            assert_eq!(exec("-i p -- cat", "some input").await, "some input");
+            assert_eq!(exec("p -- fail", "").await, "command terminated with exit code 7\nrc=7\n");
+            let refused = exec("p -c none -- echo", "").await;
+            assert!(refused.contains("container none is not valid for pod p"), "{refused}");
+        }
         let mut command = tokio::process::Command::new(&kubectl);
         command.arg("--kubeconfig").arg(&https.kubeconfig).arg("--cache-dir").arg(https.directory.path().join("cache"));
         command.args(["port-forward", "p", ":80"]).stdout(Stdio::piped()).kill_on_drop(true);

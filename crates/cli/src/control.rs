@@ -1,6 +1,8 @@
 //! `rutter control`: one member, until it is told to stop or can no longer serve.
+use crate::audit::AuditFlags;
 use crate::failure::{Failure, LOST, REMOVED};
 use crate::keep::KeepFlags;
+use crate::trust::TrustFlags;
 use control::config::{Begin, Config};
 use control::error::ControlError;
 use std::net::SocketAddr;
@@ -37,6 +39,10 @@ pub(crate) struct Control {
     advertise_link: Option<String>,
     #[command(flatten)]
     keep: KeepFlags,
+    #[command(flatten)]
+    audit: AuditFlags,
+    #[command(flatten)]
+    trust: TrustFlags,
     /// Stop when the process that started this one is gone.
     #[arg(long, hide = true)]
     with_parent: bool,
@@ -60,6 +66,9 @@ pub(crate) async fn run(flags: &Control) -> Result<(), Failure> {
         advertise_api: flags.advertise_api.clone(),
         advertise_link: flags.advertise_link.clone(),
         keep: flags.keep.keep(),
+        audit: flags.audit.file(&flags.dir),
+        issuers: flags.trust.authentication_config.clone(),
+        webhook: flags.trust.authentication_token_webhook_config_file.clone(),
         begin,
     };
     let running = control::member::start(&config).await.map_err(|why| failure(&why, &flags.name))?;

@@ -38,10 +38,23 @@ pub(crate) fn show(entry: &Value) -> String {
             _ => {}
         }
         if let Some(note) = command["note"].as_str().filter(|note| !note.is_empty()) {
-            lines += &format!("    note: {note}\n");
+            lines += &origin(note).unwrap_or_else(|| format!("    note: {note}\n"));
         }
     }
     lines
+}
+
+/// A note of the API server: which rule allowed it, from where it came, and who stood in for its author.
+fn origin(note: &str) -> Option<String> {
+    let note: serde_json::Value = serde_json::from_str(note).ok()?;
+    let mut line = format!("    allowed: {}", note["rule"].as_str()?);
+    for (member, words) in [("from", ", from "), ("by", ", asked by "), ("audit", ", audit id ")] {
+        if let Some(text) = note[member].as_str() {
+            line += words;
+            line += text;
+        }
+    }
+    Some(line + "\n")
 }
 
 #[cfg(test)]
@@ -51,10 +64,10 @@ mod tests {
         let entry = serde_json::json!({"index": 9, "term": 2, "time": "T", "kind": "entry", "first": 7, "last": 7, "commands": [
             {"actor": "kube-scheduler", "agent": "m1", "read": 6, "cause": 6, "note": "fits", "result": "done",
              "changes": [{"act": "modified", "key": "pods/default/a", "revision": 7, "changed": ["/spec/nodeName"]}]},
-            {"actor": "bob", "agent": "kubectl", "read": 5, "cause": 0, "note": "", "result": "refused", "why": "write 0: W", "changes": []},
+            {"actor": "bob", "agent": "kubectl", "read": 5, "cause": 0, "note": "{\"rule\":\"R\",\"from\":\"::1\",\"audit\":\"A\"}", "result": "refused", "why": "write 0: W", "changes": []},
         ]});
         let want = "revision 7 (index 9, term 2) T\n  kube-scheduler (m1), having read revision 6, because of revision 6\n    \
-            7 modified pods/default/a /spec/nodeName\n    note: fits\n  bob (kubectl), having read revision 5\n    refused: write 0: W\n";
+            7 modified pods/default/a /spec/nodeName\n    note: fits\n  bob (kubectl), having read revision 5\n    refused: write 0: W\n    allowed: R, from ::1, audit id A\n";
         assert_eq!(super::show(&entry), want);
         let entry = serde_json::json!({"index": 3, "term": 2, "time": "T", "kind": "membership", "members": [
             {"id": 1, "name": "m1", "voter": true}, {"id": 4, "name": "m4", "voter": false},

@@ -1,4 +1,5 @@
 //! The door: one binary. It reads flags, starts rooms, prints results. It decides nothing about a cluster.
+mod audit;
 mod bench;
 mod client;
 mod control;
@@ -14,6 +15,7 @@ mod operator;
 mod purge;
 mod replay;
 mod simulate;
+mod trust;
 mod up;
 mod verbs;
 

@@ -7,9 +7,11 @@ pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod replace;
 
+use crate::audit::AuditFlags;
 use crate::client::Target;
 use crate::failure::{Failure, Output};
 use crate::keep::KeepFlags;
+use crate::trust::TrustFlags;
 use crate::{front, operator};
 use lock::lock;
 use members::READY_WAIT;
@@ -38,6 +40,10 @@ pub(crate) struct Up {
     pub(crate) api_port: u16,
     #[command(flatten)]
     pub(crate) keep: KeepFlags,
+    #[command(flatten)]
+    pub(crate) audit: AuditFlags,
+    #[command(flatten)]
+    pub(crate) trust: TrustFlags,
 }
 
 fn members_count(text: &str) -> Result<u16, String> {
@@ -74,7 +80,14 @@ pub(crate) async fn run(up: &Up, output: Output) -> Result<(), Failure> {
     })?;
 
     let mut running = Vec::new();
-    let place = Place { dir: dir.clone(), members: up.members, api_port: up.api_port, keep: up.keep.clone() };
+    let place = Place {
+        dir: dir.clone(),
+        members: up.members,
+        api_port: up.api_port,
+        keep: up.keep.clone(),
+        audit: up.audit.absolute()?,
+        trust: up.trust.clone(),
+    };
     let target = members::start(&place, &mut running, &say).await?;
     let kubeconfig = write_kubeconfig(&dir, &place.kubeconfig(), up.api_port)?;
     let members = (1..=up.members).map(|number| SocketAddr::from(([127, 0, 0, 1], up.api_port + number))).collect();

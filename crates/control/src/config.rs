@@ -19,7 +19,26 @@ pub struct Config {
     pub advertise_link: Option<String>,
     /// How much of the past is kept.
     pub keep: Keep,
+    /// `None`: no audit stream.
+    pub audit: Option<AuditFile>,
+    /// An AuthenticationConfiguration that names issuers of OpenID Connect.
+    pub issuers: Option<PathBuf>,
+    /// A kubeconfig that names a webhook which knows tokens.
+    pub webhook: Option<PathBuf>,
     pub begin: Begin,
+}
+
+/// Which requests are remembered beside the log, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditFile {
+    /// An audit.k8s.io/v1 `Policy`, YAML or JSON.
+    pub policy: PathBuf,
+    /// JSON lines.
+    pub log: PathBuf,
+    /// A file that would grow beyond this is put aside.
+    pub bytes_max: u64,
+    /// How many that were put aside are kept.
+    pub old: u32,
 }
 
 /// How a member without a past begins. One with a past goes on from it, whatever this says.

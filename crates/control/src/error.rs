@@ -19,6 +19,11 @@ pub enum ControlError {
         path: PathBuf,
     },
     Link(link::error::LinkError),
+    /// The audit policy cannot be read, or its log not be written.
+    Audit {
+        path: PathBuf,
+        why: String,
+    },
     /// The log cannot be opened or has failed.
     Log(String),
     /// What was durable is lost, or the state is wrong: this directory must not serve again.
@@ -27,6 +32,8 @@ pub enum ControlError {
     Disputed(String),
     /// The API cannot be served.
     Api(String),
+    /// A file that says whom to believe cannot be used.
+    Trust(String),
     /// The cluster has removed this member.
     Removed {
         name: String,
@@ -58,7 +65,10 @@ impl fmt::Display for ControlError {
                 )
             }
             Self::Link(error) => error.fmt(f),
-            Self::Log(why) | Self::Lost(why) | Self::Disputed(why) | Self::Api(why) => f.write_str(why),
+            Self::Audit { path, why } => write!(f, "audit: {}: {why}", path.display()),
+            Self::Log(why) | Self::Lost(why) | Self::Disputed(why) | Self::Api(why) | Self::Trust(why) => {
+                f.write_str(why)
+            }
             Self::Removed { name, cluster } => write!(f, "member {name} was removed from cluster {cluster}"),
             Self::NoPlace(why) => write!(f, "the cluster did not take this member in: {why}"),
             Self::Moved { known, given } => {

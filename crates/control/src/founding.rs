@@ -14,11 +14,14 @@ use std::net::{IpAddr, SocketAddr};
 use store::view::View;
 
 const SLICES: &str = "endpointslices.discovery.k8s.io";
-/// The Service of the API, and its slice.
+const ENDPOINTS: &str = "endpoints";
+/// The Service of the API, its slice and its Endpoints.
 const API: &str = "kubernetes";
 const NAMESPACE: &str = "default";
 const MANAGER_LABEL: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "members.rutter.dev";
+/// Endpoints that have slices already are not mirrored into more.
+const SKIP_MIRROR: &str = "endpointslice.kubernetes.io/skip-mirror";
 
 pub(crate) struct Founding {
     pub(crate) member: Member,
@@ -31,8 +34,16 @@ pub(crate) struct Founding {
 impl Founding {
     /// Runs until `stop`; works whenever this member leads.
     pub(crate) async fn run(self, stop: Stop) {
+        // The term in which roles and bindings were last completed.
+        let mut completed = None;
         while !stop.stopping() {
             if let Some(term) = self.member.leading() {
+                if completed != Some(term) {
+                    match apiserver::founding::access(&self.api).await {
+                        Ok(()) => completed = Some(term),
+                        Err(why) => tracing::warn!(%why, "the roles that every cluster has could not be completed yet"),
+                    }
+                }
                 self.found().await;
                 self.endpoints(term).await;
             }
@@ -55,7 +66,7 @@ impl Founding {
         }
     }
 
-    /// Keeps the slices of the Service `kubernetes` as the members are.
+    /// Keeps the slices and the Endpoints of the Service `kubernetes` as the members are.
     async fn endpoints(&self, term: u64) {
         let members = self.member.members();
         let addresses = members.iter().filter_map(|standing| {
@@ -106,28 +117,46 @@ fn slices(addresses: impl Iterator<Item = SocketAddr>) -> BTreeMap<String, Value
     slices
 }
 
-/// The writes that make the slices in `view` those that are wanted. If no address is known, what is there is left.
+/// The same as Endpoints, for clients that know no slices.
+fn endpoints(slices: &BTreeMap<String, Value>) -> Value {
+    let subset = |slice: &Value| {
+        let addresses = slice["endpoints"].as_array().into_iter().flatten();
+        let addresses: Vec<Value> = addresses.map(|one| json!({"ip": one["addresses"][0]})).collect();
+        json!({"addresses": addresses, "ports": slice["ports"]})
+    };
+    json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {"name": API, "namespace": NAMESPACE, "labels": {SKIP_MIRROR: "true"}},
+        "subsets": slices.values().map(subset).collect::<Vec<_>>(),
+    })
+}
+
+/// The writes that make the slices in `view` those that are wanted, and the Endpoints like them. If no address is known, what is there
+/// is left.
 fn reconcile(view: &View, wanted: &BTreeMap<String, Value>) -> Vec<Write> {
     if wanted.is_empty() || view.get("namespaces", "", NAMESPACE).is_none() {
         return Vec::new();
     }
-    let mut writes = Vec::new();
-    for (name, slice) in wanted {
-        let key = Key::new(SLICES, NAMESPACE, name);
-        let Ok(body) = api::kinds::body(SLICES, slice) else { continue };
-        let condition = match view.get_key(&key) {
-            None => Condition::Absent,
-            Some(known) if known.body().text == body.text => continue,
-            Some(known) => Condition::Revision(known.revision),
-        };
-        writes.push(Write { key, condition, change: Change::Put(body) });
-    }
+    let mut writes: Vec<Write> = wanted.iter().filter_map(|(name, slice)| put(view, SLICES, name, slice)).collect();
+    writes.extend(put(view, ENDPOINTS, API, &endpoints(wanted)));
     let ours = view.list(SLICES, Some(NAMESPACE)).filter(|slice| slice.facet.label(MANAGER_LABEL) == Some(MANAGER));
     for slice in ours.filter(|slice| !wanted.contains_key(&*slice.key.name)) {
         let condition = Condition::Revision(slice.revision);
         writes.push(Write { key: slice.key.clone(), condition, change: Change::Delete });
     }
     writes
+}
+
+/// The write that makes the object what `value` says; `None` if it is so.
+fn put(view: &View, resource: &str, name: &str, value: &Value) -> Option<Write> {
+    let key = Key::new(resource, NAMESPACE, name);
+    let body = api::kinds::body(resource, value).ok()?;
+    let condition = match view.get_key(&key) {
+        None => Condition::Absent,
+        Some(known) if known.body().text == body.text => return None,
+        Some(known) => Condition::Revision(known.revision),
+    };
+    Some(Write { key, condition, change: Change::Put(body) })
 }
 
 #[cfg(test)]
@@ -182,6 +211,17 @@ mod tests {
             let want: Vec<_> =
                 want.into_iter().map(|(name, at, port)| (name.to_owned(), at.to_owned(), port)).collect();
             assert_eq!(shown.collect::<Vec<_>>(), want);
+            let endpoints = view.get(ENDPOINTS, NAMESPACE, API).expect("Endpoints").value();
+            assert_eq!(endpoints["metadata"]["labels"], json!({SKIP_MIRROR: "true"}));
+            let subsets = endpoints["subsets"].as_array().expect("a list").iter();
+            let told: Vec<_> = subsets
+                .map(|subset| {
+                    let addresses = subset["addresses"].as_array().expect("a list").iter();
+                    let addresses: Vec<&str> = addresses.filter_map(|one| one["ip"].as_str()).collect();
+                    (addresses.join(" "), subset["ports"][0]["port"].as_i64().expect("a port"))
+                })
+                .collect();
+            assert_eq!(told, want.into_iter().map(|(_, at, port)| (at, port)).collect::<Vec<_>>());
         }
         assert!(reconcile(&member.view(), &at(&[])).is_empty(), "what is there is left");
     }

@@ -1,4 +1,6 @@
 //! One member of the quorum: wires the rooms below, runs the leader's loop, and serves nodes. No policy of its own.
+mod audit;
+mod certificates;
 mod checkpoints;
 pub mod config;
 pub mod decide;
@@ -18,5 +20,6 @@ pub mod peers;
 pub mod stop;
 mod submit;
 mod tokens;
+mod trust;
 pub mod wiring;
 pub mod words;

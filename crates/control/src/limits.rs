@@ -1,6 +1,8 @@
 //! Every queue, wait and retry of a running member, in one place.
 use std::time::Duration;
 
+/// Audit events that wait for the disk; more are lost.
+pub const AUDIT_LINES_MAX: usize = 8_192;
 /// How often what depends on leadership looks whether it still leads.
 pub const LEADING_POLL: Duration = Duration::from_millis(50);
 /// Decisions whose commands are on their way at once.

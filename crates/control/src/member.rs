@@ -48,6 +48,7 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
         }
         None => begin(config, &directory).await?,
     };
+    let others = crate::trust::others(config)?;
     let now = Millis(rt::wall());
     let authority = Arc::new(authority);
     let cluster: Arc<str> = identity.cluster.as_str().into();
@@ -83,6 +84,8 @@ pub async fn start(config: &Config) -> Result<Running, ControlError> {
         checkpoints: Some(checkpoints),
         sessions: Arc::new(endpoint.clone()),
         tuning: Tuning { keep: config.keep, ..Tuning::default() },
+        audit: config.audit.as_ref().map(crate::audit::open).transpose()?,
+        others,
     };
     let mut wired = match wire(given).await {
         // Several joined at once, and one of them was faster: nothing was ever acknowledged here, so it may begin anew.

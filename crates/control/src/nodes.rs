@@ -6,6 +6,7 @@ mod named;
 mod report;
 mod streams;
 mod table;
+mod tokens;
 mod writes;
 
 use crate::limits::{HELLO_MAX, NODE_QUEUE_MAX, SESSIONS_MAX, THROUGH_EVERY};
@@ -14,6 +15,7 @@ use crate::stop::Stop;
 use api::key::Key;
 use api::planted::{Bug, planted};
 use api::revision::{Millis, Revision};
+use apiserver::authentication::signer::Signer;
 use bytes::Bytes;
 use consensus::{Member, Watch};
 use feed::{Feed, NAMED, NODES, PODS, SHARED, Say};
@@ -44,12 +46,20 @@ pub struct Nodes {
     /// Its way to the other members; `None` if it has none.
     peers: Option<Peers>,
     table: Arc<Table>,
+    /// What the tokens of its pods are signed with.
+    signer: Arc<Signer>,
 }
 
 impl Nodes {
     #[must_use]
     pub fn new(member: Member, name: &str, peers: Option<Peers>) -> Self {
-        Self { member, name: name.into(), peers, table: Arc::default() }
+        Self { member, name: name.into(), peers, table: Arc::default(), signer: Arc::new(Signer::random()) }
+    }
+
+    /// The same, signing tokens as the API does.
+    #[must_use]
+    pub fn signing(self, signer: Arc<Signer>) -> Self {
+        Self { signer, ..self }
     }
 
     /// Watches over leadership and over nodes that have gone silent, until `stop`.
@@ -107,7 +117,8 @@ impl Nodes {
         tracing::info!(node, remote = session.remote(), seen, version, "node session");
         let (outbox, mail) = mpsc::channel(NODE_QUEUE_MAX);
         let (reports, work) = mpsc::channel(NODE_QUEUE_MAX);
-        let author = Author { member: self.member.clone(), node: node.to_owned(), version };
+        let author =
+            Author { member: self.member.clone(), signer: self.signer.clone(), node: node.to_owned(), version };
         let feeding = std::pin::pin!(self.feed(node, Revision(seen), outbox.clone()));
         let hearing = std::pin::pin!(hear(receiver, reports, outbox.clone()));
         let writing = std::pin::pin!(author.write_reports(work, outbox));

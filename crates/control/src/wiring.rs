@@ -1,5 +1,6 @@
 //! A member on what it is given (identity, log, disk, sessions): consensus, door, API, deciders, nodes, wired to each other. A process
 //! and a simulation both come through here, so that what is simulated is what runs. It opens nothing and holds no rule.
+use crate::certificates::Certificates;
 use crate::decide;
 use crate::directory::MemberIdentity;
 use crate::door::Door;
@@ -10,7 +11,10 @@ use crate::nodes::Nodes;
 use crate::operator::Operator;
 use crate::peers::Peers;
 use crate::stop::Stop;
+use crate::trust;
 use crate::words::{AskMember, Told};
+use apiserver::audit::sink::Audit;
+use apiserver::authentication::authenticator::Authenticator;
 use apiserver::room::Parts;
 use apiserver::server::ApiServer;
 use consensus::{CheckpointStore, Member, MemberInfo, Options, Tuning};
@@ -33,6 +37,10 @@ pub struct Given {
     pub checkpoints: Option<Arc<dyn CheckpointStore>>,
     pub sessions: Arc<dyn Sessions>,
     pub tuning: Tuning,
+    /// `None`: no audit stream.
+    pub audit: Option<Audit>,
+    /// Who else knows tokens.
+    pub others: Vec<Arc<dyn Authenticator>>,
 }
 
 /// A member that has its place in the cluster. Its API answers whoever is led to it.
@@ -49,12 +57,13 @@ pub struct Wired {
 /// # Errors
 /// If its log is of no use, or the cluster does not take it.
 pub async fn wire(given: Given) -> Result<Wired, ControlError> {
-    let Given { info, identity, authority, log, disk, checkpoints, sessions, tuning } = given;
+    let Given { info, identity, authority, log, disk, checkpoints, sessions, tuning, audit, others } = given;
     let peers = Peers::new(sessions.clone(), identity.id);
     let transport = Arc::new(peers.clone());
     let member = Member::start(Options { info: info.clone(), log, disk, checkpoints, transport, tuning }).await?;
     whereabouts(&member, &info)?;
-    let nodes = Nodes::new(member.clone(), &identity.name, Some(peers.clone()));
+    let trust = trust::of(&authority, others);
+    let nodes = Nodes::new(member.clone(), &identity.name, Some(peers.clone())).signing(trust.signer.clone());
     let cluster = identity.cluster.as_str().into();
     let door = Door { member: member.clone(), nodes: nodes.clone(), authority, cluster };
     let stop = Stop::default();
@@ -65,8 +74,8 @@ pub async fn wire(given: Given) -> Result<Wired, ControlError> {
         enter(&member, &peers, &identity, &info).await?;
     }
     let operator = Operator { door, peers };
-    let parts =
-        Parts { member: member.clone(), nodes: Some(Arc::new(nodes)), operator: Some(Arc::new(operator.clone())) };
+    let (ways, operations) = (Some(Arc::new(nodes) as _), Some(Arc::new(operator.clone()) as _));
+    let parts = Parts { nodes: ways, operator: operations, audit, trust, ..Parts::new(member.clone()) };
     Ok(Wired { member, api: ApiServer::new(parts), operator, stop, tasks })
 }
 
@@ -76,6 +85,9 @@ impl Wired {
         let (member, stop, door) = (&self.member, &self.stop, &self.operator.door);
         self.tasks.push(rt::spawn("nodes", door.nodes.clone().run(stop.clone())));
         self.tasks.push(rt::spawn("decide", decide::run(member.clone(), deciders(), stop.clone())));
+        let certificates =
+            Certificates { member: member.clone(), api: self.api.clone(), authority: door.authority.clone() };
+        self.tasks.push(rt::spawn("certificates", certificates.run(stop.clone())));
         let authority_pem = door.authority.certificate_pem().to_owned();
         let founding =
             Founding { member: member.clone(), api: self.api.clone(), own: (member.id(), api), authority_pem };

@@ -73,6 +73,7 @@ impl Agent {
             ToNode::Gone { resource, name, .. } => format!("gone {resource} {name}"),
             ToNode::Through { .. } => "through".into(),
             ToNode::Reported { id, error, .. } => format!("reported {id} {error}"),
+            ToNode::Token { id, error, .. } => format!("token {id} {error}"),
             ToNode::Elsewhere { leader } => format!("elsewhere {leader:?}"),
             ToNode::Pong { sent } => format!("pong {sent}"),
         }

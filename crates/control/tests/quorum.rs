@@ -19,6 +19,9 @@ fn config(name: &str, dir: &Path, begin: Begin) -> Config {
         advertise_api: None,
         advertise_link: None,
         keep: control::config::Keep::default(),
+        audit: None,
+        issuers: None,
+        webhook: None,
         begin,
     }
 }
@@ -165,17 +168,14 @@ async fn a_member_is_replaced_by_one_of_its_name() {
     // The old one is told, and its directory is of no more use; what it holds it does not serve.
     let why = within("the old one ends", async || rt::timeout(Duration::from_secs(1), third.failed()).await).await;
     assert!(matches!(&why, ControlError::Removed { name, .. } if name == "m3"), "{why}");
-    let service = apiserver::server::ApiServer::new(apiserver::room::Parts {
-        member: third.member().clone(),
-        nodes: None,
-        operator: None,
-    });
+    let service = apiserver::server::ApiServer::new(apiserver::room::Parts::new(third.member().clone()));
     let request = apiserver::request::Request {
         method: Default::default(),
         uri: "/api/v1/namespaces?resourceVersion=0".parse().expect("a path"),
         headers: Default::default(),
         body: Default::default(),
         user: Some(apiserver::identity::User::new("admin", &["system:masters"])),
+        from: None,
     };
     assert_eq!(service.handle(request).await.code, 503, "not even what need not be new");
     third.stop().await;

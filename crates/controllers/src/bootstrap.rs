@@ -7,6 +7,7 @@ use api::decision::Decision;
 use api::event::{Act, Event};
 use api::key::Key;
 use api::revision::Millis;
+use api::service_account::{DEFAULT, default_account};
 use serde_json::{Value, json};
 use store::view::View;
 
@@ -34,6 +35,9 @@ fn decide(view: &View, _key: &Key, _now: Millis) -> Decision {
     for name in NAMESPACES {
         if view.get("namespaces", "", name).is_none() {
             writes.extend(create("namespaces", &namespace(name)));
+            if view.get("serviceaccounts", name, DEFAULT).is_none() {
+                writes.extend(create("serviceaccounts", &default_account(name)));
+            }
         }
     }
     for (name, value) in [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)] {

@@ -7,6 +7,7 @@ use crate::limits::SLICE_ENDPOINTS;
 use crate::owners::{controlled, controller_key, controller_reference};
 use crate::pods::free_name;
 use crate::selectors::of_labels;
+use crate::service_targets::target;
 use crate::writes::{create, remove, replace};
 use api::command::Write;
 use api::decision::Decision;
@@ -209,27 +210,4 @@ fn ports(service: &Value, pod: &Value) -> Vec<Value> {
     let mut ports: Vec<Value> = list(service, "/spec/ports").iter().filter_map(|port| target(port, pod)).collect();
     ports.sort_by_cached_key(Value::to_string);
     ports
-}
-
-fn target(port: &Value, pod: &Value) -> Option<Value> {
-    let protocol = Some(text(port, "/protocol")).filter(|name| !name.is_empty()).unwrap_or("TCP");
-    let number = match at(port, "/targetPort") {
-        Value::String(name) => {
-            let containers = list(pod, "/spec/containers").iter().chain(list(pod, "/spec/initContainers"));
-            let mut known = containers.flat_map(|container| list(container, "/ports"));
-            let is = |known: &&Value| {
-                let known_protocol = Some(text(known, "/protocol")).filter(|name| !name.is_empty()).unwrap_or("TCP");
-                text(known, "/name") == name && known_protocol == protocol
-            };
-            known.find(is).and_then(|known| number(known, "/containerPort"))?
-        }
-        Value::Number(number) => number.as_i64().filter(|number| *number > 0)?,
-        _ => number(port, "/port")?,
-    };
-    let mut target = json!({"name": text(port, "/name"), "port": number, "protocol": protocol});
-    let app = at(port, "/appProtocol");
-    if !app.is_null() {
-        target["appProtocol"] = app.clone();
-    }
-    Some(target)
 }

@@ -14,6 +14,7 @@ mod verdict;
 use crate::controller::Controller;
 use crate::owners::{adoptable, controller_key, controller_reference, with_owner};
 use crate::pods::Pod;
+use crate::readmission;
 use crate::writes::{drop_finalizer, replace};
 use api::decision::Decision;
 use api::event::{Act, Event};
@@ -50,7 +51,7 @@ fn keys(event: &Event, view: &View) -> Vec<Key> {
             }
             keys
         }
-        _ => Vec::new(),
+        _ => readmission::keys(event, view, RESOURCE),
     }
 }
 

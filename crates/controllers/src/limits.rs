@@ -12,6 +12,8 @@ pub const DRAFT_BYTES: usize = 4 * 1024 * 1024;
 pub const SWEEP_DRAFTS: usize = 32;
 /// Endpoints in one EndpointSlice (KEP-752's default).
 pub const SLICE_ENDPOINTS: usize = 100;
+/// Addresses in one Endpoints object, as in Kubernetes; the rest is left out.
+pub const ENDPOINTS_ADDRESSES: usize = 1_000;
 /// Milliseconds a Kubernetes Event is kept after it last happened (Kubernetes' `--event-ttl`).
 pub const EVENT_KEPT_MILLIS: u64 = 60 * 60 * 1_000;
 /// Milliseconds between two sweeps of Kubernetes Events, so that they go in batches.
@@ -43,3 +45,8 @@ pub const JOB_WAIT_MAX_MILLIS: u64 = 360_000;
 pub const DISRUPTED_MILLIS: u64 = 2 * 60 * 1_000;
 /// Milliseconds after which something is made again for which a quota had no room, unless it is heard of earlier that there is.
 pub const QUOTA_RETRY_MILLIS: u64 = 10 * 1_000;
+/// Milliseconds until a pod that admission refused is tried again, if nothing happens before.
+pub const ADMISSION_RETRY_MILLIS: u64 = 30_000;
+/// Milliseconds that a request for a certificate stays after it was answered, and that one stays which nobody answers (Kubernetes' `csrcleaner`).
+pub const REQUEST_ANSWERED_MILLIS: u64 = 3_600_000;
+pub const REQUEST_OPEN_MILLIS: u64 = 24 * 3_600_000;

@@ -1,13 +1,11 @@
 //! Pods as controllers see them: made from a template, and read for what decides whether they count, are ready, or go first.
-use crate::fields::{at, flag, list, number, set, text};
-use crate::limits::EVICTION_SECONDS;
-use api::kind::Kind;
-use api::kinds::builtin;
+use crate::bodies::admit;
+use crate::fields::{at, set};
 use api::object::{Object, Uid};
 use api::revision::{Millis, Revision};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use store::view::View;
 
 /// What controllers read of a pod, without decoding the rest of it.
@@ -154,24 +152,19 @@ pub(crate) fn free_name(
     }
 }
 
-/// What the API server would fill in: an update of the pod then changes nothing that nobody asked for.
-fn default_pod(pod: &mut Value) {
-    static PODS: LazyLock<Option<&'static Kind>> =
-        LazyLock::new(|| builtin().iter().find(|kind| &*kind.resource == "pods"));
-    if let Some(pods) = *PODS {
-        api::schema::default(pods, pod);
-    }
-}
-
-/// A pod of `template` in `namespace`, as admission would let it in: service account, tolerations, priority, QoS class.
+/// A pod of `template` in `namespace`, with what the API server would fill in, as admission lets it in. `called` is its name in a refusal.
+///
+/// # Errors
+/// Why admission does not, as a client would be told it.
 pub(crate) fn from_template(
     view: &View,
     template: &Value,
     namespace: &str,
     name: &str,
     stem: &str,
+    called: &str,
     owner: Value,
-) -> Value {
+) -> Result<Value, String> {
     let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": at(template, "/spec")});
     for member in ["labels", "annotations", "finalizers"] {
         let value = at(template, &format!("/metadata/{member}"));
@@ -183,94 +176,15 @@ pub(crate) fn from_template(
     set(&mut pod, &["metadata", "generateName"], stem);
     set(&mut pod, &["metadata", "namespace"], namespace);
     set(&mut pod, &["metadata", "ownerReferences"], vec![owner]);
-    if text(&pod, "/spec/serviceAccountName").is_empty() {
-        set(&mut pod, &["spec", "serviceAccountName"], "default");
-        set(&mut pod, &["spec", "serviceAccount"], "default");
-    }
-    default_pod(&mut pod);
-    prioritize(view, &mut pod);
-    tolerate_short_losses(&mut pod);
-    let class = quality(&pod);
-    set(&mut pod, &["status"], json!({"phase": "Pending", "qosClass": class}));
-    pod
-}
-
-/// `spec.priority` from the pod's PriorityClass, or from the default one.
-fn prioritize(view: &View, pod: &mut Value) {
-    if number(pod, "/spec/priority").is_some() {
-        return;
-    }
-    let name = text(pod, "/spec/priorityClassName").to_owned();
-    let class = if name.is_empty() {
-        view.list("priorityclasses.scheduling.k8s.io", None)
-            .map(|class| class.value())
-            .find(|class| flag(class, "/globalDefault"))
-    } else {
-        view.get("priorityclasses.scheduling.k8s.io", "", &name).map(|class| class.value())
-    };
-    if let Some(class) = &class {
-        set(pod, &["spec", "priorityClassName"], text(class, "/metadata/name"));
-    }
-    let priority = class.as_ref().and_then(|class| number(class, "/value")).unwrap_or(0);
-    let policy = class.as_ref().map(|class| text(class, "/preemptionPolicy")).filter(|policy| !policy.is_empty());
-    set(pod, &["spec", "priority"], priority);
-    set(pod, &["spec", "preemptionPolicy"], policy.unwrap_or("PreemptLowerPriority"));
-}
-
-/// The tolerations that Kubernetes' `DefaultTolerationSeconds` admission adds.
-fn tolerate_short_losses(pod: &mut Value) {
-    let mut tolerations = list(pod, "/spec/tolerations").to_vec();
-    for taint in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
-        let tolerated = tolerations.iter().any(|toleration| {
-            let key = text(toleration, "/key");
-            (key == taint || key.is_empty()) && matches!(text(toleration, "/effect"), "NoExecute" | "")
-        });
-        if !tolerated {
-            tolerations.push(json!({"key": taint, "operator": "Exists", "effect": "NoExecute",
-                "tolerationSeconds": EVICTION_SECONDS}));
-        }
-    }
-    set(pod, &["spec", "tolerations"], tolerations);
-}
-
-/// The QoS class, by the amounts of CPU and memory that the containers ask for.
-fn quality(pod: &Value) -> &'static str {
-    let containers = || list(pod, "/spec/containers").iter().chain(list(pod, "/spec/initContainers"));
-    let amount =
-        |container: &Value, side: &str, resource: &str| at(container, &format!("/resources/{side}/{resource}")).clone();
-    let both = ["cpu", "memory"];
-    let asks = |container: &Value| {
-        both.iter()
-            .any(|resource| ["requests", "limits"].iter().any(|side| !amount(container, side, resource).is_null()))
-    };
-    if !containers().any(asks) {
-        return "BestEffort";
-    }
-    let guaranteed = containers().all(|container| {
-        both.iter().all(|resource| {
-            let (request, limit) = (amount(container, "requests", resource), amount(container, "limits", resource));
-            !limit.is_null() && (request.is_null() || request == limit)
-        })
-    });
-    if guaranteed { "Guaranteed" } else { "Burstable" }
+    admit(view, "pods", called, &mut pod)?;
+    let status = api::pod::unseen(at(&pod, "/spec"));
+    set(&mut pod, &["status"], status);
+    Ok(pod)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quality_follows_requests_and_limits() {
-        for (resources, want) in [
-            (json!({}), "BestEffort"),
-            (json!({"requests": {"cpu": "1"}}), "Burstable"),
-            (json!({"limits": {"cpu": "1", "memory": "1Gi"}}), "Guaranteed"),
-            (json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}}), "Burstable"),
-        ] {
-            let pod = json!({"spec": {"containers": [{"name": "a", "resources": resources}]}});
-            assert_eq!(quality(&pod), want, "{pod}");
-        }
-    }
 
     #[test]
     fn letters_are_of_the_alphabet_and_repeat() {

@@ -7,7 +7,7 @@ use crate::owners::{adoptable, controlled, controller_key, controller_reference,
 use crate::pods::{Pod, free_name, from_template};
 use crate::quota::room;
 use crate::writes::{begin_deletion, create, replace, weight};
-use crate::{reports, selectors};
+use crate::{readmission, reports, selectors};
 use api::command::Write;
 use api::decision::Decision;
 use api::event::Event;
@@ -43,14 +43,22 @@ fn keys(event: &Event, view: &View) -> Vec<Key> {
             }
             keys
         }
-        // There may be room now for what a quota refused.
+        // There may be room now for what a quota refused, and a way for what admission did.
         api::quota::RESOURCE => {
             let sets = view.list(RESOURCE, Some(&object.key.namespace));
-            let failed = |set: &&Arc<Object>| conditions::is_true(&set.value(), FAILED);
-            sets.filter(failed).map(|set| set.key.clone()).collect()
+            sets.filter(|set| failed(set)).map(|set| set.key.clone()).collect()
         }
-        _ => Vec::new(),
+        _ => {
+            let mut keys = readmission::keys(event, view, RESOURCE);
+            keys.retain(|key| view.get_key(key).is_some_and(failed));
+            keys
+        }
     }
+}
+
+/// Whether the set could not make what it wants.
+fn failed(set: &Arc<Object>) -> bool {
+    conditions::is_true(&set.value(), FAILED)
 }
 
 fn all(view: &View) -> Vec<Key> {
@@ -179,10 +187,18 @@ impl Turn<'_> {
                 continue;
             }
             let owner = controller_reference("apps/v1", "ReplicaSet", self.object);
-            let pod = from_template(self.view, &template, namespace, &name, &stem, owner);
+            let pod = match from_template(self.view, &template, namespace, &name, &stem, &stem, owner) {
+                Ok(pod) => pod,
+                Err(why) => {
+                    self.refused = Some(why);
+                    break;
+                }
+            };
             if names.is_empty() {
                 // They are all alike.
-                (count, self.refused) = room(self.view, "pods", &pod, count);
+                let why;
+                (count, why) = room(self.view, "pods", &pod, count);
+                self.refused = why.map(|why| format!("pods {stem:?} is forbidden: {why}"));
                 if count == 0 {
                     break;
                 }
@@ -199,7 +215,7 @@ impl Turn<'_> {
 
     /// The condition that says why pods are missing, told once; it goes when none could not be made.
     fn say_refused(&mut self, value: &mut Value) {
-        let Some(why) = &self.refused else {
+        let Some(message) = &self.refused else {
             let mut left = list(value, "/status/conditions").to_vec();
             left.retain(|condition| condition["type"] != FAILED);
             if left.is_empty() {
@@ -209,9 +225,8 @@ impl Turn<'_> {
             }
             return;
         };
-        let message = format!("pods \"{}-\" is forbidden: {why}", self.object.key.name);
         let known = conditions::find(value, FAILED).is_some_and(|known| known["message"] == message.as_str());
-        put(value, Wanted { kind: FAILED, status: "True", reason: "FailedCreate", message: &message }, self.now, false);
+        put(value, Wanted { kind: FAILED, status: "True", reason: "FailedCreate", message }, self.now, false);
         if !known {
             let message = format!("Error creating: {message}");
             let report =

@@ -1,5 +1,5 @@
-//! What each namespace is born with: the ServiceAccount `default` and the ConfigMap `kube-root-ca.crt`.
-//! The certificate's text comes from the ConfigMap `kube-system/cluster-ca` (data `ca.crt`), which the control plane writes.
+//! What each namespace has: the ServiceAccount `default` and the ConfigMap `kube-root-ca.crt`. They are born with it; here they are made
+//! again where somebody took them away, and the certificate's text, from the ConfigMap `kube-system/cluster-ca`, is kept the same.
 use crate::controller::Controller;
 use crate::fields::{set, text};
 use crate::writes::{create, replace};
@@ -8,14 +8,12 @@ use api::event::Event;
 use api::key::Key;
 use api::object::Object;
 use api::revision::Millis;
+use api::service_account::{AUTHORITY, DEFAULT, ROOT_CA, default_account, root_ca};
 use serde_json::json;
 use std::sync::Arc;
 use store::view::View;
 
 const RESOURCE: &str = "namespaces";
-const ROOT: &str = "kube-root-ca.crt";
-/// Where the cluster's authority is published: namespace, name.
-const SOURCE: (&str, &str) = ("kube-system", "cluster-ca");
 
 pub(crate) const CONTROLLER: Controller = Controller { name: "service_account", keys, all, decide };
 
@@ -24,8 +22,8 @@ fn keys(event: &Event, view: &View) -> Vec<Key> {
     let of_namespace = |name: &str| vec![Key::new(RESOURCE, "", name)];
     match (&*key.resource, &*key.name) {
         (RESOURCE, name) => of_namespace(name),
-        ("serviceaccounts", "default") | ("configmaps", ROOT) => of_namespace(&key.namespace),
-        ("configmaps", name) if (&*key.namespace, name) == SOURCE => all(view),
+        ("serviceaccounts", DEFAULT) | ("configmaps", ROOT_CA) => of_namespace(&key.namespace),
+        ("configmaps", name) if (&*key.namespace, name) == AUTHORITY => all(view),
         _ => Vec::new(),
     }
 }
@@ -40,20 +38,14 @@ fn decide(view: &View, key: &Key, _now: Millis) -> Decision {
         return Decision::idle();
     };
     let mut decision = Decision::default();
-    if view.get("serviceaccounts", namespace, "default").is_none() {
-        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
-        decision.push(create("serviceaccounts", &account).into_iter().collect(), "");
+    if view.get("serviceaccounts", namespace, DEFAULT).is_none() {
+        decision.push(create("serviceaccounts", &default_account(namespace)).into_iter().collect(), "");
     }
-    let source = view.get("configmaps", SOURCE.0, SOURCE.1).map(|object| object.value());
+    let source = view.get("configmaps", AUTHORITY.0, AUTHORITY.1).map(|object| object.value());
     let authority = source.as_ref().map(|value| text(value, "/data/ca.crt")).filter(|text| !text.is_empty());
     let Some(authority) = authority else { return decision };
-    let write = match view.get("configmaps", namespace, ROOT) {
-        None => create(
-            "configmaps",
-            &json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"ca.crt": authority},
-                "metadata": {"name": ROOT, "namespace": namespace, "annotations": {"kubernetes.io/description":
-                    "Contains a CA bundle that can be used to verify the cluster's API server."}}}),
-        ),
+    let write = match view.get("configmaps", namespace, ROOT_CA) {
+        None => create("configmaps", &root_ca(namespace, authority)),
         Some(object) => {
             let mut value = object.value();
             set(&mut value, &["data"], json!({"ca.crt": authority}));

@@ -7,11 +7,11 @@ mod status;
 
 use crate::controller::Controller;
 use crate::fields::{at, number, text};
-use crate::limits::{BURST_PODS, DRAFT_BYTES};
+use crate::limits::{ADMISSION_RETRY_MILLIS, BURST_PODS, DRAFT_BYTES};
 use crate::owners::{adoptable, controlled, controller_key, controller_reference, orphans, with_owner, without_owners};
 use crate::pods::Pod;
 use crate::writes::{begin_deletion, create, remove, replace, weight};
-use crate::{reports, selectors};
+use crate::{readmission, reports, selectors};
 use api::command::Write;
 use api::decision::Decision;
 use api::event::{Act, Event};
@@ -41,7 +41,7 @@ fn keys(event: &Event, view: &View) -> Vec<Key> {
         RESOURCE => vec![object.key.clone()],
         "pods" | revisions::RESOURCE => states.filter_map(|one| controller_key(one, KIND, RESOURCE)).collect(),
         claims::RESOURCE => claims::claimants(view, object),
-        _ => Vec::new(),
+        _ => readmission::keys(event, view, RESOURCE),
     };
     if &*object.key.resource == "pods"
         && let Some(set) = namesake(view, object)
@@ -115,6 +115,8 @@ struct Turn<'a> {
     /// About how many bytes `writes` take.
     bytes: usize,
     notes: Vec<String>,
+    /// When to try again what admission refused.
+    retry_at: Option<Millis>,
 }
 
 impl<'a> Turn<'a> {
@@ -136,6 +138,7 @@ impl<'a> Turn<'a> {
             written: BTreeSet::new(),
             bytes: 0,
             notes: Vec::new(),
+            retry_at: None,
         }
     }
 
@@ -168,7 +171,7 @@ impl<'a> Turn<'a> {
         let writes = history.writes(&live, number(&self.value, "/spec/revisionHistoryLimit"), self.now);
         writes.into_iter().for_each(|write| _ = self.put(Some(write)));
         self.report_status(&history);
-        let wake_at = self.next_available();
+        let wake_at = self.next_available().into_iter().chain(self.retry_at).min();
         Decision { wake_at, ..Decision::one(self.writes, self.notes.join(", ")) }
     }
 
@@ -259,7 +262,13 @@ impl<'a> Turn<'a> {
         for claim in self.claims.wanted(self.object, &self.value, ordinal) {
             let there = self.view.get(claims::RESOURCE, &self.object.key.namespace, text(&claim, "/metadata/name"));
             let write = match there {
-                None => create(claims::RESOURCE, &claim),
+                None => match claims::make(self.view, claim) {
+                    Ok(write) => write,
+                    Err(why) => {
+                        self.refuse(&pod.object.key.name, &why);
+                        None
+                    }
+                },
                 Some(there) => self.claims.owned(there, self.object, &pod.object, false),
             };
             self.put(write);
@@ -287,7 +296,11 @@ impl<'a> Turn<'a> {
         if name.len().max(revision.len()) > identity::LABEL_BYTES_MAX {
             return self.fail(&name, "its name is too long for a label");
         }
-        let mut pod = identity::pod(view, self.object, &self.value, &history.template(revision), ordinal, revision);
+        let template = history.template(revision);
+        let mut pod = match identity::pod(view, self.object, &self.value, &template, ordinal, revision) {
+            Ok(pod) => pod,
+            Err(why) => return self.refuse(&name, &why),
+        };
         self.claims.mount(&mut pod, self.object, ordinal);
         let mut missing = Vec::new();
         for claim in self.claims.wanted(self.object, &self.value, ordinal) {
@@ -300,7 +313,11 @@ impl<'a> Turn<'a> {
         }
         for claim in missing {
             let said = format!("created claim {} of pod {name}", text(&claim, "/metadata/name"));
-            if self.put(create(claims::RESOURCE, &claim)) {
+            let write = match claims::make(view, claim) {
+                Ok(write) => write,
+                Err(why) => return self.refuse(&name, &why),
+            };
+            if self.put(write) {
                 self.tell(false, "SuccessfulCreate", &said);
             }
         }
@@ -387,6 +404,12 @@ impl<'a> Turn<'a> {
         if self.view.get_key(&report.key(&self.value)).is_none() {
             self.tell(true, "FailedCreate", &message);
         }
+    }
+
+    /// Tells once what admission refused, and has it tried again after a while.
+    fn refuse(&mut self, name: &str, why: &str) {
+        self.retry_at = Some(Millis(self.now.0.saturating_add(ADMISSION_RETRY_MILLIS)));
+        self.fail(name, why);
     }
 
     fn tell(&mut self, warning: bool, reason: &str, message: &str) {

@@ -342,3 +342,30 @@ fn a_definition_ends_after_its_objects() {
     cluster.settle();
     assert!(cluster.list(DEFINITIONS, "").is_empty());
 }
+
+#[test]
+fn names_go_to_who_waits_for_them() {
+    const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+    let mut cluster = Cluster::new(0);
+    let definition = |plural: &str, short: &str, status: serde_json::Value| {
+        let names = json!({"plural": plural, "singular": format!("{plural}-one"), "kind": plural, "listKind": format!("{plural}List"),
+            "shortNames": [short]});
+        let accepted = if status == "True" { names.clone() } else { json!({"plural": plural, "kind": plural}) };
+        let conditions =
+            json!([{"type": "NamesAccepted", "status": status}, {"type": "Established", "status": status}]);
+        json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{plural}.rutter.dev")}, "spec": {"group": "rutter.dev", "names": names},
+            "status": {"acceptedNames": accepted, "conditions": conditions}})
+    };
+    cluster.create(DEFINITIONS, definition("boats", "b", json!("True")));
+    cluster.create(DEFINITIONS, definition("barges", "b", json!("False")));
+    cluster.settle();
+    let state = |cluster: &Cluster| {
+        let barges = cluster.get(DEFINITIONS, "", "barges.rutter.dev").expect("it is there");
+        api::kinds::acceptance::established(&barges)
+    };
+    assert!(!state(&cluster), "its short name is taken");
+    cluster.delete(DEFINITIONS, "", "boats.rutter.dev", "");
+    cluster.settle();
+    assert!(state(&cluster));
+}

@@ -127,6 +127,11 @@ impl Authority {
         &self.key_pem
     }
 
+    /// What signs.
+    pub(crate) fn issuer(&self) -> &Issuer<'static, KeyPair> {
+        &self.issuer
+    }
+
     /// What tokens of this cluster pin.
     ///
     /// # Errors
@@ -142,6 +147,12 @@ impl Authority {
         hasher.update(self.key_pem.as_bytes());
         hasher.update(name.as_bytes());
         ResetSecret(*hasher.finalize().as_bytes())
+    }
+
+    /// What the key is made of that signs the tokens of service accounts: the same on each member, who all hold the authority.
+    #[must_use]
+    pub fn token_seed(&self) -> [u8; 32] {
+        blake3::derive_key("rutter 1 service account tokens", self.key_pem.as_bytes())
     }
 
     /// A certificate for `holder` with a new key.

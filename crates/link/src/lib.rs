@@ -15,5 +15,6 @@ pub mod reset;
 mod runtime;
 pub mod session;
 pub mod sessions;
+pub mod signing;
 mod tls;
 pub mod token;

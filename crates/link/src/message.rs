@@ -18,6 +18,9 @@ pub enum FromNode {
     Removed { id: u64, namespace: String, name: String, uid: String },
     /// A Kubernetes Event to be recorded.
     Event { object: Box<RawValue> },
+    /// Asks for a service account token for a volume of a pod that runs on the node, bound to the pod. Empty audience: the API's own.
+    /// Answered by `Token` with the same `id`.
+    Token { id: u64, namespace: String, pod: String, uid: String, audience: String, seconds: u64 },
     /// Keeps the session alive and measures it.
     Ping { sent: u64 },
 }
@@ -56,6 +59,13 @@ pub enum ToNode {
     Reported {
         id: u64,
         revision: u64,
+        error: String,
+    },
+    /// The token that was asked for, and its end (milliseconds since the epoch), or why there is none.
+    Token {
+        id: u64,
+        token: String,
+        expires: u64,
         error: String,
     },
     Pong {

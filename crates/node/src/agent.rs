@@ -11,6 +11,7 @@ mod probing;
 mod register;
 mod session;
 mod specs;
+mod tokens;
 mod work;
 
 use crate::image::store::Images;

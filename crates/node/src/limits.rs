@@ -27,6 +27,10 @@ pub const PING_EVERY: u64 = 5_000;
 pub const SILENCE_MAX: u64 = 20_000;
 /// A status that is not acknowledged in this time is said again.
 pub const REPORT_AGAIN_AFTER: u64 = 10_000;
+/// A service account token that was refused is asked for again after this.
+pub const TOKEN_ASK_AGAIN: u64 = 5_000;
+/// A service account token is renewed after this time, however long it is good.
+pub const TOKEN_AGE_MAX: u64 = 24 * 3_600_000;
 /// Between two looks at the runtime of a pod without any event.
 pub const RELIST_EVERY: u64 = 10_000;
 /// Between two looks at containers of a runtime that has no events.

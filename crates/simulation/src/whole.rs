@@ -1,5 +1,6 @@
 //! The whole cluster in one thread from one seed: members as production wires them, agents on pretended machines, clients at the API.
 //! It runs the same code as production; what is pretended stands in the twins beside it.
+mod alike;
 mod api;
 pub(crate) mod authority;
 mod backup;
@@ -30,6 +31,7 @@ mod watcher;
 pub mod words;
 pub mod workload;
 
+pub use alike::{Alike, alike};
 pub use backup::Backup;
 pub use run::Run;
 pub use scenario::{Carrier, Scenario};

@@ -193,6 +193,14 @@ impl View {
         })
     }
 
+    /// The objects of `resources`, to be compared with those of another view.
+    #[must_use]
+    pub fn part(&self, resources: &[&'static str]) -> Part {
+        let objects =
+            |resource: &str| self.kinds.get(resource).map_or_else(|| EMPTY.clone(), |kind| kind.objects.clone());
+        Part { objects: resources.iter().map(|resource| (*resource, objects(resource))).collect() }
+    }
+
     /// The hash computed anew from all objects; it equals `hash` unless memory or code is at fault.
     #[must_use]
     pub fn rehash(&self) -> StateHash {
@@ -207,6 +215,49 @@ impl View {
     /// All objects, ordered by key.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Object>> {
         self.kinds.values().flat_map(|kind| kind.objects.values())
+    }
+}
+
+/// What admission looks up.
+impl api::admission::request::Cluster for View {
+    fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Arc<Object>> {
+        self.get(resource, namespace, name).cloned()
+    }
+
+    fn list(&self, resource: &str, namespace: Option<&str>) -> Vec<Arc<Object>> {
+        self.list(resource, namespace).cloned().collect()
+    }
+}
+
+/// The objects of some resources at one revision. It keeps nothing else of its view in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    objects: Vec<(&'static str, Objects)>,
+}
+
+impl Part {
+    /// Whether nothing of it has changed in `view`, in O(resources). It may say no of what was changed back.
+    #[must_use]
+    pub fn is_of(&self, view: &View) -> bool {
+        let same = |(resource, objects): &(&str, Objects)| {
+            objects.ptr_eq(view.kinds.get(*resource).map_or(&*EMPTY, |kind| &kind.objects))
+        };
+        !self.objects.is_empty() && self.objects.iter().all(same)
+    }
+
+    /// What differs in `newer`, a part of the same resources, in O(differences): (before, after).
+    pub fn diff<'a>(
+        &'a self,
+        newer: &'a Self,
+    ) -> impl Iterator<Item = (Option<&'a Arc<Object>>, Option<&'a Arc<Object>>)> {
+        newer.objects.iter().flat_map(|(resource, new)| {
+            let old = self.objects.iter().find(|(known, _)| known == resource).map_or(&*EMPTY, |(_, old)| old);
+            old.diff(new).map(|item| match item {
+                DiffItem::Add(_, after) => (None, Some(after)),
+                DiffItem::Update { old: (_, before), new: (_, after) } => (Some(before), Some(after)),
+                DiffItem::Remove(_, before) => (Some(before), None),
+            })
+        })
     }
 }
 

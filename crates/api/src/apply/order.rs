@@ -10,30 +10,39 @@ pub(super) enum From {
     Both(usize, usize),
 }
 
-/// The merged order of two lists of names, each without doubles: the right one's order holds, and what only the left has keeps its
-/// place before what followed it there.
+/// The merged order of two lists of names, each without doubles: the right one's order holds, and what only the left has stays where
+/// it was between what both have, before what is new there on the right.
 pub(super) fn merged<T: Ord>(left: &[T], right: &[T]) -> Vec<From> {
     let of_left: BTreeMap<&T, usize> = left.iter().enumerate().map(|(at, name)| (name, at)).collect();
     let in_right: BTreeSet<&T> = right.iter().collect();
+    // What both have, in the order of the right: the next of them is waited for on the left.
+    let mut shared = right.iter().filter(|name| of_left.contains_key(name)).peekable();
     let mut order = Vec::with_capacity(left.len() + right.len());
-    let mut next = 0;
-    let mut taken = BTreeSet::new();
-    for (at, name) in right.iter().enumerate() {
-        match of_left.get(name).copied() {
-            None => order.push(From::Right(at)),
-            Some(place) => {
-                while next < place {
-                    if !in_right.contains(&left[next]) && taken.insert(next) {
-                        order.push(From::Left(next));
-                    }
-                    next += 1;
-                }
-                taken.insert(place);
-                order.push(From::Both(place, at));
+    let (mut l, mut r) = (0, 0);
+    while l < left.len() || r < right.len() {
+        match left.get(l) {
+            Some(name) if !in_right.contains(name) => {
+                order.push(From::Left(l));
+                l += 1;
+                continue;
             }
+            // Its turn was before, or comes later.
+            Some(name) if r == right.len() || shared.peek().is_some_and(|next| *next != name) => {
+                l += 1;
+                continue;
+            }
+            _ => {}
         }
+        let Some(name) = right.get(r) else { break };
+        match of_left.get(name) {
+            Some(place) => order.push(From::Both(*place, r)),
+            None => order.push(From::Right(r)),
+        }
+        if shared.next_if(|next| *next == name).is_some() && left.get(l) == Some(name) {
+            l += 1;
+        }
+        r += 1;
     }
-    order.extend((0..left.len()).filter(|at| !taken.contains(at) && !in_right.contains(&left[*at])).map(From::Left));
     order
 }
 
@@ -54,6 +63,9 @@ mod tests {
         };
         assert_eq!(names(&["a", "b"], &["b", "c"]), ["a", "b", "c"]);
         assert_eq!(names(&["a", "b", "c"], &["c", "a"]), ["b", "c", "a"]);
+        assert_eq!(names(&["x"], &["y"]), ["x", "y"]);
+        assert_eq!(names(&["a", "s", "b"], &["n", "s"]), ["a", "n", "s", "b"]);
+        assert_eq!(names(&["a", "s", "t"], &["t", "n", "s", "m"]), ["a", "t", "n", "s", "m"]);
         assert_eq!(names(&[], &["x"]), ["x"]);
         assert_eq!(names(&["x"], &[]), ["x"]);
     }

@@ -185,3 +185,16 @@ fn a_list_of_many_values_keeps_its_order_and_the_first_of_equals() {
     let merged = super::walk::merge(places.expect("metadata is known"), &live, &config).expect("merges");
     assert_eq!(merged, named(many(0).chain(many(20_000).take(10_000)).collect()));
 }
+
+#[test]
+fn with_the_last_label_the_metadata_does_not_go() {
+    let place = Place::of(kind("configmaps"));
+    let config = |meta: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"k": "v"}});
+    let labelled = config(json!({"name": "c", "labels": {"a": "b"}}));
+    let mut live = apply(place, None, &labelled, writer("m", "v1")).expect("applies");
+    live["metadata"]["uid"] = "u".into();
+    let new = apply(place, Some(&live), &config(json!({"name": "c"})), writer("m", "v1")).expect("applies");
+    let meta = &new["metadata"];
+    assert_eq!((&meta["name"], &meta["uid"], meta.get("labels")), (&json!("c"), &json!("u"), None));
+    assert_eq!(owned(&new, "m"), json!({"f:data": {"f:k": {}}}));
+}

@@ -1,26 +1,54 @@
-//! Protobuf bodies into the JSON they stand for, by the table of fields (`schema::structure`). It never writes protobuf.
+//! Protobuf bodies into the JSON they stand for, by the table of fields (`schema::structure`), and back (`encode`). It knows no request.
 //!
 //! The envelope is `k8s\0` and a `runtime.Unknown` {1 typeMeta {1 apiVersion, 2 kind}, 2 raw}; messages are proto2 as Kubernetes
 //! generates them: a scalar that is no pointer is always written, so a zero is dropped unless the table says that it means something.
 use crate::base64;
+use crate::codec::protobuf::envelope::{MAGIC, SCHEMA, is_marker, of_kind};
 use crate::codec::protobuf::wire::{Fault, Item, Payload, items};
 use crate::limits::{JSON_DEPTH_MAX, PROTOBUF_VALUES_MAX};
 use crate::quantity;
-use crate::schema::structure::{Field, Message, Shape, Type, message, messages};
+use crate::schema::structure::{Field, Message, Shape, Type, message};
 use crate::status::Status;
 use serde_json::{Map, Value};
 
+pub(crate) mod back;
+pub mod encode;
+pub(crate) mod envelope;
+mod plan;
+mod tree;
 mod wire;
-
-const MAGIC: &[u8; 4] = b"k8s\0";
-const SCHEMA: &str = "apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
 
 /// The object in a protobuf body, with apiVersion and kind.
 ///
 /// # Errors
 /// 400 if the bytes are no envelope, name an unknown kind, or are damaged.
 pub fn parse(bytes: &[u8]) -> Result<Value, Status> {
-    let bad = |why: &str| Status::bad_request(format!("the protobuf body cannot be read: {why}"));
+    let Unknown { api_version, kind, raw } = opened(bytes)?;
+    let message = of_kind(&api_version, &kind)
+        .ok_or_else(|| bad(&format!("no kind {kind:?} is known in version {api_version:?}")))?;
+    let mut members = members(message, raw)?;
+    members.insert("apiVersion".into(), api_version.into());
+    members.insert("kind".into(), kind.into());
+    Ok(Value::Object(members))
+}
+
+fn bad(why: &str) -> Status {
+    Status::bad_request(format!("the protobuf body cannot be read: {why}"))
+}
+
+fn members(message: &'static Message, raw: &[u8]) -> Result<Map<String, Value>, Status> {
+    let mut decoder = Decoder { values: 0 };
+    decoder.message(message, raw, JSON_DEPTH_MAX).map_err(|fault| bad(fault.text()))
+}
+
+/// An opened envelope.
+struct Unknown<'a> {
+    api_version: String,
+    kind: String,
+    raw: &'a [u8],
+}
+
+fn opened(bytes: &[u8]) -> Result<Unknown<'_>, Status> {
     let envelope = bytes.strip_prefix(MAGIC).ok_or_else(|| bad("it does not begin with k8s"))?;
     let (mut api_version, mut kind, mut raw) = (String::new(), String::new(), &[][..]);
     for item in items(envelope) {
@@ -42,27 +70,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Status> {
             _ => {}
         }
     }
-    let message = of_kind(&api_version, &kind)
-        .ok_or_else(|| bad(&format!("no kind {kind:?} is known in version {api_version:?}")))?;
-    let mut decoder = Decoder { values: 0 };
-    let mut members = decoder.message(message, raw, JSON_DEPTH_MAX).map_err(|fault| bad(fault.text()))?;
-    members.insert("apiVersion".into(), api_version.into());
-    members.insert("kind".into(), kind.into());
-    Ok(Value::Object(members))
-}
-
-/// The message of an object's kind: by its name and group version, whose package ends in the group's first word and the version.
-fn of_kind(api_version: &str, kind: &str) -> Option<&'static Message> {
-    if matches!(kind, "DeleteOptions" | "Status") {
-        return message(&format!("apimachinery.pkg.apis.meta.v1.{kind}"));
-    }
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let group = match group.split('.').next().unwrap_or_default() {
-        "" => "core",
-        known => known,
-    };
-    let tail = format!("{group}.{version}.{kind}");
-    messages().find(|message| message.name.strip_suffix(tail.as_str()).is_some_and(|head| head.ends_with('.')))
+    Ok(Unknown { api_version, kind, raw })
 }
 
 struct Decoder {
@@ -101,7 +109,11 @@ impl Decoder {
             members.extend(self.message(inner, bytes, left)?);
             return Ok(());
         }
-        let Some(value) = self.value(field.kind, payload, left)? else { return Ok(()) };
+        let value = match self.value(field.kind, payload, left)? {
+            Some(value) => value,
+            None if is_marker(field) => Value::Object(Map::new()),
+            None => return Ok(()),
+        };
         if field.keeps_zero || !is_zero(field, &value) {
             members.insert(field.name.into(), value);
         }
@@ -127,7 +139,8 @@ impl Decoder {
                     return Err(Fault::TooMany);
                 }
             }
-            (kind, payload) => found.extend(self.value(kind, payload, left)?),
+            // An item that is nothing is still an item.
+            (kind, payload) => found.push(self.value(kind, payload, left)?.unwrap_or_default()),
         }
         let list = members.entry(field.name).or_insert_with(|| Value::Array(Vec::new()));
         if let Value::Array(list) = list {
@@ -229,7 +242,8 @@ impl Decoder {
 
 fn is_zero(field: &Field, value: &Value) -> bool {
     match value {
-        Value::Bool(flag) => !flag,
+        // `additionalProperties: false` says something.
+        Value::Bool(flag) => !flag && field.kind == Type::Bool,
         // Zero is a port nobody means; every other number-or-text is a pointer, whose zero counts.
         Value::Number(number) => {
             number.as_f64() == Some(0.0) && (field.kind != Type::IntOrString || field.name == "targetPort")
@@ -299,6 +313,13 @@ fn any(bytes: &[u8]) -> Result<Option<Value>, Fault> {
         return Ok(None);
     }
     serde_json::from_slice(raw).map(Some).map_err(|_| Fault::Json)
+}
+
+/// What an envelope holds, read as a message by name: messages that are no kind can be tried too.
+#[cfg(test)]
+fn read_as(name: &str, bytes: &[u8]) -> Result<Value, Status> {
+    let message = message(name).ok_or_else(|| bad("unknown"))?;
+    members(message, opened(bytes)?.raw).map(Value::Object)
 }
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
 //! YAML bodies, read as the JSON they stand for, and values printed as YAML. One document only.
+mod lines;
+
+pub use lines::twice;
+
 use crate::codec::parsed::Parsed;
 use crate::depth;
 use crate::limits::{JSON_DEPTH_MAX, YAML_ALIAS_EVENTS_MAX, YAML_NODES_MAX};

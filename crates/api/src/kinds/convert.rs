@@ -1,5 +1,6 @@
 //! Kinds that share one storage under two shapes: `events.k8s.io/v1` is stored as the core `v1` Event.
-//! It renames members and nothing else.
+//! autoscaling/v1 is stored as autoscaling/v2. It judges nothing.
+use super::autoscaler;
 use crate::kind::Kind;
 use serde_json::{Map, Value};
 
@@ -17,19 +18,33 @@ const EVENT_MEMBERS: [(&str, &str); 7] = [
 /// Whether objects of `kind` have another shape in the storage than on the wire.
 #[must_use]
 pub fn differs(kind: &Kind) -> bool {
+    event(kind) || older_autoscaler(kind)
+}
+
+fn event(kind: &Kind) -> bool {
     &*kind.group == "events.k8s.io" && &*kind.kind == "Event"
+}
+
+fn older_autoscaler(kind: &Kind) -> bool {
+    (&*kind.group, &*kind.version, &*kind.kind) == ("autoscaling", "v1", "HorizontalPodAutoscaler")
 }
 
 /// The stored shape of what a client of `kind` sent.
 #[must_use]
 pub fn to_storage(kind: &Kind, value: Value) -> Value {
-    if differs(kind) { renamed(value, "v1", |(core, new)| (new, core)) } else { value }
+    if older_autoscaler(kind) {
+        return autoscaler::newer(value);
+    }
+    if event(kind) { renamed(value, "v1", |(core, new)| (new, core)) } else { value }
 }
 
 /// What a client of `kind` is shown of a stored object.
 #[must_use]
 pub fn from_storage(kind: &Kind, value: Value) -> Value {
-    if differs(kind) { renamed(value, &kind.api_version(), |(core, new)| (core, new)) } else { value }
+    if older_autoscaler(kind) {
+        return autoscaler::older(value);
+    }
+    if event(kind) { renamed(value, &kind.api_version(), |(core, new)| (core, new)) } else { value }
 }
 
 fn renamed(

@@ -1,7 +1,7 @@
 //! The kinds that a CustomResourceDefinition defines, one for each version it serves. It stores nothing and asks nobody.
 use crate::field::Problems;
-use crate::jsonpath;
 use crate::kind::{Column, DeleteReturns, Kind, ScalePaths, Schema, Subresource};
+use crate::kinds::priority;
 use crate::kinds::table::builtin;
 use crate::schema::structural::Structural;
 use crate::status::{Status, qualified};
@@ -11,36 +11,18 @@ use std::sync::Arc;
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const GROUP: &str = "apiextensions.k8s.io";
 
-/// Resources under which the cluster keeps what no client sees; no definition may have their names.
-const RESERVED: [&str; 1] = ["nodeports.rutter.dev"];
-
-/// The kinds of a definition, in the order of its versions.
+/// The kinds of a definition, in the order of its versions, by the names it has been given. Whether it is as definitions must be is
+/// `schema::validate`'s to say, and whether they are served is `acceptance`'s.
 ///
 /// # Errors
-/// 422 with everything about it that cannot be served.
+/// 422 if a schema cannot be read.
 pub fn from_crd(definition: &Value) -> Result<Vec<Kind>, Status> {
     let mut problems = Problems::default();
     let spec = &definition["spec"];
-    for (path, value) in [
-        ("spec.group", &spec["group"]),
-        ("spec.names.plural", &spec["names"]["plural"]),
-        ("spec.names.kind", &spec["names"]["kind"]),
-    ] {
-        if value.as_str().unwrap_or_default().is_empty() {
-            problems.required(path, "");
-        }
-    }
-    names(definition, &mut problems);
-    let versions: &[Value] = spec["versions"].as_array().map_or(&[], Vec::as_slice);
-    if versions.is_empty() {
-        problems.required("spec.versions", "must have at least one version");
-    }
     let mut kinds = Vec::new();
-    for (at, version) in versions.iter().enumerate() {
-        let path = format!("spec.versions[{at}]");
-        let kind = kind(spec, version, &path, &mut problems);
+    for (at, version) in spec["versions"].as_array().into_iter().flatten().enumerate() {
         if version["served"] == true {
-            kinds.push(kind);
+            kinds.push(kind(definition, version, &format!("spec.versions[{at}]"), &mut problems));
         }
     }
     if problems.causes.is_empty() {
@@ -52,51 +34,21 @@ pub fn from_crd(definition: &Value) -> Result<Vec<Kind>, Status> {
     problems.refuse(own, name).map(|()| Vec::new())
 }
 
-/// The definition's name says where its objects are kept: nobody else's place.
-fn names(definition: &Value, problems: &mut Problems) {
-    let spec = &definition["spec"];
-    let (name, group, plural) =
-        (text(&definition["metadata"], "name"), text(spec, "group"), text(&spec["names"], "plural"));
-    if group.is_empty() || plural.is_empty() {
-        return;
-    }
-    for why in crate::name::label_1035(plural) {
-        problems.invalid_text("spec.names.plural", plural, &why);
-    }
-    for why in crate::name::subdomain(group) {
-        problems.invalid_text("spec.group", group, &why);
-    }
-    if !group.contains('.') {
-        problems.invalid_text("spec.group", group, "should be a domain with at least one dot");
-    }
-    if name != format!("{plural}.{group}") {
-        problems.invalid_text("metadata.name", name, "must be spec.names.plural+\".\"+spec.group");
-    }
-    let resource = qualified(group, plural);
-    if RESERVED.contains(&resource.as_str()) || builtin().iter().any(|kind| *kind.resource == *resource) {
-        problems.forbidden("metadata.name", "this name is the cluster's own");
-    }
-}
-
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value[member].as_str().unwrap_or_default()
 }
 
-fn kind(spec: &Value, version: &Value, path: &str, problems: &mut Problems) -> Kind {
-    let (group, names) = (text(spec, "group"), &spec["names"]);
+fn kind(definition: &Value, version: &Value, path: &str, problems: &mut Problems) -> Kind {
+    let (spec, given) = (&definition["spec"], &definition["status"]["acceptedNames"]);
+    let names = if text(given, "plural").is_empty() { &spec["names"] } else { given };
+    let group = text(spec, "group");
     let (name, plural, kind) = (text(version, "name"), text(names, "plural"), text(names, "kind"));
     let words =
         |list: &Value| list.as_array().into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect();
     let or = |text: &str, other: String| if text.is_empty() { other.into() } else { text.into() };
     let schema_path = format!("{path}.schema.openAPIV3Schema");
-    let source = &version["schema"]["openAPIV3Schema"];
-    if !source.is_object() {
-        problems.required(schema_path.as_str(), "schemas are required");
-    } else if source["type"] != "object" {
-        problems.invalid(format!("{schema_path}.type"), &source["type"], "must be object at the root");
-    }
-    let schema = Structural::read(source, &schema_path, problems);
-    let (subresources, scale) = subresources(&version["subresources"], path, (group, name, kind), problems);
+    let schema = Structural::read(&version["schema"]["openAPIV3Schema"], &schema_path, problems);
+    let (subresources, scale) = subresources(&version["subresources"], (group, name, kind));
     Kind {
         group: group.into(),
         version: name.into(),
@@ -112,7 +64,7 @@ fn kind(spec: &Value, version: &Value, path: &str, problems: &mut Problems) -> K
         delete_returns: DeleteReturns::Status,
         resource: qualified(group, plural).into(),
         schema: Schema::Custom(Arc::new(schema)),
-        columns: columns(&version["additionalPrinterColumns"], path, problems),
+        columns: columns(&version["additionalPrinterColumns"]),
         selectable: version["selectableFields"]
             .as_array()
             .into_iter()
@@ -120,15 +72,30 @@ fn kind(spec: &Value, version: &Value, path: &str, problems: &mut Problems) -> K
             .map(|field| text(field, "jsonPath").trim_start_matches('.').into())
             .collect(),
         scale,
+        deprecated: deprecated(spec, version),
+        defined: text(&definition["metadata"], "resourceVersion").parse().unwrap_or(0),
     }
 }
 
-fn subresources(
-    source: &Value,
-    path: &str,
-    (group, version, kind): (&str, &str, &str),
-    problems: &mut Problems,
-) -> (Vec<Subresource>, Option<ScalePaths>) {
+/// What clients of a deprecated version are told: its own words, or which version to use instead.
+fn deprecated(spec: &Value, version: &Value) -> Option<Box<str>> {
+    if version["deprecated"] != true {
+        return None;
+    }
+    if let Some(own) = version["deprecationWarning"].as_str() {
+        return Some(own.into());
+    }
+    let (group, kind, name) = (text(spec, "group"), text(&spec["names"], "kind"), text(version, "name"));
+    let better = |other: &&Value| {
+        other["served"] == true && other["deprecated"] != true && priority::compare(text(other, "name"), name).is_lt()
+    };
+    let others = spec["versions"].as_array().into_iter().flatten().filter(better);
+    let best = others.map(|other| text(other, "name")).min_by(|a, b| priority::compare(a, b));
+    let instead = best.map(|best| format!("; use {group}/{best} {kind}")).unwrap_or_default();
+    Some(format!("{group}/{name} {kind} is deprecated{instead}").into())
+}
+
+fn subresources(source: &Value, (group, version, kind): (&str, &str, &str)) -> (Vec<Subresource>, Option<ScalePaths>) {
     let one = |name: &str, group: &str, version: &str, kind: &str| Subresource {
         name: name.into(),
         verbs: ["get", "patch", "update"].map(Into::into).to_vec(),
@@ -141,16 +108,6 @@ fn subresources(
         list.push(one("status", group, version, kind));
     }
     let scale = source.get("scale").filter(|scale| scale.is_object()).map(|scale| {
-        for member in ["specReplicasPath", "statusReplicasPath"] {
-            let path = format!("{path}.subresources.scale.{member}");
-            match text(scale, member) {
-                "" => problems.required(path, ""),
-                text if !jsonpath::understood(text) => {
-                    problems.invalid_text(path, text, "should be a json path starting with a dot");
-                }
-                _ => {}
-            }
-        }
         let selector = text(scale, "labelSelectorPath");
         ScalePaths {
             spec_replicas: text(scale, "specReplicasPath").into(),
@@ -165,30 +122,18 @@ fn subresources(
 }
 
 /// Printer columns; a definition that names none has the age.
-fn columns(source: &Value, path: &str, problems: &mut Problems) -> Vec<Column> {
-    let mut columns = Vec::new();
-    for (at, column) in source.as_array().into_iter().flatten().enumerate() {
-        let path = format!("{path}.additionalPrinterColumns[{at}]");
-        let known = ["boolean", "date", "integer", "number", "string"];
-        if !known.contains(&text(column, "type")) {
-            problems.unsupported(format!("{path}.type"), &column["type"], &known);
-        }
-        if text(column, "name").is_empty() {
-            problems.required(format!("{path}.name"), "");
-        }
-        if text(column, "jsonPath").is_empty() {
-            problems.required(format!("{path}.jsonPath"), "");
-        }
-        columns.push(Column {
+fn columns(source: &Value) -> Vec<Column> {
+    let columns = source.as_array().into_iter().flatten();
+    columns
+        .map(|column| Column {
             name: text(column, "name").into(),
             kind: text(column, "type").into(),
             format: text(column, "format").into(),
             description: text(column, "description").into(),
             priority: column["priority"].as_i64().unwrap_or(0),
             json_path: text(column, "jsonPath").into(),
-        });
-    }
-    columns
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -217,44 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn a_definition_has_a_place_of_its_own() {
-        let named = |name: &str, plural: &str, group: &str| {
-            let mut definition = boats();
-            definition["metadata"]["name"] = name.into();
-            definition["spec"]["names"]["plural"] = plural.into();
-            definition["spec"]["group"] = group.into();
-            let told = from_crd(&definition).map_or_else(|status| status.causes.clone(), |_| Vec::new());
-            told.into_iter().map(|cause| cause.field).collect::<Vec<_>>()
+    fn a_deprecated_version_says_what_to_use() {
+        let mut definition = boats();
+        let told = |definition: &serde_json::Value| {
+            let kinds = from_crd(definition).expect("it is sound");
+            kinds[0].deprecated.as_deref().map(str::to_owned)
         };
-        assert!(named("boats.rutter.dev", "boats", "rutter.dev").is_empty());
-        assert_eq!(named("boats.dev", "boats", "rutter.dev"), ["metadata.name"]);
-        assert_eq!(named("pods.dev", "pods", "dev"), ["spec.group"]);
-        assert_eq!(named("Boats.rutter.dev", "Boats", "rutter.dev"), ["spec.names.plural"]);
-        for (plural, group) in
-            [("nodeports", "rutter.dev"), ("ipaddresses", "networking.k8s.io"), ("leases", "coordination.k8s.io")]
-        {
-            assert_eq!(named(&format!("{plural}.{group}"), plural, group), ["metadata.name"]);
-        }
-    }
-
-    #[test]
-    fn all_that_is_wrong_is_told_at_once() {
-        let mut bad = boats();
-        bad["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties": {"spec": {"type": "object",
-            "properties": {"a": {}, "b": {"type": "string", "pattern": "("}, "c": {"type": "array"}}}}});
-        bad["spec"]["versions"][0]["additionalPrinterColumns"][0]["type"] = json!("colour");
-        let status = from_crd(&bad).expect_err("it is not sound");
-        let fields: Vec<&str> = status.causes.iter().map(|cause| cause.field.as_str()).collect();
-        let at = "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties";
-        assert_eq!(
-            fields,
-            [
-                &format!("{at}[a].type"),
-                &format!("{at}[b].pattern"),
-                &format!("{at}[c].items"),
-                "spec.versions[0].additionalPrinterColumns[0].type"
-            ]
-        );
-        assert_eq!(status.code, 422);
+        assert_eq!(told(&definition), None);
+        definition["spec"]["versions"][0]["deprecated"] = json!(true);
+        assert_eq!(told(&definition).as_deref(), Some("rutter.dev/v1 Boat is deprecated"));
+        definition["spec"]["versions"][1]["served"] = json!(true);
+        assert_eq!(told(&definition).as_deref(), Some("rutter.dev/v1 Boat is deprecated; use rutter.dev/v2 Boat"));
+        definition["spec"]["versions"][0]["deprecationWarning"] = json!("row instead");
+        assert_eq!(told(&definition).as_deref(), Some("row instead"));
     }
 }

@@ -1,7 +1,7 @@
 //! Finding a kind: built-in and custom ones in one immutable set. It never changes: a new definition makes a new set.
 use crate::kind::Kind;
+use crate::kinds::priority;
 use crate::kinds::table::builtin;
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// All kinds that are served. Cheap to share behind an `Arc`; made anew when a definition comes or goes.
@@ -98,7 +98,7 @@ impl Kinds {
                 versions.push(&kind.version);
             }
         }
-        versions.sort_by(|a, b| by_priority(a, b));
+        versions.sort_by(|a, b| priority::compare(a, b));
         versions
     }
 
@@ -112,29 +112,9 @@ fn path(kind: &Kind) -> (&str, &str, &str) {
     (&kind.group, &kind.version, &kind.plural)
 }
 
-/// Kubernetes' order of versions: v2, v1, v1beta1, v1alpha1, then whatever is no version by name.
-fn by_priority(a: &str, b: &str) -> Ordering {
-    rank(b).cmp(&rank(a)).then_with(|| a.cmp(b))
-}
-
-fn rank(version: &str) -> Option<(u8, u32, u32)> {
-    let rest = version.strip_prefix('v')?;
-    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    let major = rest[..end].parse().ok()?;
-    let (stage, minor) = match &rest[end..] {
-        "" => (3, 0),
-        tail => match (tail.strip_prefix("beta"), tail.strip_prefix("alpha")) {
-            (Some(minor), _) => (2, minor.parse().ok()?),
-            (_, Some(minor)) => (1, minor.parse().ok()?),
-            _ => return None,
-        },
-    };
-    Some((stage, major, minor))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Kinds, by_priority};
+    use super::Kinds;
 
     #[test]
     fn kinds_are_found_by_all_their_names() {
@@ -147,12 +127,5 @@ mod tests {
         assert_eq!(kinds.by_resource("events").map(|kind| &*kind.group), Some(""));
         assert_eq!(kinds.groups()[0], "");
         assert!(kinds.by_category("all").any(|kind| &*kind.plural == "services"));
-    }
-
-    #[test]
-    fn versions_are_ordered_as_kubernetes_does() {
-        let mut versions = ["foo1", "v1alpha1", "v1", "v2beta1", "v10", "v2"];
-        versions.sort_by(|a, b| by_priority(a, b));
-        assert_eq!(versions, ["v10", "v2", "v1", "v2beta1", "v1alpha1", "foo1"]);
     }
 }

@@ -36,6 +36,8 @@ fn row(line: &str) -> Option<Kind> {
         columns: Vec::new(),
         selectable: Vec::new(),
         scale: None,
+        deprecated: None,
+        defined: 0,
     })
 }
 

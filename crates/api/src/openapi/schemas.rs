@@ -1,11 +1,13 @@
 //! The schemas of a document: the messages its kinds reach, and the schemas of custom kinds.
-use crate::kind::{Kind, Schema};
+use crate::codec::protobuf::envelope::of_kind;
+use crate::kind::{Kind, Schema, Subresource};
 use crate::schema::structure::{Field, Message, OBJECT_META, Shape, Type, message};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 pub(super) const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
 pub(super) const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+pub(super) const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 const LIST_META: &str = "apimachinery.pkg.apis.meta.v1.ListMeta";
 
 /// What members of that name are, wherever they stand.
@@ -38,6 +40,9 @@ const REQUIRED: [(&str, &[&str]); 10] = [
     ("api.apps.v1.StatefulSetSpec", &["selector", "template"]),
 ];
 
+/// Lists of these are told apart by a protocol too, which need not be written.
+const PROTOCOLS: [&str; 3] = ["api.core.v1.ContainerPort", "api.core.v1.ServicePort", "api.core.v1.EndpointPort"];
+
 /// `io.k8s.api.apps.v1.Deployment`, `com.example.v1.Foo`.
 pub(super) fn name(kind: &Kind) -> String {
     match &kind.schema {
@@ -54,6 +59,21 @@ pub(super) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
+/// What is sent to a subresource and comes from it.
+pub(super) fn body(kind: &Kind, subresource: &Subresource) -> Value {
+    if (&subresource.group, &subresource.version, &subresource.kind) == (&kind.group, &kind.version, &kind.kind) {
+        return reference(&name(kind));
+    }
+    of_body(subresource)
+        .map_or_else(|| json!({"type": "object"}), |message| reference(&format!("io.k8s.{}", message.name)))
+}
+
+fn of_body(subresource: &Subresource) -> Option<&'static Message> {
+    let Subresource { group, version, kind, .. } = subresource;
+    let api_version = if group.is_empty() { version.to_string() } else { format!("{group}/{version}") };
+    of_kind(&api_version, kind)
+}
+
 /// All schemas that `kinds` need.
 pub(super) fn of(kinds: &[&Kind]) -> Map<String, Value> {
     let mut found: BTreeMap<&'static str, Value> = BTreeMap::new();
@@ -64,13 +84,19 @@ pub(super) fn of(kinds: &[&Kind]) -> Map<String, Value> {
         reach(root, &mut found);
     }
     for kind in kinds {
+        for subresource in &kind.subresources {
+            if let Some(message) = of_body(subresource) {
+                reach(message.name, &mut found);
+            }
+        }
         match &kind.schema {
             Schema::Message(name) => reach(name, &mut found),
             Schema::Custom(schema) => {
-                out.insert(name(kind), custom(kind, &schema.source));
+                out.insert(name(kind), custom(&schema.source));
             }
         }
     }
+    out.insert(PATCH.into(), json!({"type": "object"}));
     out.extend(found.into_iter().map(|(name, schema)| (format!("io.k8s.{name}"), schema)));
     let options = json!([{"group": "", "version": "v1", "kind": "DeleteOptions"}, {"group": "apps", "version": "v1", "kind": "DeleteOptions"}]);
     out[DELETE_OPTIONS]["x-kubernetes-group-version-kind"] = options;
@@ -101,18 +127,40 @@ fn list(kind: &Kind, own: &str) -> Value {
     })
 }
 
-fn custom(kind: &Kind, source: &Value) -> Value {
+fn custom(source: &Value) -> Value {
     let mut schema =
         if source.is_object() { source.clone() } else { json!({"x-kubernetes-preserve-unknown-fields": true}) };
+    embed(&mut schema);
     schema["type"] = "object".into();
-    if kind.message().is_none() && !schema["properties"].is_object() {
+    add_object_members(&mut schema);
+    schema
+}
+
+/// A whole object that stands in another has its names and metadata too.
+fn embed(schema: &mut Value) {
+    for (name, inner) in schema.as_object_mut().into_iter().flatten() {
+        match (name.as_str(), inner) {
+            ("properties", Value::Object(members)) => members.values_mut().for_each(embed),
+            ("items" | "additionalProperties", inner @ Value::Object(_)) => embed(inner),
+            _ => {}
+        }
+    }
+    if schema["x-kubernetes-embedded-resource"] == true {
+        add_object_members(schema);
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        let more = ["kind", "apiVersion"].into_iter().map(Value::from).filter(|name| !required.contains(name));
+        schema["required"] = required.iter().cloned().chain(more).collect();
+    }
+}
+
+pub(super) fn add_object_members(schema: &mut Value) {
+    if !schema["properties"].is_object() {
         schema["properties"] = json!({});
     }
     let properties = &mut schema["properties"];
     properties["apiVersion"] = json!({"type": "string", "description": described("apiVersion")});
     properties["kind"] = json!({"type": "string", "description": described("kind")});
     properties["metadata"] = whole(reference(&format!("io.k8s.{OBJECT_META}")));
-    schema
 }
 
 fn reach(name: &str, found: &mut BTreeMap<&'static str, Value>) {
@@ -123,8 +171,10 @@ fn reach(name: &str, found: &mut BTreeMap<&'static str, Value>) {
     found.insert(message.name, Value::Null);
     let members = message.members();
     for field in &members {
-        if let Some(inner) = field.message() {
-            reach(inner.name, found);
+        match (field.message(), special(field.kind)) {
+            (Some(inner), _) => reach(inner.name, found),
+            (_, Some((name, schema))) => drop(found.entry(name).or_insert_with(schema)),
+            _ => {}
         }
     }
     found.insert(message.name, schema(message, &members));
@@ -141,6 +191,9 @@ fn schema(message: &Message, members: &[&'static Field]) -> Value {
     let mut schema = json!({"type": "object", "properties": properties});
     if let Some((_, required)) = REQUIRED.iter().find(|(known, _)| *known == message.name) {
         schema["required"] = json!(required);
+    }
+    if PROTOCOLS.contains(&message.name) {
+        schema["properties"]["protocol"]["default"] = "TCP".into();
     }
     if message.atomic {
         schema["x-kubernetes-map-type"] = "atomic".into();
@@ -181,25 +234,44 @@ fn property(field: &Field) -> Value {
 }
 
 fn value(kind: Type) -> Value {
+    if let Some((name, _)) = special(kind) {
+        return whole(reference(&format!("io.k8s.{name}")));
+    }
     match kind {
         Type::Bool => json!({"type": "boolean"}),
         Type::Int32 => json!({"type": "integer", "format": "int32"}),
         Type::Int64 => json!({"type": "integer", "format": "int64"}),
         Type::Double => json!({"type": "number", "format": "double"}),
-        Type::String | Type::Duration => json!({"type": "string"}),
         Type::Bytes => json!({"type": "string", "format": "byte"}),
-        Type::Time | Type::MicroTime => json!({"type": "string", "format": "date-time"}),
-        Type::Quantity => json!({"oneOf": [{"type": "string"}, {"type": "number"}]}),
-        Type::IntOrString => json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}),
-        Type::Any | Type::SchemaOr(_) => json!({"type": "object"}),
+        Type::SchemaOr(_) => json!({}),
+        Type::Any => json!({"type": "object"}),
         Type::Strings => json!({"type": "array", "items": {"type": "string"}}),
         Type::Message(name) => whole(reference(&format!("io.k8s.{name}"))),
+        _ => json!({"type": "string"}),
     }
+}
+
+/// Types that have a name and a schema of their own, though they are no objects.
+fn special(kind: Type) -> Option<(&'static str, fn() -> Value)> {
+    Some(match kind {
+        Type::Quantity => {
+            ("apimachinery.pkg.api.resource.Quantity", || json!({"oneOf": [{"type": "string"}, {"type": "number"}]}))
+        }
+        Type::IntOrString => (
+            "apimachinery.pkg.util.intstr.IntOrString",
+            || json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}),
+        ),
+        Type::Time => ("apimachinery.pkg.apis.meta.v1.Time", || json!({"type": "string", "format": "date-time"})),
+        Type::MicroTime => {
+            ("apimachinery.pkg.apis.meta.v1.MicroTime", || json!({"type": "string", "format": "date-time"}))
+        }
+        _ => return None,
+    })
 }
 
 /// A reference in the form that takes siblings, as Kubernetes writes it.
 fn whole(reference: Value) -> Value {
-    json!({"allOf": [reference], "default": {}})
+    json!({"allOf": [reference]})
 }
 
 fn described(name: &str) -> &'static str {

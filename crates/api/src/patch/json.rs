@@ -19,22 +19,73 @@ pub fn apply(old: &Value, patch: &Value) -> Result<Value, Status> {
     let mut new = old.clone();
     let (mut copied, mut brought) = (0, 0);
     for operation in list {
-        let operation: PatchOperation = serde_json::from_value(operation.clone())
+        let operation = familiar(&new, operation);
+        if absent_as_null(&new, &operation) {
+            continue;
+        }
+        let operation: PatchOperation = serde_json::from_value(operation)
             .map_err(|why| Status::bad_request(format!("error decoding patch: {why}")))?;
         if let PatchOperation::Copy(copy) = &operation {
             copied += new.pointer(copy.from.as_str()).map_or(0, |value| value.to_string().len());
             if copied > OBJECT_BYTES_MAX {
-                return Err(refused("the patch copies more than an object may have"));
+                return Err(refused());
             }
         }
         brought += not_too_deep(&new, &operation)?;
         if brought > PATCH_VALUES_MAX {
-            return Err(refused("the patch brings more values to other places than a patch may"));
+            return Err(refused());
         }
-        json_patch::patch_unsafe(&mut new, std::slice::from_ref(&operation))
-            .map_err(|why| refused(&why.kind.to_string()))?;
+        json_patch::patch_unsafe(&mut new, std::slice::from_ref(&operation)).map_err(|_| refused())?;
     }
     Ok(new)
+}
+
+/// The operation as RFC 6902 has it. Clients were written against a server that counts negative indices from a list's end, and takes
+/// a `test` without a value for one of null.
+fn familiar(document: &Value, operation: &Value) -> Value {
+    let mut operation = operation.clone();
+    let Some(members) = operation.as_object_mut() else { return operation };
+    let what = members.get("op").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if what == "test" {
+        members.entry("value").or_insert(Value::Null);
+    }
+    for member in ["path", "from"] {
+        let Some(path) = members.get(member).and_then(Value::as_str) else { continue };
+        if path.contains("/-") {
+            // Where something comes to stand, the place after the last counts too.
+            let after = usize::from(member == "path" && matches!(what.as_str(), "add" | "copy" | "move"));
+            let counted = from_the_start(document, path, after);
+            members.insert(member.into(), counted.into());
+        }
+    }
+    operation
+}
+
+/// A path whose negative indices are counted from the start; one that leads nowhere stays.
+fn from_the_start(document: &Value, path: &str, after: usize) -> String {
+    let (mut counted, mut at) = (String::with_capacity(path.len()), Some(document));
+    let mut parts = path.split('/').skip(1).peekable();
+    while let Some(part) = parts.next() {
+        let back = part.strip_prefix('-').and_then(|number| number.parse::<usize>().ok());
+        let length =
+            at.and_then(Value::as_array).map(|list| list.len() + if parts.peek().is_none() { after } else { 0 });
+        let index = back.zip(length).and_then(|(back, length)| length.checked_sub(back)).filter(|_| back != Some(0));
+        let part = index.map_or_else(|| part.to_owned(), |index| index.to_string());
+        at = at.and_then(|value| value.pointer(&format!("/{part}")));
+        counted.push('/');
+        counted.push_str(&part);
+    }
+    counted
+}
+
+/// Whether it tests that a member is null whose parent is there and which is not: so clients ask whether nobody has made it yet.
+fn absent_as_null(document: &Value, operation: &Value) -> bool {
+    if operation["op"] != "test" || !operation["value"].is_null() {
+        return false;
+    }
+    let Some(path) = operation["path"].as_str() else { return false };
+    let Some((parent, _)) = path.rsplit_once('/') else { return false };
+    document.pointer(path).is_none() && document.pointer(parent).is_some_and(Value::is_object)
 }
 
 /// Refuses what would nest deeper than can be read back, before it is made; gives how many values are brought to a place.
@@ -48,15 +99,14 @@ fn not_too_deep(document: &Value, operation: &PatchOperation) -> Result<usize, S
     };
     let (levels, count) = value.map_or((0, 0), depth::measure);
     if path.count() + levels > depth::LEVELS_MAX {
-        return Err(refused(&format!("the patch nests more than {} levels", depth::LEVELS_MAX)));
+        return Err(refused());
     }
     Ok(count)
 }
 
-fn refused(why: &str) -> Status {
-    // Kubernetes answers the first half alone; the reason helps a person and harms no client.
-    Status::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {why}"))
-        .detailed()
+/// Kubernetes gives no reason.
+fn refused() -> Status {
+    Status::new(422, "Invalid", "the server rejected our request due to an error in our request").detailed()
 }
 
 #[cfg(test)]
@@ -87,6 +137,24 @@ mod tests {
             [json!({}), json!([{"op": "fly"}]), json!([5]), json!([{"op": "add", "path": "no-slash", "value": 1}])]
         {
             assert_eq!(apply(&old, &patch).expect_err("no patch").code, 400, "{patch}");
+        }
+    }
+
+    #[test]
+    fn clients_of_kubernetes_find_what_they_know() {
+        let old = json!({"metadata": {"name": "x"}, "list": [1, 2, 3], "deep": [{"a": [1, 2]}]});
+        let patch = json!([{"op": "test", "path": "/metadata/finalizers", "value": null}, {"op": "test", "path": "/metadata/labels"},
+            {"op": "remove", "path": "/list/-1"}, {"op": "add", "path": "/list/-1", "value": 4}, {"op": "replace", "path": "/list/-3", "value": 0},
+            {"op": "remove", "path": "/deep/-1/a/-2"}, {"op": "test", "path": "/list/-1", "value": 4}]);
+        let new = json!({"metadata": {"name": "x"}, "list": [0, 2, 4], "deep": [{"a": [2]}]});
+        assert_eq!(apply(&old, &patch), Ok(new));
+        for patch in [
+            json!([{"op": "test", "path": "/metadata/name", "value": null}]),
+            json!([{"op": "test", "path": "/none/finalizers", "value": null}]),
+            json!([{"op": "remove", "path": "/list/-4"}]),
+            json!([{"op": "remove", "path": "/list/-0"}]),
+        ] {
+            assert_eq!(apply(&old, &patch).expect_err("does not apply").code, 422, "{patch}");
         }
     }
 

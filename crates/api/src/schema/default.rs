@@ -1,5 +1,6 @@
 //! Defaults of the built-in kinds, as Kubernetes writes them when it decodes an object. They fill what is missing and change
 //! nothing that is there; applying them twice is applying them once.
+mod cluster;
 mod parts;
 mod pod;
 
@@ -42,7 +43,7 @@ pub fn fill(kind: &Kind, value: &mut Value) {
         ("apps", "DaemonSet") => daemon_set(inside(value, "spec")),
         ("batch", "Job") => job(inside(value, "spec")),
         ("batch", "CronJob") => cron_job(inside(value, "spec")),
-        ("autoscaling", "HorizontalPodAutoscaler") => set(inside(value, "spec"), "minReplicas", json!(1)),
+        ("autoscaling", "HorizontalPodAutoscaler") => cluster::autoscaler(kind, inside(value, "spec")),
         ("discovery.k8s.io", "EndpointSlice") => {
             for port in items(value, "ports") {
                 set(port, "name", json!(""));
@@ -64,10 +65,7 @@ pub fn fill(kind: &Kind, value: &mut Value) {
         }
         ("storage.k8s.io", "CSIDriver") => csi_driver(inside(value, "spec")),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(inside(value, "spec")),
-        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration") => {
-            webhooks(value)
-        }
-        _ => {}
+        _ => cluster::fill(kind, value),
     }
 }
 
@@ -88,7 +86,8 @@ fn service(value: &mut Value) {
         set(spec, "ipFamilies", json!(["IPv4"]));
         set(spec, "ipFamilyPolicy", json!("SingleStack"));
     }
-    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+    let outside = spec["externalIPs"].as_array().is_some_and(|ips| !ips.is_empty());
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") || kind == "ClusterIP" && outside {
         set(spec, "externalTrafficPolicy", json!("Cluster"));
     }
     if kind == "LoadBalancer" {
@@ -271,26 +270,6 @@ fn definition(spec: &mut Value) {
         let names = inside(spec, "names");
         set(names, "singular", json!(kind.to_lowercase()));
         set(names, "listKind", json!(format!("{kind}List")));
-    }
-}
-
-fn webhooks(value: &mut Value) {
-    let mutating = value["kind"] == "MutatingWebhookConfiguration";
-    for hook in items(value, "webhooks") {
-        set(hook, "failurePolicy", json!("Fail"));
-        set(hook, "matchPolicy", json!("Equivalent"));
-        set(hook, "timeoutSeconds", json!(10));
-        set(hook, "namespaceSelector", json!({}));
-        set(hook, "objectSelector", json!({}));
-        if mutating {
-            set(hook, "reinvocationPolicy", json!("Never"));
-        }
-        for rule in items(hook, "rules") {
-            set(rule, "scope", json!("*"));
-        }
-        if hook["clientConfig"]["service"].is_object() {
-            set(inside(inside(hook, "clientConfig"), "service"), "port", json!(443));
-        }
     }
 }
 

@@ -1,9 +1,15 @@
 //! The structural schema of a CustomResourceDefinition (apiextensions.k8s.io/v1): read once, then used to prune, to default and to
 //! validate objects. It never looks an object up and never decides what is written.
 mod check;
+mod combine;
+mod embedded;
 mod fill;
+mod format;
+mod lint;
 pub mod node;
 mod prune;
+
+pub use lint::lint;
 
 use crate::problem::Problems;
 use node::Node;
@@ -42,9 +48,23 @@ impl Structural {
         fill::root(&self.root, value);
     }
 
-    /// Everything in `value` that the schema does not allow.
-    pub fn check(&self, value: &Value, problems: &mut Problems) {
-        check::root(&self.root, value, problems);
+    /// Whether it has any default to fill in.
+    #[must_use]
+    pub fn fills(&self) -> bool {
+        self.root.fills
+    }
+
+    /// Everything in `value` that the schema does not allow; what is as it was in `old` was good enough when it was written (KEP-4008).
+    pub fn check(&self, value: &Value, old: Option<&Value>, problems: &mut Problems) {
+        check::root(&self.root, value, old, problems);
+    }
+
+    /// Objects within the object that have an `apiVersion`, a `kind` and metadata of their own, and their paths.
+    #[must_use]
+    pub fn embedded<'v>(&self, value: &'v Value) -> Vec<(String, &'v Value)> {
+        let mut found = Vec::new();
+        embedded::find(&self.root, value, "", &mut found);
+        found
     }
 }
 

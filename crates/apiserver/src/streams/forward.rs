@@ -1,31 +1,28 @@
 //! Port-forward: SPDY/3.1 inside WebSocket messages (`SPDY/3.1+portforward.k8s.io`, KEP-4006) or after a raw upgrade. Each
 //! connection is a pair of streams, error and data; each becomes one stream to the pod's node.
-use super::pod::{accept_key, open, pod};
-use super::spdy::{self, Frame, Reader};
+use super::pod::{open, pod};
+use super::spdy::{self, Frame, Reader, VERSION};
+use super::wire::{Outgoing, WAITING_MAX, messages, raw};
 use crate::call::Call;
 use crate::limits::CHUNK_BYTES;
 use crate::nodes::What;
 use crate::request::{Content, Duplex, Response, TEXT};
+use crate::websocket::Handshake;
 use api::object::Object;
 use api::status::Status;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use futures::StreamExt as _;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::BoxStream;
-use futures::{SinkExt as _, StreamExt as _};
-use hyper::header::{CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use hyper::header::{CONNECTION, HeaderName, UPGRADE};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 const PROTOCOL: &str = "portforward.k8s.io";
 const TUNNELED: &str = "SPDY/3.1+portforward.k8s.io";
-/// Frames that wait for the client, and pieces that wait for one connection.
-const WAITING_MAX: usize = 64;
 /// Connections of one port-forward at a time.
 const CONNECTIONS_MAX: usize = 1_024;
 
@@ -39,7 +36,11 @@ pub(super) async fn forward(call: Call) -> Result<Response, Status> {
             "Upgrade request required: port-forward speaks SPDY/3.1, raw or in a WebSocket",
         ));
     }
-    let key = if tunneled { Some(accept_key(&call, &[TUNNELED])?.0) } else { None };
+    let handshake = Handshake::of(&call.request);
+    if tunneled {
+        let required = || Status::bad_request("Upgrade request required");
+        handshake.as_ref().ok_or_else(required)?.choose(&[TUNNELED])?;
+    }
     let (object, value) = pod(&call).await?;
     if value["status"]["phase"] != "Running" {
         let phase = value["status"]["phase"].as_str().unwrap_or("unknown").to_owned();
@@ -57,13 +58,13 @@ pub(super) async fn forward(call: Call) -> Result<Response, Status> {
         };
         Box::pin(running) as BoxFuture<'static, ()>
     });
+    if let Some(handshake) = handshake {
+        return Ok(handshake.answer(TUNNELED, run));
+    }
     let mut response = Response::new(101, TEXT, Content::Upgrade(run));
     response.headers.remove(hyper::header::CONTENT_TYPE);
     let response = response.with(UPGRADE, &upgrade).with(CONNECTION, "Upgrade");
-    Ok(match key {
-        Some(key) => response.with(SEC_WEBSOCKET_ACCEPT, &key).with(SEC_WEBSOCKET_PROTOCOL, TUNNELED),
-        None => response.with(HeaderName::from_static("x-stream-protocol-version"), PROTOCOL),
-    })
+    Ok(response.with(HeaderName::from_static(VERSION), PROTOCOL))
 }
 
 /// What a connection of the session needs to reach the pod.
@@ -71,53 +72,6 @@ struct Session {
     call: Call,
     object: Arc<Object>,
     value: Value,
-}
-
-type Outgoing = mpsc::Sender<Bytes>;
-
-async fn messages(client: Box<dyn Duplex>) -> (BoxStream<'static, Bytes>, Outgoing) {
-    let socket = WebSocketStream::from_raw_socket(client, Role::Server, None).await;
-    let (mut sink, stream) = socket.split();
-    let (send, mut receive) = mpsc::channel::<Bytes>(WAITING_MAX);
-    drop(rt::spawn("port-forward writer", async move {
-        while let Some(bytes) = receive.recv().await {
-            if sink.send(Message::Binary(bytes)).await.is_err() {
-                return;
-            }
-        }
-        // Whoever is gone needs no farewell.
-        let _ = sink.close().await;
-    }));
-    let incoming =
-        stream.take_while(|message| std::future::ready(matches!(message, Ok(message) if !message.is_close())));
-    let incoming = incoming.filter_map(|message| async move {
-        match message {
-            Ok(Message::Binary(bytes)) => Some(bytes),
-            _ => None,
-        }
-    });
-    (incoming.boxed(), send)
-}
-
-fn raw(client: Box<dyn Duplex>) -> (BoxStream<'static, Bytes>, Outgoing) {
-    let (read, mut write) = tokio::io::split(client);
-    let (send, mut receive) = mpsc::channel::<Bytes>(WAITING_MAX);
-    drop(rt::spawn("port-forward writer", async move {
-        while let Some(bytes) = receive.recv().await {
-            if write.write_all(&bytes).await.is_err() || write.flush().await.is_err() {
-                return;
-            }
-        }
-        let _ = write.shutdown().await;
-    }));
-    let incoming = futures::stream::unfold(read, |mut read| async move {
-        let mut buffer = BytesMut::with_capacity(CHUNK_BYTES / 4);
-        match read.read_buf(&mut buffer).await {
-            Ok(0) | Err(_) => None,
-            Ok(_) => Some((buffer.freeze(), read)),
-        }
-    });
-    (incoming.boxed(), send)
 }
 
 /// Reads the client's frames until it is done.

@@ -1,18 +1,26 @@
-//! `pods/log`: the text of a container's log, as it comes.
+//! `pods/log`: the text of a container's log, as it comes, plain or as the messages of a WebSocket.
 use super::pod::{container, open, pod};
 use crate::call::Call;
 use crate::limits::CHUNK_BYTES;
 use crate::nodes::What;
 use crate::query::invalid;
 use crate::request::{Content, Response, TEXT};
+use crate::websocket::{self, Handshake};
+use api::base64;
 use api::revision::Millis;
 use api::status::Status;
 use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
 use futures::future::{Either, select};
 use tokio::io::AsyncReadExt as _;
+use tokio_tungstenite::tungstenite::Message;
+
+const BASE64: &str = "base64.binary.k8s.io";
+/// What is spoken over a WebSocket: raw bytes, or base64 of them.
+const PROTOCOLS: [&str; 3] = ["", "binary.k8s.io", BASE64];
 
 /// # Errors
-/// 400, 404, 422 for options, and what the node refuses with.
+/// 400, 403 for a WebSocket in none of our protocols, 404, 422 for options, and what the node refuses with.
 pub(super) async fn log(call: &Call) -> Result<Response, Status> {
     let (object, value) = pod(call).await?;
     let query = &call.query;
@@ -25,6 +33,16 @@ pub(super) async fn log(call: &Call) -> Result<Response, Status> {
         let message = "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified";
         return Err(invalid("PodLogOptions", "sinceSeconds", "FieldValueForbidden", message));
     }
+    for name in ["sinceSeconds", "limitBytes"] {
+        if query.number(name)? == Some(0) {
+            let message = "Invalid value: 0: must be greater than 0";
+            return Err(invalid("PodLogOptions", name, "FieldValueInvalid", message));
+        }
+    }
+    if query.get("stream").is_some() {
+        // Kubernetes' words while PodLogsQuerySplitStreams is off.
+        return Err(invalid("PodLogOptions", "stream", "FieldValueForbidden", "Forbidden: may not be specified"));
+    }
     let what = What::Logs {
         container: container(call, &value)?,
         follow: query.flag("follow"),
@@ -35,6 +53,8 @@ pub(super) async fn log(call: &Call) -> Result<Response, Status> {
         since_time,
         limit_bytes: query.number("limitBytes")?,
     };
+    let handshake = Handshake::of(&call.request);
+    let protocol = handshake.as_ref().map(|handshake| handshake.choose(&PROTOCOLS)).transpose()?;
     let stream = open(call, &object, &value, what).await?;
     let room = call.room.clone();
     let pieces = futures::stream::unfold(stream, move |mut stream| {
@@ -50,5 +70,15 @@ pub(super) async fn log(call: &Call) -> Result<Response, Status> {
             Some((Bytes::from(buffer), stream))
         }
     });
-    Ok(Response::new(200, TEXT, Content::Pieces(Box::pin(pieces))))
+    let (Some(handshake), Some(protocol)) = (handshake, protocol) else {
+        return Ok(Response::new(200, TEXT, Content::Pieces(Box::pin(pieces))));
+    };
+    let message = move |bytes: Bytes| match protocol {
+        BASE64 => Message::Text(base64::encode(&bytes).into()),
+        _ => Message::Binary(bytes),
+    };
+    // An empty message first says that the stream stands.
+    let greeting = futures::stream::once(async { Bytes::new() });
+    let messages = greeting.chain(pieces).map(message);
+    Ok(handshake.answer(protocol, websocket::sends(messages.boxed())))
 }

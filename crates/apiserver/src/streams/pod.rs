@@ -1,14 +1,12 @@
-//! What a stream needs of a pod: the object, the container, the way to its node, and a WebSocket's handshake.
+//! What a stream needs of a pod: the object, the container, the way to its node.
 use crate::call::Call;
 use crate::nodes::{PodStream, What};
 use crate::read;
 use crate::request::Duplex;
 use api::object::Object;
 use api::status::Status;
-use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use serde_json::Value;
 use std::sync::Arc;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The pod, decoded, and its object.
 pub(super) async fn pod(call: &Call) -> Result<(Arc<Object>, Value), Status> {
@@ -46,9 +44,9 @@ pub(super) fn container(call: &Call, pod: &Value) -> Result<String, Status> {
     }
 }
 
-/// A stream to the pod's node.
+/// A stream to the pod's node; the pod need not be the request's target.
 pub(super) async fn open(call: &Call, object: &Object, pod: &Value, what: What) -> Result<Box<dyn Duplex>, Status> {
-    let name = &call.target.name;
+    let name = &*object.key.name;
     let node = pod["spec"]["nodeName"].as_str().unwrap_or_default();
     if node.is_empty() {
         return Err(Status::bad_request(format!("pod {name} does not have a host assigned")));
@@ -56,27 +54,6 @@ pub(super) async fn open(call: &Call, object: &Object, pod: &Value, what: What) 
     let nodes = call.room.parts.nodes.as_ref();
     let nodes = nodes.ok_or_else(|| Status::unavailable("this server has no way to nodes; ask a control member"))?;
     let stream =
-        PodStream { namespace: call.target.namespace.clone(), pod: name.clone(), uid: object.uid.to_string(), what };
+        PodStream { namespace: call.target.namespace.clone(), pod: name.to_owned(), uid: object.uid.to_string(), what };
     nodes.open(node, stream).await
-}
-
-/// The accept key of a WebSocket handshake (RFC 6455, 4.2.2), and the first of `ours` that the client offers.
-pub(super) fn accept_key(call: &Call, ours: &[&'static str]) -> Result<(String, &'static str), Status> {
-    let request = &call.request;
-    let websocket = request.header(UPGRADE).is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"));
-    let key = request.headers.get(SEC_WEBSOCKET_KEY).filter(|_| websocket);
-    let key = key.ok_or_else(|| {
-        Status::bad_request("Upgrade request required: this server speaks WebSocket (v5.channel.k8s.io)")
-    })?;
-    let offered: Vec<&str> = request
-        .headers
-        .get_all(SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .collect();
-    let protocol = ours.iter().find(|protocol| offered.contains(protocol));
-    let why = || Status::bad_request(format!("none of the subprotocols {offered:?} is spoken here; use {ours:?}"));
-    Ok((derive_accept_key(key.as_bytes()), protocol.ok_or_else(why)?))
 }

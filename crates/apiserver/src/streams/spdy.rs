@@ -1,4 +1,4 @@
-//! The little of SPDY/3.1 that port-forward needs (draft-mbelshe-httpbis-spdy-00): frames in, frames out, header blocks with
+//! The little of SPDY/3.1 that port-forward, exec and attach need (draft-mbelshe-httpbis-spdy-00): frames in, frames out, header blocks with
 //! their two zlib contexts. It moves no bytes itself.
 use bytes::{Buf as _, Bytes, BytesMut};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status as Flate};
@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 /// Bytes of one frame and of one header block, decompressed.
 const FRAME_BYTES_MAX: usize = 1 << 20;
 const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// The header in which the parties agree on what the streams of a SPDY connection are for.
+pub(super) const VERSION: &str = "x-stream-protocol-version";
 
 /// What a client says.
 #[derive(Debug, PartialEq, Eq)]

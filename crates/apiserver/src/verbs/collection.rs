@@ -2,38 +2,35 @@
 use crate::body;
 use crate::call::Call;
 use crate::limits::{DELETE_BATCH, DELETE_BATCH_BYTES, WRITE_ATTEMPTS};
-use crate::query::{DeleteOptions, delete_options, list_options};
+use crate::query::{DeleteOptions, list_options};
 use crate::read;
 use crate::request::Response;
 use crate::select::Selection;
-use crate::shape;
 use crate::submit::submit;
-use crate::verbs::delete::{Plan, plan};
-use crate::verbs::list::selected;
+use crate::verbs::delete::{Plan, plan, read_options};
+use crate::verbs::list::{answered, page};
 use api::command::{Change, Condition, Write};
 use api::object::Object;
 use api::status::Status;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 /// # Errors
 /// As `list` and `delete`; what was deleted before an error stays deleted.
 pub async fn delete_collection(call: &Call) -> Result<Response, Status> {
-    let options = delete_options(&call.query, body::plain(&call.request)?.as_ref())?;
+    let options = read_options(call)?;
     let list = list_options(&call.query, false)?;
     let selection = Selection::new(call, &list)?;
-    let view = read::newest(&call.room).await?;
-    let objects: Vec<Arc<Object>> = selected(call, &view, &selection, None).cloned().collect();
+    // The page that a list would give, for a limit means no more than that.
+    let mut objects = page(call, &list, &selection).await?.objects;
+    objects.truncate(list.limit.unwrap_or(usize::MAX));
     if !options.dry_run {
         for batch in batches(&objects, |object| object.bytes.len()) {
             delete_batch(call, &options, batch).await?;
         }
     }
-    let items: Vec<Value> = objects.iter().map(|object| shape::value(call, object)).collect();
     let meta = json!({"resourceVersion": call.room.member().view().revision().to_string()});
-    let list =
-        json!({"kind": &*call.kind.list_kind, "apiVersion": call.kind.api_version(), "metadata": meta, "items": items});
-    Ok(Response::value(200, &list))
+    answered(call, meta, objects).await
 }
 
 /// Runs of objects that one command can take away: not too many, and not too large should they be written once more.

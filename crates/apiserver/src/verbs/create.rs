@@ -1,18 +1,26 @@
 //! POST of a collection: a new object under the condition that there is none of its name.
-use crate::admission;
+use crate::admission::{Door, namespace_lifecycle};
+use crate::attempt::Attempt;
 use crate::body;
 use crate::call::Call;
+use crate::definition;
 use crate::draft;
 use crate::limits::{DRAW_ATTEMPTS, QUOTA_ATTEMPTS};
-use crate::permission;
+use crate::newborn;
+use crate::node_restriction;
+use crate::permission::check;
+use crate::prepare;
 use crate::query::{WriteOptions, write_options};
 use crate::quota;
+use crate::rbac::escalation;
 use crate::read;
 use crate::request::Response;
 use crate::rules;
 use crate::service;
 use crate::shape;
+use crate::strategy;
 use crate::submit::submit;
+use api::admission::request::Operation;
 use api::command::{Change, Condition, Refusal, Write};
 use api::object::Object;
 use api::status::Status;
@@ -30,6 +38,14 @@ pub async fn create(call: &Call) -> Result<Response, Status> {
     Ok(response.0.warn(&warnings))
 }
 
+/// Whether who changes what is not there may make it.
+///
+/// # Errors
+/// 403.
+pub async fn may(call: &Call) -> Result<(), Status> {
+    check(&call.room, &call.user, &Attempt::of(&call.target, "create", &[])).await.map(|_| ())
+}
+
 /// Creates the decoded object; also serves PUT and apply of what is not there yet.
 ///
 /// # Errors
@@ -37,31 +53,39 @@ pub async fn create(call: &Call) -> Result<Response, Status> {
 pub async fn created(call: &Call, options: &WriteOptions, mut value: Value) -> Result<(Response, Vec<String>), Status> {
     draft::identify(&call.kind, &mut value)?;
     if !draft::text(&value, "resourceVersion").is_empty() {
-        return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
+        // Kubernetes takes it for its own mistake.
+        return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
     }
     draft::place(call, &mut value)?;
-    permission::may_create(&call.user, &call.kind.resource, draft::text(&value, "name"))?;
     draft::newborn(&call.kind, &mut value)?;
+    prepare::create(call, &mut value);
     let prefix = if draft::text(&value, "name").is_empty() {
         draft::text(&value, "generateName").to_owned()
     } else {
         String::new()
     };
     let view = read::for_write(&call.room).await?;
-    admission::place_open(call, &view, draft::text(&value, "name")).await?;
+    namespace_lifecycle::place_open(call, &view, draft::text(&value, "name")).await?;
+    node_restriction::create(call, &view, &value)?;
     // Who asks owns what was asked for and its defaults, not what the cluster adds.
     rules::default(&call.kind, &mut value);
+    escalation::create(call, &view, &value)?;
     if !options.applies {
         rules::note(call, None, &mut value, options)?;
     }
-    let warnings = admission::new_object(call, &view, &mut value)?;
+    let door = Door { call, view: &view, operation: Operation::Create, dry_run: options.dry_run, old: None };
+    door.admit(&mut value)?;
+    strategy::new_object(call, &view, &mut value)?;
+    let mut warnings = Vec::new();
     let mut attempt = 0;
     loop {
         if !prefix.is_empty() {
             value["metadata"]["name"] = api::name::generate(&prefix, rt::random()).into();
         }
         if attempt == 0 {
-            admission::validate_new(call, &value)?;
+            strategy::validate_new(call, &value)?;
+            warnings = door.validate(&value)?.warnings;
+            warnings.extend(definition::warnings(&call.kind, &value));
         }
         attempt += 1;
         if options.dry_run {
@@ -107,6 +131,9 @@ async fn write(call: &Call, view: &Arc<View>, value: &mut Value) -> Result<Resul
         writes.push(Write { key, condition: Condition::Absent, change: Change::Put(body::stored(call, value)?) });
         writes.extend(claims.iter().map(|claim| claim.write.clone()));
         writes.extend(charges);
+        if &*call.kind.resource == "namespaces" {
+            writes.extend(newborn::born(&view, draft::text(value, "name"))?);
+        }
         let refused = match submit(call, view.revision(), writes).await? {
             Ok(objects) => {
                 if !later.is_empty() {
@@ -118,7 +145,7 @@ async fn write(call: &Call, view: &Arc<View>, value: &mut Value) -> Result<Resul
         };
         let Some(at) = refused.write.checked_sub(1) else { return Ok(Err(())) };
         match claims.get(at) {
-            // Somebody else charged the quota: what is left of it is seen anew.
+            // Somebody else charged the quota, or made what is born with it: what is left to do is seen anew.
             None if races < QUOTA_ATTEMPTS => {
                 races += 1;
                 (view, newest) = (read::newest(&call.room).await?, true);

@@ -1,20 +1,24 @@
 //! DELETE of one object: at once, or begun, when finalizers hold it or its pod is given time to end.
-use crate::admission::KEPT_NAMESPACES;
+use crate::admission::Door;
 use crate::body;
 use crate::call::{Call, MODIFIED};
+use crate::definition;
 use crate::draft;
 use crate::limits::WRITE_ATTEMPTS;
-use crate::query::{DeleteOptions, Propagation, delete_options, revision};
+use crate::node_restriction;
+use crate::query::{DeleteOptions, FieldValidation, Propagation, delete_options, revision};
 use crate::read;
 use crate::request::Response;
 use crate::service;
 use crate::shape;
 use crate::submit::submit;
+use api::admission::request::Operation;
 use api::command::{Change, Condition, Refusal, Write};
 use api::kind::DeleteReturns;
 use api::object::Object;
 use api::planted::{Bug, planted};
 use api::revision::Millis;
+use api::schema::structure::DELETE_OPTIONS;
 use api::status::Status;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -26,12 +30,8 @@ const ORPHAN: &str = "orphan";
 /// # Errors
 /// 404, 409 for preconditions, 422 for options.
 pub async fn delete(call: &Call) -> Result<Response, Status> {
-    let options = &delete_options(&call.query, body::plain(&call.request)?.as_ref())?;
+    let options = &read_options(call)?;
     let key = call.key(&call.target.name);
-    let protected = &*call.kind.resource == "namespaces" && KEPT_NAMESPACES[..3].contains(&call.target.name.as_str());
-    if protected {
-        return Err(Status::forbidden("", "namespaces", &call.target.name, "this namespace may not be deleted"));
-    }
     for attempt in 1..=WRITE_ATTEMPTS {
         let mut view = if attempt == 1 { read::for_write(&call.room).await? } else { read::newest(&call.room).await? };
         if view.get_key(&key).is_none() {
@@ -42,9 +42,9 @@ pub async fn delete(call: &Call) -> Result<Response, Status> {
         let plan = plan(call, &view, options, &current)?;
         let gone = matches!(plan, Plan::Gone(_));
         let writes = match plan {
-            Plan::Nothing => return shape::one(call, 200, &current),
-            Plan::Begin(value) if options.dry_run => return shape::answer(call, 200, &value),
-            Plan::Gone(_) if options.dry_run => return answer(call, &current, gone),
+            Plan::Nothing => return shape::one(call, stays(options), &current),
+            Plan::Begin(value) if options.dry_run => return shape::answer(call, stays(options), &value),
+            Plan::Gone(_) if options.dry_run => return answer(call, options, &current, gone),
             Plan::Begin(value) => {
                 let change = Change::Put(body::stored(call, &value)?);
                 vec![Write { key: key.clone(), condition: Condition::Revision(current.revision), change }]
@@ -54,13 +54,23 @@ pub async fn delete(call: &Call) -> Result<Response, Status> {
         match submit(call, view.revision(), writes).await? {
             Ok(objects) => {
                 let object = objects.first().unwrap_or(&current);
-                return answer(call, object, gone);
+                return answer(call, options, object, gone);
             }
             Err(refused) if refused.write == 0 && refused.refusal == Refusal::NotFound => return Err(call.not_found()),
             Err(_) => {}
         }
     }
     Err(call.conflict(MODIFIED))
+}
+
+/// The options of a delete, of one object or of a collection.
+///
+/// # Errors
+/// 400, 413, 415 for the body, 422 for values out of range.
+pub fn read_options(call: &Call) -> Result<DeleteOptions, Status> {
+    // Unknown fields of options are let pass by Kubernetes, too.
+    let decoded = body::other(&call.request, DELETE_OPTIONS, FieldValidation::Ignore)?;
+    delete_options(&call.query, decoded.map(|decoded| decoded.value).as_ref())
 }
 
 /// What a delete does.
@@ -72,12 +82,16 @@ pub enum Plan {
     Gone(Vec<Write>),
 }
 
-/// What becomes of `current`.
+/// What becomes of `current`, if admission lets it go.
 ///
 /// # Errors
-/// 400 for an object whose metadata is damaged.
+/// 403 of a plug-in, 400 for an object whose metadata is damaged.
 pub fn plan(call: &Call, view: &View, options: &DeleteOptions, current: &Arc<Object>) -> Result<Plan, Status> {
+    node_restriction::delete(call, current)?;
     let old = shape::value(call, current);
+    // An Eviction is something created of a pod.
+    let operation = if call.target.subresource == "eviction" { Operation::Create } else { Operation::Delete };
+    Door { call, view, operation, dry_run: options.dry_run, old: Some(&old) }.validate(&old)?;
     let mut new = old.clone();
     let grace = grace_seconds(call, options, &old);
     let meta = draft::meta(&call.kind, &mut new)?;
@@ -106,6 +120,7 @@ pub fn plan(call: &Call, view: &View, options: &DeleteOptions, current: &Arc<Obj
         if namespace {
             new["status"]["phase"] = "Terminating".into();
         }
+        definition::terminate(&call.kind, &mut new);
     }
     if new == old { Ok(Plan::Nothing) } else { Ok(Plan::Begin(new)) }
 }
@@ -171,9 +186,17 @@ pub fn preconditions(call: &Call, options: &DeleteOptions, current: &Object) -> 
     Ok(())
 }
 
+/// The code for what does not go at once.
+fn stays(options: &DeleteOptions) -> u16 {
+    if options.accepts { 202 } else { 200 }
+}
+
 /// The object if it stays or its kind answers so, else a Status.
-fn answer(call: &Call, object: &Arc<Object>, gone: bool) -> Result<Response, Status> {
-    if !gone || call.kind.delete_returns == DeleteReturns::Object {
+fn answer(call: &Call, options: &DeleteOptions, object: &Arc<Object>, gone: bool) -> Result<Response, Status> {
+    if !gone {
+        return shape::one(call, stays(options), object);
+    }
+    if call.kind.delete_returns == DeleteReturns::Object {
         return shape::one(call, 200, object);
     }
     let mut details = json!({"name": call.target.name, "kind": &*call.kind.plural, "uid": object.uid.to_string()});
@@ -181,5 +204,5 @@ fn answer(call: &Call, object: &Arc<Object>, gone: bool) -> Result<Response, Sta
         details["group"] = (*call.kind.group).into();
     }
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
-    Ok(Response::value(200, &status))
+    shape::plain(call.form, 200, &status)
 }

@@ -3,7 +3,7 @@
 use crate::body;
 use crate::call::{Call, MODIFIED};
 use crate::limits::WRITE_ATTEMPTS;
-use crate::query::{DeleteOptions, delete_options};
+use crate::query::{DeleteOptions, delete_options, write_options};
 use crate::read;
 use crate::request::Response;
 use crate::submit::submit;
@@ -23,7 +23,9 @@ const BUDGETS: &str = "poddisruptionbudgets.policy";
 /// # Errors
 /// 404; 429 while a budget does not allow it.
 pub async fn evict(call: &Call) -> Result<Response, Status> {
-    let eviction = body::plain(&call.request)?.unwrap_or_default();
+    let validation = write_options("CreateOptions", &call.query)?.validation;
+    let decoded = body::other(&call.request, "api.policy.v1.Eviction", validation)?;
+    let (eviction, warnings) = decoded.map(|decoded| (decoded.value, decoded.warnings)).unwrap_or_default();
     let options = delete_options(&call.query, eviction.get("deleteOptions"))?;
     for _ in 0..WRITE_ATTEMPTS {
         let view = read::newest(&call.room).await?;
@@ -32,10 +34,10 @@ pub async fn evict(call: &Call) -> Result<Response, Status> {
         let mut writes = ended(call, &view, &options, &pod)?;
         writes.extend(spent(call, &view, &pod)?);
         if writes.is_empty() || options.dry_run {
-            return Ok(created());
+            return created(call).map(|answer| answer.warn(&warnings));
         }
         match submit(call, view.revision(), writes).await? {
-            Ok(_) => return Ok(created()),
+            Ok(_) => return created(call).map(|answer| answer.warn(&warnings)),
             Err(refused) if refused.write == 0 && refused.refusal == Refusal::NotFound => return Err(call.not_found()),
             Err(_) => {}
         }

@@ -1,6 +1,6 @@
 //! GET of a collection: one view, a page of it, its objects' own bytes joined in chunks. Nothing is decoded for plain JSON.
 use crate::call::Call;
-use crate::limits::{CHUNK_BYTES, CONTINUE_MILLIS_MAX};
+use crate::limits::{CHUNK_BYTES, CONTINUE_MILLIS_MAX, PROTOBUF_AT_ONCE_BYTES_MAX};
 use crate::negotiate::Form;
 use crate::query::{Freshness, ListOptions};
 use crate::read;
@@ -19,9 +19,9 @@ use std::sync::Arc;
 use store::view::View;
 
 /// A page of a list, and what its head says.
-struct Page {
+pub(super) struct Page {
     view: Arc<View>,
-    objects: Vec<Arc<Object>>,
+    pub(super) objects: Vec<Arc<Object>>,
     continuing: Option<String>,
     remaining: Option<usize>,
 }
@@ -38,16 +38,33 @@ pub async fn list(call: &Call, options: &ListOptions) -> Result<Response, Status
     if let Some(remaining) = page.remaining {
         meta["remainingItemCount"] = remaining.into();
     }
+    answered(call, meta, page.objects).await
+}
+
+/// The objects as a list, in the form that was asked for.
+///
+/// # Errors
+/// As `shape`.
+pub async fn answered(call: &Call, meta: Value, objects: Vec<Arc<Object>>) -> Result<Response, Status> {
     match call.form {
-        Form::Json => Ok(joined(call, &meta, page.objects)),
-        Form::Table => shape::table(call, meta, &page.objects),
+        Form::Json => Ok(joined(call, &meta, objects)),
+        Form::Protobuf | Form::MetadataProtobuf => {
+            let envelopes = shape::Envelopes::of(call)?;
+            if objects.iter().map(|object| object.bytes.len()).sum::<usize>() <= PROTOBUF_AT_ONCE_BYTES_MAX {
+                return Ok(Response::protobuf(200, envelopes.list(&meta, &objects)?));
+            }
+            let made = rt::blocking("protobuf", move || envelopes.list(&meta, &objects)).await;
+            let made = made.unwrap_or_else(|_| Err(Status::internal("a list was not written to its end")))?;
+            Ok(Response::protobuf(200, made))
+        }
+        Form::Table => shape::table(call, meta, &objects),
         Form::Metadata => {
-            let items: Vec<Value> = page.objects.iter().map(|object| shape::metadata(call, object)).collect();
+            let items: Vec<Value> = objects.iter().map(|object| shape::metadata(call, object)).collect();
             let list = json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": items});
             Ok(Response::value(200, &list))
         }
         Form::Yaml => {
-            let items: Vec<Value> = page.objects.iter().map(|object| shape::value(call, object)).collect();
+            let items: Vec<Value> = objects.iter().map(|object| shape::value(call, object)).collect();
             let (kind, version) = (&*call.kind.list_kind, call.kind.api_version());
             shape::yaml(200, &json!({"kind": kind, "apiVersion": version, "metadata": meta, "items": items}))
         }
@@ -73,7 +90,9 @@ pub fn selected<'a>(
     Box::new(view.list_after(resource, selection.namespace(), after).filter(|object| selection.matches(object)))
 }
 
-async fn page(call: &Call, options: &ListOptions, selection: &Selection) -> Result<Page, Status> {
+/// # Errors
+/// As `list`.
+pub(super) async fn page(call: &Call, options: &ListOptions, selection: &Selection) -> Result<Page, Status> {
     let token = options.continuing.as_deref().map(Token::parse).transpose()?;
     let view = match (&call.past, &token) {
         (Some(past), _) => past.clone(),

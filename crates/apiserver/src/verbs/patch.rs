@@ -3,38 +3,50 @@ use crate::body;
 use crate::call::Call;
 use crate::draft;
 use crate::negotiate::{Patch, media};
-use crate::query::{WriteOptions, invalid, write_options};
+use crate::query::{FieldValidation, WriteOptions, invalid, write_options};
 use crate::request::Response;
 use crate::rules;
 use crate::verbs::{create, update};
+use api::schema;
 use api::status::Status;
 use hyper::header::CONTENT_TYPE;
 use serde_json::Value;
 
+/// The patches of a custom kind.
+const CUSTOM: &str = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+
 /// # Errors
 /// 415 for an unknown kind of patch, 422 for one that cannot be applied, else as `update::change`.
 pub async fn patch(call: &Call) -> Result<Response, Status> {
-    let (way, patch, options) = read(call).await?;
+    let (way, patch, options, duplicates) = read(call).await?;
     if way == Patch::Apply {
-        return apply(call, &options, patch).await;
+        return apply(call, &options, patch, &duplicates).await;
     }
     let bound = names_revision(way, &patch);
     let make = |current: &std::sync::Arc<api::object::Object>, old: &Value| {
         let mut new = rules::patch(&call.kind, way, old, &patch)?;
         settle(call, &mut new)?;
         draft::same_object(call, current, &new)?;
-        let complaints = rules::check_fields(&call.kind, &mut new)?;
+        let mut complaints = duplicates.clone();
+        complaints.extend(rules::check_fields(&call.kind, &mut new)?);
         Ok((new, body::judge(&call.kind, options.validation, complaints)?))
     };
     update::change(call, &options, bound, make).await
 }
 
-/// The patch, its kind, and its options.
+/// The patch, its kind, its options, and the members that it has twice.
 ///
 /// # Errors
 /// 415, 400, 422.
-pub async fn read(call: &Call) -> Result<(Patch, Value, WriteOptions), Status> {
-    let unsupported = || Status::new(415, "UnsupportedMediaType", "415: Unsupported Media Type").detailed();
+pub async fn read(call: &Call) -> Result<(Patch, Value, WriteOptions, Vec<String>), Status> {
+    let unsupported = || {
+        if call.kind.custom() {
+            let message =
+                format!("the body of the request was in an unknown format - accepted media types include: {CUSTOM}");
+            return Status::new(415, "UnsupportedMediaType", message);
+        }
+        Status::new(415, "UnsupportedMediaType", "415: Unsupported Media Type").detailed()
+    };
     let way = match media(call.request.header(CONTENT_TYPE)) {
         "application/json-patch+json" => Patch::Json,
         "application/merge-patch+json" => Patch::Merge,
@@ -62,17 +74,18 @@ pub async fn read(call: &Call) -> Result<(Patch, Value, WriteOptions), Status> {
         ));
     }
     let form = if way == Patch::Apply { crate::negotiate::Body::Yaml } else { crate::negotiate::Body::Json };
-    let patch = body::aside(form, &call.request.body, move |bytes| rules::decode_any(form, bytes)).await?;
+    let decoded = body::aside(form, &call.request.body, move |bytes| rules::decode_noting(form, bytes)).await?;
+    let (patch, duplicates) = decoded;
     let fits = if way == Patch::Json { patch.is_array() } else { patch.is_object() };
     if fits {
-        return Ok((way, patch, options));
+        return Ok((way, patch, options, duplicates));
     }
     let want = if way == Patch::Json { "a list of operations" } else { "an object" };
     Err(Status::bad_request(format!("error decoding patch: it must be {want}")))
 }
 
 /// Whether the patch says which revision it is meant for.
-fn names_revision(way: Patch, patch: &Value) -> bool {
+pub(super) fn names_revision(way: Patch, patch: &Value) -> bool {
     match way {
         Patch::Json => patch.as_array().is_some_and(|operations| {
             operations.iter().any(|operation| operation["path"] == "/metadata/resourceVersion")
@@ -95,7 +108,12 @@ fn settle(call: &Call, new: &mut Value) -> Result<(), Status> {
 }
 
 /// Server-side apply: creates what is not there.
-async fn apply(call: &Call, options: &WriteOptions, mut wanted: Value) -> Result<Response, Status> {
+async fn apply(
+    call: &Call,
+    options: &WriteOptions,
+    mut wanted: Value,
+    duplicates: &[String],
+) -> Result<Response, Status> {
     draft::identify(&call.kind, &mut wanted)?;
     draft::place(call, &mut wanted)?;
     let meta = draft::meta(&call.kind, &mut wanted)?;
@@ -104,8 +122,11 @@ async fn apply(call: &Call, options: &WriteOptions, mut wanted: Value) -> Result
     }
     meta.entry("name").or_insert_with(|| call.target.name.as_str().into());
     settle(call, &mut wanted)?;
-    let complaints = rules::check_fields(&call.kind, &mut wanted)?;
-    let warnings = body::judge(&call.kind, options.validation, complaints)?;
+    let unknown = schema::unknown_fields(&call.kind, &mut wanted)?;
+    if !unknown.is_empty() {
+        return Err(undeclared(call, &unknown));
+    }
+    let warnings = twice(options, duplicates, &call.request.body)?;
     let bound = !draft::text(&wanted, "resourceVersion").is_empty();
     let make = |current: &std::sync::Arc<api::object::Object>, old: &Value| {
         draft::same_object(call, current, &wanted)?;
@@ -119,10 +140,38 @@ async fn apply(call: &Call, options: &WriteOptions, mut wanted: Value) -> Result
                 && !bound
                 && status.name == call.target.name =>
         {
+            create::may(call).await?;
             let new = rules::apply(call, None, &wanted, options)?;
             let (response, more) = create::created(call, options, new).await?;
             Ok(response.warn(&warnings).warn(&more))
         }
         other => Ok(other?.warn(&warnings)),
+    }
+}
+
+/// What is applied must be known whatever the client says of unknown fields, for nobody could own it otherwise.
+fn undeclared(call: &Call, unknown: &[String]) -> Status {
+    let told: Vec<String> = unknown.iter().map(|path| format!(".{path}: field not declared in schema")).collect();
+    let told = if told.len() == 1 { told.concat() } else { format!("errors:\n  {}", told.join("\n  ")) };
+    let (target, kind) = (&call.target, &call.kind);
+    let what = format!("{}/{}; {}, Kind={}", target.namespace, target.name, kind.api_version(), kind.kind);
+    Status::new(500, "", format!("failed to create typed patch object ({what}): {told}"))
+}
+
+/// What is said of members that an applied document has twice, as Kubernetes' YAML reader words it.
+fn twice(options: &WriteOptions, duplicates: &[String], document: &[u8]) -> Result<Vec<String>, Status> {
+    if duplicates.is_empty() || options.validation == FieldValidation::Ignore {
+        return Ok(Vec::new());
+    }
+    let plain = |told: &String| told.split('"').nth(1).unwrap_or(told).to_owned();
+    let duplicates: Vec<String> = duplicates.iter().map(plain).collect();
+    let lines: Vec<String> = api::codec::yaml::twice(document, &duplicates)
+        .into_iter()
+        .map(|(line, key)| format!("  line {line}: key {key:?} already set in map"))
+        .collect();
+    let told = format!("error converting YAML to JSON: yaml: unmarshal errors:\n{}", lines.join("\n"));
+    match options.validation {
+        FieldValidation::Strict => Err(Status::bad_request(format!("error strict decoding YAML: {told}"))),
+        _ => Ok(vec![told.replace('\n', " ")]),
     }
 }

@@ -1,21 +1,24 @@
 //! `/scale`: an autoscaling/v1 Scale, made from an object and put back into it.
 use crate::body;
 use crate::call::Call;
-use crate::negotiate::Patch;
+use crate::negotiate::{Form, Patch};
 use crate::query::write_options;
 use crate::read;
 use crate::request::Response;
 use crate::rules;
-use crate::verbs::patch::read as read_patch;
+use crate::verbs::patch::{names_revision, read as read_patch};
 use crate::verbs::update::change;
 use crate::{draft, shape};
 use api::status::{Cause, Status};
 use hyper::Method;
+use hyper::header::WARNING;
 use serde_json::{Value, json};
 
 /// # Errors
 /// As the verbs on the object itself.
-pub async fn scale(call: &Call) -> Result<Response, Status> {
+pub async fn scale(call: Call) -> Result<Response, Status> {
+    // What the object's own change answers is read here; the client gets its Scale.
+    let (form, call) = (call.form, &Call { form: Form::Json, ..call });
     match call.request.method {
         Method::GET | Method::HEAD => {
             let view = match &call.past {
@@ -23,21 +26,31 @@ pub async fn scale(call: &Call) -> Result<Response, Status> {
                 None => read::newest(&call.room).await?,
             };
             let object = view.get_key(&call.key(&call.target.name)).ok_or_else(|| call.not_found())?;
-            shape::answer(call, 200, &shown(call, &shape::value(call, object)))
+            let object = shape::value(call, object);
+            if let Some(own) = &call.kind.scale
+                && object.pointer(&paths(call).0).is_none()
+            {
+                let path = &own.spec_replicas;
+                return Err(Status::internal(format!("the spec replicas field {path:?} does not exist")));
+            }
+            shape::answer_in(form, 200, &shown(call, &object))
         }
         Method::PUT => {
             let options = write_options("UpdateOptions", &call.query)?;
-            let wanted = body::plain(&call.request)?.unwrap_or_default();
+            let decoded = body::other(&call.request, "api.autoscaling.v1.Scale", options.validation)?;
+            let body::Decoded { value: wanted, warnings } =
+                decoded.ok_or_else(|| Status::bad_request("a Scale is required"))?;
             let bound = !draft::text(&wanted, "resourceVersion").is_empty();
             let response = change(call, &options, bound, |current, old| {
                 draft::same_object(call, current, &wanted)?;
-                Ok((scaled(call, old, &wanted)?, Vec::new()))
+                Ok((scaled(call, old, &wanted)?, warnings.clone()))
             });
-            reshaped(call, response.await?)
+            reshaped(call, form, response.await?)
         }
         Method::PATCH => {
-            let (way, patch, options) = read_patch(call).await?;
-            let response = change(call, &options, false, |current, old| {
+            let (way, patch, options, _) = read_patch(call).await?;
+            let bound = names_revision(way, &patch);
+            let response = change(call, &options, bound, |current, old| {
                 let wanted = match way {
                     Patch::Json | Patch::Merge => rules::patch(&call.kind, way, &shown(call, old), &patch)?,
                     // A Scale has no lists, so a strategic merge and an apply are plain merges.
@@ -46,9 +59,11 @@ pub async fn scale(call: &Call) -> Result<Response, Status> {
                     }
                 };
                 draft::same_object(call, current, &wanted)?;
-                Ok((scaled(call, old, &wanted)?, Vec::new()))
+                let mut wanted = wanted;
+                let complaints = rules::check_as("api.autoscaling.v1.Scale", &mut wanted)?;
+                Ok((scaled(call, old, &wanted)?, body::judge(&call.kind, options.validation, complaints)?))
             });
-            reshaped(call, response.await?)
+            reshaped(call, form, response.await?)
         }
         _ => Err(crate::call::not_allowed()),
     }
@@ -142,13 +157,12 @@ fn selector_text(selector: &Value) -> String {
 }
 
 /// The Scale of the object that a change answered with.
-fn reshaped(call: &Call, response: Response) -> Result<Response, Status> {
+fn reshaped(call: &Call, form: Form, response: Response) -> Result<Response, Status> {
     let crate::request::Content::Whole(bytes) = &response.content else { return Ok(response) };
-    let object: Value = match call.form {
-        crate::negotiate::Form::Json | crate::negotiate::Form::Table => {
-            serde_json::from_slice(bytes).unwrap_or_default()
-        }
-        _ => return Ok(response),
-    };
-    shape::answer(call, response.code.as_u16(), &shown(call, &object))
+    let object: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let mut answer = shape::answer_in(form, response.code.as_u16(), &shown(call, &object))?;
+    for warning in response.headers.get_all(WARNING) {
+        answer.headers.append(WARNING, warning.clone());
+    }
+    Ok(answer)
 }

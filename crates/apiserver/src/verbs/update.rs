@@ -1,19 +1,25 @@
 //! PUT, and the read-modify-write that PATCH shares with it: from the object as it is to the object as it shall be, under the
 //! condition that it still is as it was. Writers that named no revision try again when they lose a race.
-use crate::admission;
+use crate::admission::Door;
 use crate::body;
 use crate::call::{Call, MODIFIED};
+use crate::definition;
 use crate::draft;
 use crate::limits::{QUOTA_ATTEMPTS, WRITE_ATTEMPTS};
+use crate::node_restriction;
+use crate::prepare;
 use crate::query::{WriteOptions, write_options};
 use crate::quota;
+use crate::rbac::escalation;
 use crate::read;
 use crate::request::Response;
 use crate::rules;
 use crate::service;
 use crate::shape;
+use crate::strategy;
 use crate::submit::submit;
 use crate::verbs::create;
+use api::admission::request::Operation;
 use api::command::{Change, Condition, Refusal, Write};
 use api::kind::Kind;
 use api::object::Object;
@@ -50,8 +56,9 @@ pub async fn update(call: &Call) -> Result<Response, Status> {
     };
     match change(call, &options, bound, make).await {
         Err(status) if status.code == 404 && creates && !bound && status.name == call.target.name => {
-            let (response, _) = create::created(call, &options, wanted.clone()).await?;
-            Ok(response.warn(&decoded.warnings))
+            create::may(call).await?;
+            let (response, more) = create::created(call, &options, wanted.clone()).await?;
+            Ok(response.warn(&decoded.warnings).warn(&more))
         }
         other => Ok(other?.warn(&decoded.warnings)),
     }
@@ -80,8 +87,9 @@ pub async fn change(
         // With the defaults that it was not written with: what it does not say is no change.
         let mut old = shape::value(call, &current);
         rules::default(&call.kind, &mut old);
-        let (wanted, warnings) = make(&current, &old)?;
-        let new = merged(call, &view, options, &old, wanted)?;
+        let (wanted, mut warnings) = make(&current, &old)?;
+        let (new, told) = merged(call, &view, options, &old, wanted)?;
+        warnings.extend(told);
         let charges = match quota::charges(call, &view, Some(&old), &new) {
             // There may be room by now.
             Err(_) if attempt == 1 => continue,
@@ -116,24 +124,41 @@ pub async fn change(
     }
 }
 
-/// The object as it will be: what the client may change of it from `wanted`, the rest as it is.
-fn merged(call: &Call, view: &View, options: &WriteOptions, old: &Value, mut wanted: Value) -> Result<Value, Status> {
+/// The object as it will be: what the client may change of it from `wanted`, the rest as it is; and what the client is warned of.
+fn merged(
+    call: &Call,
+    view: &View,
+    options: &WriteOptions,
+    old: &Value,
+    mut wanted: Value,
+) -> Result<(Value, Vec<String>), Status> {
     let kind = &call.kind;
     let managers = wanted.get("metadata").and_then(|meta| meta.get("managedFields")).cloned();
     let subresource = call.target.subresource.as_str();
     let mut new = match subresource {
-        "status" => draft::with_status(kind, old, &wanted),
+        "status" => {
+            let mut new = draft::with_status(kind, old, &wanted);
+            prepare::status(call, old, &mut new);
+            new
+        }
         "" | "scale" => {
             draft::carry_over(kind, old, &mut wanted)?;
+            prepare::update(call, old, &mut wanted);
             wanted
         }
-        _ => narrowed(subresource, old, &wanted),
+        _ => prepare::narrowed(subresource, old, &wanted),
     };
     if subresource.is_empty() {
         draft::no_new_finalizers(kind, old, &new)?;
-        admission::changed_object(call, view, old, &mut new)?;
     }
     rules::default(kind, &mut new);
+    node_restriction::update(call, old, &new)?;
+    escalation::update(call, view, old, &new)?;
+    let door = Door { call, view, operation: Operation::Update, dry_run: options.dry_run, old: Some(old) };
+    door.admit(&mut new)?;
+    if subresource.is_empty() {
+        strategy::changed_object(call, view, old, &mut new)?;
+    }
     draft::count_generation(kind, old, &mut new);
     if !options.applies {
         rules::note(call, Some(old), &mut new, options)?;
@@ -141,30 +166,12 @@ fn merged(call: &Call, view: &View, options: &WriteOptions, old: &Value, mut wan
         new["metadata"]["managedFields"] = managers;
     }
     rules::validate_update(kind, old, &new, subresource)?;
-    Ok(new)
-}
-
-/// What the smaller subresources may change.
-fn narrowed(subresource: &str, old: &Value, wanted: &Value) -> Value {
-    let mut new = old.clone();
-    let paths: &[&str] = match subresource {
-        "finalize" => &["/spec/finalizers"],
-        "ephemeralcontainers" => &["/spec/ephemeralContainers"],
-        "approval" => &["/status/conditions"],
-        "resize" => &["/spec/containers"],
-        _ => &[],
-    };
-    for path in paths {
-        let (parent, member) = path[1..].split_once('/').unwrap_or((path, ""));
-        let Some(object) = new.as_object_mut() else { continue };
-        let parent_value = object.entry(parent).or_insert_with(|| serde_json::json!({}));
-        let Some(parent_value) = parent_value.as_object_mut() else { continue };
-        match wanted.pointer(path) {
-            Some(value) => parent_value.insert(member.into(), value.clone()),
-            None => parent_value.remove(member),
-        };
+    let notes = door.validate(&new)?;
+    let mut warnings = notes.warnings;
+    if subresource.is_empty() {
+        warnings.extend(definition::warnings(kind, &new));
     }
-    new
+    Ok((new, warnings))
 }
 
 /// The command's writes: the object put, or taken away if nothing holds it any more, and what it claims or frees.

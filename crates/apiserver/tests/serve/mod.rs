@@ -19,8 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// A server without sockets, founded.
 pub async fn alone() -> ApiServer {
-    let parts = Parts { member: consensus::Member::alone(), nodes: None, operator: None };
-    let server = ApiServer::new(parts);
+    let server = ApiServer::new(Parts::new(consensus::Member::alone()));
     apiserver::founding::found(&server, 6443).await.expect("a cluster is founded");
     server
 }
@@ -88,7 +87,7 @@ async fn echo(stream: &mut tokio::io::DuplexStream, command: Vec<String>, stdin:
 pub async fn with_pod() -> (ApiServer, Arc<Mutex<Vec<PodStream>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let nodes: Arc<dyn Nodes> = Arc::new(Echo { asked: asked.clone() });
-    let api = ApiServer::new(Parts { member: consensus::Member::alone(), nodes: Some(nodes), operator: None });
+    let api = ApiServer::new(Parts { nodes: Some(nodes), ..Parts::new(consensus::Member::alone()) });
     apiserver::founding::found(&api, 6443).await.expect("founded");
     let pod = r#"{"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}"#;
     let pods = "/api/v1/namespaces/default/pods";
@@ -150,8 +149,14 @@ pub async fn ask_as(
         headers: map,
         body: body.into(),
         user,
+        from: None,
     };
-    let response = server.handle(request).await;
+    let (code, headers, body) = whole(server.handle(request).await).await;
+    Reply { code, headers, body: String::from_utf8(body).expect("text") }
+}
+
+/// Code, headers and all bytes of a response.
+pub async fn whole(response: apiserver::request::Response) -> (u16, HeaderMap, Vec<u8>) {
     let body = match response.content {
         Content::Whole(bytes) => bytes.to_vec(),
         Content::Pieces(pieces) => {
@@ -164,7 +169,7 @@ pub async fn ask_as(
         }
         Content::Upgrade(_) => Vec::new(),
     };
-    Reply { code: response.code.as_u16(), headers: response.headers, body: String::from_utf8(body).expect("text") }
+    (response.code.as_u16(), response.headers, body)
 }
 
 /// A server over HTTPS, and the kubeconfig of its admin.

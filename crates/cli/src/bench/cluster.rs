@@ -22,7 +22,14 @@ const READY_WAIT: Duration = Duration::from_secs(120);
 
 impl Cluster {
     pub(crate) async fn start(dir: &Path, members: u16, api_port: u16) -> Result<Self, Failure> {
-        let place = Place { dir: dir.to_owned(), members, api_port, keep: crate::keep::KeepFlags::default() };
+        let place = Place {
+            dir: dir.to_owned(),
+            members,
+            api_port,
+            keep: crate::keep::KeepFlags::default(),
+            audit: crate::audit::AuditFlags::default(),
+            trust: crate::trust::TrustFlags::default(),
+        };
         std::fs::create_dir_all(dir)
             .map_err(|why| Failure::new(format!("{}: {why}", dir.display()), "run it where you may write"))?;
         let mut running = Vec::new();

@@ -111,7 +111,14 @@ mod tests {
     use std::path::Path;
 
     fn place(dir: &Path, members: u16) -> Place {
-        Place { dir: dir.to_owned(), members, api_port: 6443, keep: KeepFlags::default() }
+        Place {
+            dir: dir.to_owned(),
+            members,
+            api_port: 6443,
+            keep: KeepFlags::default(),
+            audit: crate::audit::AuditFlags::default(),
+            trust: crate::trust::TrustFlags::default(),
+        }
     }
 
     #[test]

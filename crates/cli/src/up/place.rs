@@ -1,10 +1,12 @@
 //! Where the members of a cluster on this machine are: directories, ports, what each directory holds, how a member is started. It
 //! starts nothing.
 use super::process::Process;
+use crate::audit::AuditFlags;
 use crate::client::Target;
 use crate::failure::Failure;
 use crate::keep::KeepFlags;
 use crate::kubeconfig;
+use crate::trust::TrustFlags;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ pub(crate) struct Place {
     pub(crate) api_port: u16,
     /// How much of the past each keeps.
     pub(crate) keep: KeepFlags,
+    pub(crate) audit: AuditFlags,
+    pub(crate) trust: TrustFlags,
 }
 
 pub(crate) fn address(port: u16) -> String {
@@ -69,6 +73,8 @@ impl Place {
         let mut arguments: Vec<String> = words.map(str::to_owned).to_vec();
         arguments.extend(["--api".into(), address(port), "--link".into(), self.link(number)]);
         arguments.extend(self.keep.arguments());
+        arguments.extend(self.audit.arguments(&self.home(number)));
+        arguments.extend(self.trust.arguments());
         match begin {
             Begin::Found => arguments.push("--found".into()),
             Begin::GoOn => {}

@@ -84,7 +84,8 @@ impl Client {
             self.record.acknowledged[self.turn % self.members.len()].fetch_add(1, Ordering::SeqCst);
         }
         let (method, path) = (method.to_owned(), path.to_owned());
-        self.record.speech.add(Spoken { begin: begin.0, end: end.0, method, path, name, code, answer: answer.clone() });
+        let (by, answered) = (String::new(), answer.clone());
+        self.record.speech.add(Spoken { begin: begin.0, end: end.0, method, path, name, by, code, answer: answered });
         Some((code, answer))
     }
 

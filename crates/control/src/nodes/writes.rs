@@ -2,22 +2,26 @@
 //! What a report may write stands in `report`; here it is only submitted, again if somebody else was faster.
 use crate::limits::REPORT_RETRIES;
 use crate::nodes::report::{self, Refused};
+use crate::nodes::tokens::{self, Asked};
 use crate::submit::{By, submit};
 use api::command::{Outcome, Write};
 use api::key::Key;
-use api::revision::Revision;
+use api::revision::{Millis, Revision};
+use apiserver::authentication::signer::Signer;
 use bytes::Bytes;
 use consensus::Member;
 use link::error::LinkError;
 use link::message::{FromNode, ToNode};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 use store::view::View;
 use tokio::sync::mpsc;
 
 /// In whose name reports are written.
 pub(crate) struct Author {
     pub(crate) member: Member,
+    pub(crate) signer: Arc<Signer>,
     pub(crate) node: String,
     pub(crate) version: String,
 }
@@ -66,6 +70,16 @@ impl Author {
             FromNode::Removed { id, namespace, name, uid } => {
                 let key = Key::new("pods", &namespace, &name);
                 Some(reported(id, self.write(|view| report::removed(view, node, &key, &uid)).await))
+            }
+            FromNode::Token { id, namespace, pod, uid, audience, seconds } => {
+                let asked = Asked { namespace: &namespace, pod: &pod, uid: &uid, audience: &audience, seconds };
+                let (view, now) = (self.member.view(), Millis(rt::wall()));
+                Some(match tokens::for_pod(&view, &self.signer, node, &asked, now, rt::unique()) {
+                    Ok(issued) => {
+                        ToNode::Token { id, token: issued.token, expires: issued.expires.0, error: String::new() }
+                    }
+                    Err(error) => ToNode::Token { id, token: String::new(), expires: 0, error },
+                })
             }
             FromNode::Hello { .. } | FromNode::Ping { .. } => None,
         }

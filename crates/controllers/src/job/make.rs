@@ -12,15 +12,25 @@ use store::view::View;
 const STEM: usize = 58;
 
 /// The pod with this index, if it has one; `count` numbers the names drawn in one decision.
-pub(super) fn pod(view: &View, job: &Object, value: &Value, index: Option<usize>, count: &mut u64) -> (String, Value) {
+///
+/// # Errors
+/// Why admission does not let it in.
+pub(super) fn pod(
+    view: &View,
+    job: &Object,
+    value: &Value,
+    index: Option<usize>,
+    count: &mut u64,
+) -> Result<(String, Value), String> {
     let mut template = at(value, "/spec/template").clone();
     own::track(&mut template);
     let name = &*job.key.name;
     let stem = index.map_or_else(|| format!("{name}-"), |index| indexed(&mut template, name, index));
     let namespace = &*job.key.namespace;
     let own = free_name(view, "pods", namespace, &stem, job.uid, count);
-    let pod = from_template(view, &template, namespace, &own, &stem, controller_reference("batch/v1", "Job", job));
-    (own, pod)
+    let owner = controller_reference("batch/v1", "Job", job);
+    let pod = from_template(view, &template, namespace, &own, &stem, &format!("{name}-"), owner)?;
+    Ok((own, pod))
 }
 
 /// Writes the index into the template; gives what the pod's name begins with.

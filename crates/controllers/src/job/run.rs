@@ -104,7 +104,13 @@ fn make(turn: &mut Turn<'_>, count: usize) -> usize {
         if turn.full() || (turn.spec.indexed && index.is_none()) {
             break;
         }
-        let (name, pod) = make::pod(turn.view, turn.object, &turn.next, index, &mut number);
+        let (name, pod) = match make::pod(turn.view, turn.object, &turn.next, index, &mut number) {
+            Ok(made) => made,
+            Err(why) => {
+                turn.refused(&why);
+                break;
+            }
+        };
         if !names.contains(&name) {
             turn.put(create("pods", &pod));
             names.push(name);

@@ -4,7 +4,7 @@ use super::indexes;
 use super::own::{Own, TRACKING, tracked};
 use super::spec::Spec;
 use crate::fields::{at, number, text};
-use crate::limits::{BURST_PODS, DRAFT_BYTES, REPORTS_EACH};
+use crate::limits::{ADMISSION_RETRY_MILLIS, BURST_PODS, DRAFT_BYTES, REPORTS_EACH};
 use crate::owners::{controlled, without_owners};
 use crate::reports;
 use crate::writes::{begin_deletion_without, drop_finalizer, replace, weight, without_finalizer};
@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use store::view::View;
+
+const COMPONENT: &str = "job-controller";
 
 pub(super) struct Turn<'a> {
     pub(super) view: &'a View,
@@ -158,8 +160,18 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Tells once why a pod could not be made, and has it tried again after a while.
+    pub(super) fn refused(&mut self, why: &str) {
+        self.wake(Millis(self.now.0.saturating_add(ADMISSION_RETRY_MILLIS)));
+        let message = format!("Error creating: {why}");
+        let report = Report { component: COMPONENT, warning: true, reason: "FailedCreate", message: &message };
+        if self.view.get_key(&report.key(&self.object.value())).is_none() {
+            self.tell(true, "FailedCreate", &message);
+        }
+    }
+
     pub(super) fn tell(&mut self, warning: bool, reason: &str, message: &str) {
-        let report = Report { component: "job-controller", warning, reason, message };
+        let report = Report { component: COMPONENT, warning, reason, message };
         self.writes.extend(reports::write(self.view, &self.object.value(), report, self.now));
     }
 

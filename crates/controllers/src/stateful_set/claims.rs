@@ -1,9 +1,10 @@
 //! The volume claims of a StatefulSet's pods: named after template, set and ordinal, made before the pod, and owned as the retention policy
 //! says. It never takes a claim away: that is for the garbage collector, by the owners.
 use super::identity::{KIND, RESOURCE as SETS};
+use crate::bodies::admit;
 use crate::fields::{at, list, set, text, unset};
 use crate::owners::controller_reference;
-use crate::writes::replace;
+use crate::writes::{create, replace};
 use api::command::Write;
 use api::key::Key;
 use api::object::Object;
@@ -97,6 +98,16 @@ impl Claims {
         }
         replace(claim, &value)
     }
+}
+
+/// The write that makes a claim, as admission lets it in.
+///
+/// # Errors
+/// Why admission does not.
+pub(super) fn make(view: &View, mut claim: Value) -> Result<Option<Write>, String> {
+    let name = text(&claim, "/metadata/name").to_owned();
+    admit(view, RESOURCE, &name, &mut claim)?;
+    Ok(create(RESOURCE, &claim))
 }
 
 fn name(template: &Value, owner: &Object, ordinal: u64) -> String {

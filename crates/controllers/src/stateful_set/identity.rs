@@ -32,10 +32,20 @@ pub(super) fn revision(pod: &Object) -> &str {
 }
 
 /// The pod of this ordinal, made of `template`, without the volumes of its claims.
-pub(super) fn pod(view: &View, owner: &Object, value: &Value, template: &Value, ordinal: u64, revision: &str) -> Value {
+///
+/// # Errors
+/// Why admission does not let it in.
+pub(super) fn pod(
+    view: &View,
+    owner: &Object,
+    value: &Value,
+    template: &Value,
+    ordinal: u64,
+    revision: &str,
+) -> Result<Value, String> {
     let (name, stem) = (name(owner, ordinal), format!("{}-", owner.key.name));
     let reference = controller_reference("apps/v1", KIND, owner);
-    let mut pod = from_template(view, template, &owner.key.namespace, &name, &stem, reference);
+    let mut pod = from_template(view, template, &owner.key.namespace, &name, &stem, &name, reference)?;
     for (label, of) in [(NAME, &*name), (INDEX, &*ordinal.to_string()), (REVISION, revision)] {
         set(&mut pod, &["metadata", "labels", label], of);
     }
@@ -44,7 +54,7 @@ pub(super) fn pod(view: &View, owner: &Object, value: &Value, template: &Value, 
     if !service.is_empty() {
         set(&mut pod, &["spec", "subdomain"], service);
     }
-    pod
+    Ok(pod)
 }
 
 /// The pod with the labels by which Services find it; `None` if it has them.

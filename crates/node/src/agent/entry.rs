@@ -1,4 +1,5 @@
 //! One pod as the agent keeps it: what is wanted, what is seen, what has been said. Pure: actions' outcomes in, state out.
+use super::tokens::Tokens;
 use super::work::{Finished, mark};
 use crate::limits::{MAKE_WAIT_FIRST, REPORT_AGAIN_AFTER};
 use crate::pod::plan::Action;
@@ -22,6 +23,8 @@ pub(crate) struct Entry {
     pub(crate) kept: Option<Value>,
     /// A report under way: its number, the status (`None`: the removal), and when it was sent.
     pub(crate) sent: Option<(u64, Option<Value>, u64)>,
+    /// The tokens of its volumes.
+    pub(crate) tokens: Tokens,
     /// Look again then.
     pub(crate) wake: u64,
     /// It is no longer wanted here at all.
@@ -42,6 +45,7 @@ impl Entry {
             said: None,
             kept: None,
             sent: None,
+            tokens: Tokens::default(),
             wake: 0,
             gone: false,
             removed: false,
@@ -137,6 +141,16 @@ impl Entry {
                 self.outcome("remove", result.map_err(|why| ("FailedKillPod", why)), now);
             }
         }
+    }
+
+    /// A question for a token was answered; gives whether it was this pod's. A pod that waits for it says why.
+    pub(crate) fn token(&mut self, id: u64, answer: Result<(String, u64), &str>, now: u64) -> bool {
+        let why = answer.as_ref().err().map(|why| (*why).to_owned());
+        let own = self.tokens.answered(id, answer, now);
+        if let Some(why) = why.filter(|_| own && !self.seen.volumes_ready) {
+            self.outcome("volumes", Err(("FailedMount", why)), now);
+        }
+        own
     }
 
     fn outcome(&mut self, what: &str, result: Result<(), (&str, String)>, now: u64) {

@@ -184,6 +184,7 @@ impl Pods {
                 if !planted(Bug::SaysOnce) {
                     self.entries.values_mut().for_each(|entry| entry.sent = None);
                 }
+                self.entries.values_mut().for_each(|entry| entry.tokens.forget_asked());
             }
             ToNode::Set { resource, object } => match serde_json::from_str::<Value>(object.get()) {
                 Ok(object) => {
@@ -211,12 +212,17 @@ impl Pods {
                 }
                 if std::mem::take(&mut self.greeted) {
                     let all: Vec<String> = self.entries.keys().cloned().collect();
+                    all.iter().for_each(|uid| self.ask_tokens(uid));
                     all.iter().for_each(|uid| self.report(uid));
                 }
             }
             ToNode::Reported { id, error, .. } => {
                 let now = rt::wall();
                 self.entries.values_mut().for_each(|entry| entry.answered(id, &error, now));
+            }
+            ToNode::Token { id, token, expires, error } => {
+                let answer = if error.is_empty() { Ok((token, expires)) } else { Err(error.as_str()) };
+                self.token_came(id, answer).await;
             }
             ToNode::Pong { .. } | ToNode::Elsewhere { .. } => {}
         }
@@ -230,7 +236,7 @@ impl Pods {
                 self.services_at.get_or_insert(rt::wall() + SERVICE_SETTLE);
             }
             "nodes" if name.name == self.tools.node => self.node_changed(name),
-            "configmaps" | "secrets" => self.refresh(&name.namespace),
+            "configmaps" | "secrets" => self.refresh(|_, entry| entry.namespace == name.namespace),
             _ => {}
         }
     }
@@ -276,11 +282,48 @@ impl Pods {
         }
     }
 
+    /// Asks for the tokens that the pod's volumes need, or will need soon.
+    fn ask_tokens(&mut self, uid: &str) {
+        let now = rt::wall();
+        let Some(entry) = self.entries.get_mut(uid) else { return };
+        let Ok(pod) = &entry.pod else { return };
+        if pod.metadata.deletion_timestamp.is_none() && !entry.gone && !entry.removed {
+            if let Some(at) = entry.tokens.wake(pod).filter(|at| *at > now) {
+                entry.wake = entry.wake.min(at);
+            }
+            for key in entry.tokens.due(pod, now).into_iter().filter(|_| self.linked) {
+                self.reports += 1;
+                let id = self.reports;
+                let word = FromNode::Token {
+                    id,
+                    namespace: entry.namespace.clone(),
+                    pod: entry.name.clone(),
+                    uid: uid.to_owned(),
+                    audience: key.audience.clone(),
+                    seconds: key.seconds,
+                };
+                // A full outbox means that the member hears slowly: it is asked at the next look.
+                if self.outbox.try_send(word).is_ok() {
+                    entry.tokens.asked(key, id, now);
+                }
+            }
+        }
+    }
+
+    async fn token_came(&mut self, id: u64, answer: Result<(String, u64), &str>) {
+        let now = rt::wall();
+        let mut entries = self.entries.iter_mut();
+        let own = entries.find_map(|(uid, entry)| entry.token(id, answer.clone(), now).then(|| uid.clone()));
+        let Some(uid) = own else { return };
+        self.refresh(|known, _| *known == uid);
+        self.look(&uid).await;
+    }
+
     /// Files of volumes follow what they are made of.
-    fn refresh(&mut self, namespace: &str) {
-        for entry in self.entries.values().filter(|entry| entry.namespace == namespace && entry.seen.volumes_ready) {
+    fn refresh(&mut self, which: impl Fn(&String, &Entry) -> bool) {
+        for (_, entry) in self.entries.iter().filter(|(uid, entry)| entry.seen.volumes_ready && which(uid, entry)) {
             let Ok(pod) = &entry.pod else { continue };
-            if pod.spec.volumes.is_empty() || entry.gone || entry.removed {
+            if pod.spec.volumes.is_empty() || entry.gone || entry.removed || !entry.tokens.complete(pod) {
                 continue;
             }
             let sources = self.sources(pod, entry);
@@ -292,6 +335,7 @@ impl Pods {
 
     fn sources(&self, pod: &Pod, entry: &Entry) -> crate::pod::env::Sources {
         let mut sources = self.held.sources(&pod.metadata.namespace);
+        sources.tokens = entry.tokens.texts();
         sources.node_name.clone_from(&self.tools.node);
         sources.host_ip.clone_from(&self.machine.ip);
         sources.pod_ips = entry.seen.sandbox.as_ref().map(|sandbox| sandbox.ips.clone()).unwrap_or_default();
@@ -326,7 +370,10 @@ impl Pods {
                 if let Some(at) = plan.wake_at {
                     entry.wake = entry.wake.min(at);
                 }
-                for action in plan.actions {
+                let complete = entry.tokens.complete(&pod);
+                self.ask_tokens(uid);
+                // Volumes wait for their tokens, whose coming makes it look again.
+                for action in plan.actions.into_iter().filter(|action| complete || *action != Action::Volumes) {
                     self.act(uid, &pod, action, now);
                 }
             }

@@ -101,9 +101,16 @@ impl Bridge {
             tracing::warn!(%why, "ip_forward cannot be set: pods reach nothing beyond this machine");
         }
         let (table, bridge) = (&self.table, &self.bridge);
+        // Members may serve the API on this machine's loopback: pods are led there by the Service `kubernetes`, and nowhere else of it.
+        if let Err(why) = std::fs::write(format!("/proc/sys/net/ipv4/conf/{bridge}/route_localnet"), "1") {
+            tracing::warn!(%why, "route_localnet cannot be set: pods do not reach an API that is served on loopback");
+        }
         nft::apply(&format!(
             "add table ip {table}\nadd chain ip {table} post {{ type nat hook postrouting priority srcnat; }}\nflush chain ip {table} post\n\
-             add rule ip {table} post ip saddr {range} oifname != \"{bridge}\" ip daddr != {range} masquerade\n"
+             add rule ip {table} post ip saddr {range} oifname != \"{bridge}\" ip daddr != {range} masquerade\n\
+             add chain ip {table} guard {{ type filter hook input priority filter; }}\nflush chain ip {table} guard\n\
+             add rule ip {table} guard iifname \"{bridge}\" ip daddr 127.0.0.0/8 ct status dnat accept\n\
+             add rule ip {table} guard iifname \"{bridge}\" ip daddr 127.0.0.0/8 drop\n"
         ))
         .await
     }

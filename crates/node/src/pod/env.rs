@@ -12,12 +12,22 @@ pub struct Sources {
     pub secrets: BTreeMap<String, Value>,
     /// Services of the pod's namespace, and `kubernetes` of `default`.
     pub services: Vec<Value>,
+    /// The service account tokens of the pod.
+    pub tokens: BTreeMap<TokenKey, String>,
     pub node_name: String,
     pub host_ip: String,
     pub pod_ips: Vec<String>,
     /// The machine's allocatable amounts, where a container names no limit: thousandths of a core, and bytes.
     pub cpu_milli: u64,
     pub memory_bytes: u64,
+}
+
+/// Which token a volume asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenKey {
+    /// Empty: the API's own.
+    pub audience: String,
+    pub seconds: u64,
 }
 
 /// The container's variables in order, later ones over earlier ones of the same name.

@@ -1,10 +1,10 @@
 //! The files of config map, secret, downward API and projected volumes: path to bytes and mode. Pure.
-use super::env::{self, Sources};
-use super::spec::{Container, Item, Pod, Projected, Source, Volume};
+use super::env::{self, Sources, TokenKey};
+use super::spec::{Container, Item, Pod, Projected, Source, TokenSource, Volume};
 use crate::limits::VOLUME_BYTES_MAX;
 use base64::Engine as _;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Relative path to content.
 pub type Files = BTreeMap<String, File>;
@@ -56,9 +56,26 @@ fn project(pod: &Pod, projected: &Projected, sources: &Sources, files: &mut File
         if let Some(source) = &projection.downward_api {
             downward(pod, source, sources, mode, files)?;
         }
-        // A service account's token is issued by the API server; without one the pod runs and has no identity there.
+        if let Some(source) = &projection.service_account_token {
+            let token = sources.tokens.get(&key(source)).ok_or("the token of its service account has not come yet")?;
+            place(&source.path, File { bytes: token.clone().into_bytes(), mode }, files)?;
+        }
     }
     Ok(())
+}
+
+/// Seconds for which a token is asked whose volume does not say, as Kubernetes' defaults do.
+const TOKEN_SECONDS: u64 = 3_600;
+
+fn key(source: &TokenSource) -> TokenKey {
+    TokenKey { audience: source.audience.clone(), seconds: source.expiration_seconds.unwrap_or(TOKEN_SECONDS) }
+}
+
+/// The service account tokens that the pod's volumes ask for.
+#[must_use]
+pub fn tokens(pod: &Pod) -> BTreeSet<TokenKey> {
+    let sources = pod.spec.volumes.iter().filter_map(|volume| volume.projected.as_ref()).flat_map(|all| &all.sources);
+    sources.filter_map(|source| source.service_account_token.as_ref()).map(key).collect()
 }
 
 fn from_object(
@@ -160,6 +177,7 @@ mod tests {
                 json!({"kind": "ConfigMap", "data": {"a": "1", "b": "2"}, "binaryData": {"c": "AAE="}}),
             )]
             .into(),
+            tokens: [(TokenKey { audience: String::new(), seconds: 3_600 }, "t".to_owned())].into(),
             secrets: [("s".into(), json!({"kind": "Secret", "data": {"k": "aGk="}}))].into(),
             ..Sources::default()
         };
@@ -180,7 +198,9 @@ mod tests {
             {"downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}}, {"serviceAccountToken": {"path": "token"}}]}}),
         );
         let many = many.expect("made").expect("files");
-        assert_eq!(many.keys().collect::<Vec<_>>(), ["a", "labels"]);
+        assert_eq!(many.keys().collect::<Vec<_>>(), ["a", "labels", "token"]);
+        let other = json!({"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "token", "audience": "x"}}]}});
+        assert!(files(other).expect_err("not there").contains("has not come yet"));
         assert_eq!(many["labels"].bytes, b"a=\"1\"");
         assert_eq!(files(json!({"name": "v", "emptyDir": {}})), Ok(None));
     }

@@ -18,15 +18,46 @@ use serde_json::Value;
 use std::pin::pin;
 use std::time::Duration;
 
+/// Who clients are that need not be told apart.
+pub(super) const MASTER: &str = "simulated";
 /// How long a client waits for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(12);
 
-#[derive(Serialize, Deserialize)]
-struct Asked {
-    method: String,
-    path: String,
-    content_type: String,
-    body: Value,
+/// One request. What is empty is not sent.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) content_type: String,
+    pub(super) body: Value,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) accept: String,
+    /// Whom the transport proves; without it, and without a token, a member of `system:masters`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) user: String,
+    /// In whose name (`Impersonate-User`).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) acts_as: String,
+    /// A bearer token; the transport proves nobody then.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) token: String,
+    /// The name of the request in the log (`Audit-Id`).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) audit_id: String,
+}
+
+impl Asked {
+    /// Who asks, if it is somebody who may little.
+    fn by(&self) -> String {
+        match (self.user.as_str(), self.acts_as.as_str()) {
+            ("", "") if self.token.is_empty() => String::new(),
+            ("", "") => "the bearer of a token".into(),
+            ("", acts_as) => acts_as.into(),
+            (user, "") => user.into(),
+            (user, acts_as) => format!("{user} as {acts_as}"),
+        }
+    }
 }
 
 /// What a client was told.
@@ -80,14 +111,38 @@ async fn answer(api: &ApiServer, mut sender: Sender, mut receiver: Receiver) {
 fn request(asked: Asked) -> Option<Request> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(&asked.content_type).ok()?);
+    let bearer = if asked.token.is_empty() { String::new() } else { format!("Bearer {}", asked.token) };
+    let others = [
+        ("accept", &asked.accept),
+        ("impersonate-user", &asked.acts_as),
+        ("authorization", &bearer),
+        ("audit-id", &asked.audit_id),
+    ];
+    for (name, value) in others.into_iter().filter(|(_, value)| !value.is_empty()) {
+        headers.insert(name, HeaderValue::from_str(value).ok()?);
+    }
     let body = if asked.body.is_null() { Vec::new() } else { serde_json::to_vec(&asked.body).ok()? };
+    let user = match asked.user.as_str() {
+        "" if !asked.token.is_empty() => None,
+        "" => Some(User::new(MASTER, &["system:masters"])),
+        user => Some(User::new(user, &[])),
+    };
     Some(Request {
         method: Method::from_bytes(asked.method.as_bytes()).ok()?,
         uri: asked.path.parse().ok()?,
         headers,
         body: body.into(),
-        user: Some(User::new("simulated", &["system:masters"])),
+        user,
+        from: None,
     })
+}
+
+/// What an answer says, in JSON or protobuf; null if it is neither.
+fn read(body: &[u8]) -> Value {
+    if body.starts_with(b"k8s\0") {
+        return api::codec::protobuf::parse(body).unwrap_or_default();
+    }
+    serde_json::from_slice(body).unwrap_or_default()
 }
 
 /// One client's way to the API: one member at a time, the next when it fails.
@@ -114,32 +169,41 @@ impl Client {
     /// Asks once.
     pub(super) async fn ask(&mut self, method: &str, path: &str, body: Value) -> Told {
         let content_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
-        let name = body["metadata"]["name"].as_str().map(str::to_owned);
-        let asked = Asked { method: method.into(), path: path.into(), content_type: content_type.into(), body };
+        let (method, path, content_type) = (method.into(), path.into(), content_type.into());
+        self.send(Asked { method, path, content_type, body, ..Asked::default() }).await
+    }
+
+    /// Sends a request once.
+    pub(super) async fn send(&mut self, asked: Asked) -> Told {
+        let name = asked.body["metadata"]["name"].as_str().map(str::to_owned);
+        let begin = rt::now();
+        let Some((code, body)) = self.bytes(&asked).await else {
+            self.turn();
+            return Told::Unknown;
+        };
+        let (answer, by, Asked { method, path, .. }) = (read(&body), asked.by(), asked);
+        let said = Spoken { begin: begin.0, end: rt::now().0, method, path, name, by, code, answer: answer.clone() };
+        self.speech.add(said);
+        Told::Answer(code, answer)
+    }
+
+    /// The code and the bytes of an answer, if there is one in time.
+    pub(super) async fn bytes(&mut self, asked: &Asked) -> Option<(u16, Vec<u8>)> {
         let answer = rt::timeout(ANSWER_MAX, async {
-            let (code, mut receiver) = self.open(&asked).await?;
+            let (code, mut receiver) = self.open(asked).await?;
             let mut body = Vec::new();
             while let Some(frame) = receiver.frame().await.ok()? {
                 body.extend_from_slice(&frame);
             }
-            Some(Told::Answer(code, serde_json::from_slice(&body).unwrap_or_default()))
+            Some((code, body))
         });
-        let begin = rt::now();
-        if let Some(Some(told)) = answer.await {
-            if let Told::Answer(code, answer) = &told {
-                let (method, path, answer, code) = (method.to_owned(), path.to_owned(), answer.clone(), *code);
-                self.speech.add(Spoken { begin: begin.0, end: rt::now().0, method, path, name, code, answer });
-            }
-            return told;
-        }
-        self.turn();
-        Told::Unknown
+        answer.await.flatten()
     }
 
     /// Asks for a stream: the code, and where its pieces come.
     pub(super) async fn stream(&mut self, path: &str) -> Option<(u16, Receiver)> {
         let json = "application/json".to_owned();
-        let asked = Asked { method: "GET".into(), path: path.into(), content_type: json, body: Value::Null };
+        let asked = Asked { method: "GET".into(), path: path.into(), content_type: json, ..Asked::default() };
         let opened = rt::timeout(ANSWER_MAX, self.open(&asked)).await.flatten();
         if opened.is_none() {
             self.turn();

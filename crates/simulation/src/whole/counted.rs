@@ -32,6 +32,7 @@ pub(super) fn sometimes(scenario: &Scenario, evidence: &Whole, time: Nanos) -> B
         let is = |said: &&Spoken| said.method == method && said.path.ends_with(end) && said.code == good;
         evidence.spoken.iter().filter(is).count() as u64
     };
+    let said = |is: fn(&Spoken) -> bool| evidence.spoken.iter().filter(|said| is(said)).count() as u64;
     let marks = |is: fn(&Mark) -> bool| evidence.marks.iter().filter(|mark| is(mark)).count() as u64;
     counts.extend([
         ("revisions", events.len() as u64),
@@ -54,8 +55,17 @@ pub(super) fn sometimes(scenario: &Scenario, evidence: &Whole, time: Nanos) -> B
         ("faults begun", scenario.plan.len() as u64),
         ("virtual seconds", time / SECOND),
         ("seconds to rest", rested(evidence, time)),
+        ("objects applied", said(|said| applies(said) && said.code < 300)),
+        ("applies refused", said(|said| applies(said) && said.code == 409)),
+        ("dry runs", said(|said| said.path.contains("dryRun=") && said.code < 300)),
+        ("tokens used", said(|said| said.by.contains("token") && said.code < 300)),
+        ("requests forbidden", said(|said| said.code == 403)),
     ]);
     counts
+}
+
+fn applies(said: &Spoken) -> bool {
+    said.method == "PATCH" && said.parameter("force").is_some() && said.parameter("dryRun").is_none()
 }
 
 /// Who a mark is of that stands for the storm.

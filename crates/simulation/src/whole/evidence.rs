@@ -17,10 +17,14 @@ pub struct Watched {
     pub resource: &'static str,
     /// Only objects with this label.
     pub label: Option<(&'static str, &'static str)>,
+    /// Only objects of this namespace.
+    pub namespace: Option<&'static str>,
     /// The revision after which it began.
     pub from: u64,
     pub seen: Vec<Seen>,
     pub connections: u32,
+    /// The client left it when it had been told of this revision, by an event or a bookmark; `None`: it never did.
+    pub left: Option<u64>,
     /// It was told in the end that what it wants is no longer kept (410).
     pub expired: bool,
 }

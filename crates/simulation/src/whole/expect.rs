@@ -18,7 +18,7 @@ pub struct Expectation {
 }
 
 /// Everything that is counted in a run, and can be expected.
-pub const COUNTED: [&str; 20] = [
+pub const COUNTED: [&str; 25] = [
     "revisions",
     "answered",
     "unanswered",
@@ -39,6 +39,11 @@ pub const COUNTED: [&str; 20] = [
     "faults begun",
     "virtual seconds",
     "seconds to rest",
+    "objects applied",
+    "applies refused",
+    "dry runs",
+    "tokens used",
+    "requests forbidden",
 ];
 
 impl Expectation {

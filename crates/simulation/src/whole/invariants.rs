@@ -1,10 +1,13 @@
 //! What must hold of every run of a whole cluster, a property a file, each with its source and with a test that breaks it on purpose. An
 //! invariant reads evidence and names what it found; it repairs nothing and excuses nothing.
+mod allowed;
 pub mod answered;
+mod applied;
 mod bound;
 mod budget;
 mod counted;
 mod decided;
+mod dry;
 mod fits;
 mod in_order;
 mod once;
@@ -28,7 +31,7 @@ use crate::invariants::members;
 pub type Invariant = fn(&Whole) -> Result<(), String>;
 
 /// All of them beside those of the members alone.
-pub const ALL: [(&str, Invariant); 16] = [
+pub const ALL: [(&str, Invariant); 19] = [
     ("bound once", bound::check),
     ("fits", fits::check),
     ("surge", surge::check),
@@ -45,6 +48,9 @@ pub const ALL: [(&str, Invariant); 16] = [
     ("in order", in_order::check),
     ("quota", quota::check),
     ("budget", budget::check),
+    ("applied", applied::check),
+    ("allowed", allowed::check),
+    ("dry", dry::check),
 ];
 
 /// Every violation.
@@ -83,6 +89,11 @@ pub fn promised(invariant: &str) -> &'static str {
         }
         "quota" => "what a quota counts never exceeds it, unless it was lowered",
         "budget" => "an eviction that was granted leaves as many healthy pods as its budget wants, and ends its pod",
+        "applied" => {
+            "who owns a member of an object wrote it, what is applied is there, and what another owns is taken by force alone"
+        }
+        "allowed" => "nobody wrote or was answered where no rule allowed it",
+        "dry" => "a dry run leaves nothing",
         "one log" => "no two members hold different entries at one index",
         "one state" => "members that show one index show one state, and it is the fold of the log",
         "durable" => "what was acknowledged is in the log for ever",

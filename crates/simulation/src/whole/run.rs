@@ -181,7 +181,7 @@ async fn conduct(site: &Site, scenario: &Scenario, watches: &Watches, counts: &C
     // What clients may still wait for is bounded by their own patience.
     let _ = done.await;
     let mut worker =
-        Worker::new(LAST, Client::new(&site.addresses, LAST, &site.apis(), &site.speech), scenario, counts);
+        Worker::new(LAST, Client::new(&site.addresses, LAST, &site.apis(), &site.speech), scenario, counts, watches);
     let began = rt::now();
     let mut wrote = false;
     while !wrote && rt::now().since(began) < REST_MAX {
@@ -200,7 +200,7 @@ async fn conduct(site: &Site, scenario: &Scenario, watches: &Watches, counts: &C
 }
 
 /// Members first, as they would be put up; then the workers.
-async fn form(site: &Site, nodes: usize) -> Result<(), String> {
+pub(super) async fn form(site: &Site, nodes: usize) -> Result<(), String> {
     for node in site.members() {
         // One after another: a member is given its id when the one before it has entered.
         site.start(node);
@@ -224,7 +224,7 @@ async fn form(site: &Site, nodes: usize) -> Result<(), String> {
 }
 
 /// Waits until it is so; the last reason why it is not.
-async fn until(limit: Duration, look: impl Fn() -> Result<(), String>) -> Result<(), String> {
+pub(super) async fn until(limit: Duration, look: impl Fn() -> Result<(), String>) -> Result<(), String> {
     let end = rt::now().after(limit);
     loop {
         match look() {
@@ -275,7 +275,7 @@ fn work(site: &Site, scenario: &Scenario, watches: &Watches, counts: &Counts) ->
     for (number, work) in (1..).zip(crews) {
         let Ok(work) = workload::find(work) else { continue };
         let node = Node(CLIENTS + number);
-        let worker = Worker::new(node, client(node), scenario, counts);
+        let worker = Worker::new(node, client(node), scenario, counts, watches);
         let (working, span, pause) = (working.clone(), Duration::from_millis(scenario.size.span), scenario.pause);
         site.world.spawn_on(node, "client", async move {
             worker.work(work, rt::now().after(span), pause).await;

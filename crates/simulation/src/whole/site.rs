@@ -251,6 +251,8 @@ impl Site {
             checkpoints: None,
             sessions,
             tuning: self.tuning(node),
+            audit: None,
+            others: Vec::new(),
         };
         let mut wired = match wire(given).await {
             Ok(wired) => wired,

@@ -14,8 +14,19 @@ pub struct Spoken {
     pub path: String,
     /// The name in the body of a POST.
     pub name: Option<String>,
+    /// Who asked, if it was somebody who may little; empty: somebody who may everything.
+    pub by: String,
     pub code: u16,
     pub answer: Value,
+}
+
+impl Spoken {
+    /// The parameter of this name, as it was written.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let parts = self.path.split(['?', '&']).skip(1);
+        parts.filter_map(|part| part.split_once('=')).find_map(|(known, value)| (known == name).then_some(value))
+    }
 }
 
 /// Exchanges of several clients. Those without an answer are not kept: they may have happened or not, and promise nothing.

@@ -14,15 +14,17 @@ mod ports;
 mod quotas;
 mod rollouts;
 mod sets;
+mod verbs;
 mod worker;
 
+pub(super) use verbs::{DRY, MANAGERS, PLACE};
 pub use worker::COUNTER;
 pub(crate) use worker::LEASE;
 pub use worker::Work;
 pub(super) use worker::{Counts, NAMESPACES, Worker};
 
 /// All kinds. A new one goes to the end: what an old seed draws does not change then.
-pub const ALL: [&Work; 14] = [
+pub const ALL: [&Work; 15] = [
     &rollouts::WORK,
     &counters::WORK,
     &leases::WORK,
@@ -37,6 +39,7 @@ pub const ALL: [&Work; 14] = [
     &quotas::WORK,
     &budgets::WORK,
     &ports::WORK,
+    &verbs::WORK,
 ];
 
 /// The work that every drawn run has.

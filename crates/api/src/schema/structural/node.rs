@@ -1,13 +1,13 @@
 //! One place of a structural schema, read from JSON. It never sees an object.
+pub mod pattern;
+
 use crate::problem::Problems;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Deeper schemas are cut off here; Kubernetes' own limit comes from the size of a request.
 const DEPTH_MAX: usize = 64;
-/// Bytes a compiled pattern may take.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 /// What may stand at one place of an object.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +30,8 @@ pub struct Node {
     pub limits: Limits,
     /// `x-kubernetes-list-type: set`, or `map` with its keys.
     pub unique: Unique,
+    /// Whether a default stands here or below.
+    pub fills: bool,
 }
 
 /// Members that `properties` does not name.
@@ -68,14 +70,13 @@ pub struct Limits {
     pub not: Option<Box<Node>>,
 }
 
-/// Reads a schema; `path` is where it stands in its definition.
+/// Reads a schema; `path` is where it stands in its definition. Only what cannot be read is told: the rest is `lint`'s.
 #[must_use]
 pub fn read(source: &Value, path: &str, problems: &mut Problems) -> Node {
-    place(source, path, problems, true, 0)
+    place(source, path, problems, 0)
 }
 
-/// `structural`: types are demanded here, as they are everywhere but below `allOf` and its like.
-fn place(source: &Value, path: &str, problems: &mut Problems, structural: bool, depth: usize) -> Node {
+fn place(source: &Value, path: &str, problems: &mut Problems, depth: usize) -> Node {
     let mut node = Node::default();
     if depth > DEPTH_MAX {
         problems.forbidden(path, &format!("schemas may be nested {DEPTH_MAX} deep"));
@@ -89,30 +90,21 @@ fn place(source: &Value, path: &str, problems: &mut Problems, structural: bool, 
     node.atomic = source["x-kubernetes-map-type"] == "atomic";
     node.int_or_string = flag("x-kubernetes-int-or-string");
     node.default = source.get("default").filter(|default| !default.is_null()).cloned();
-    if structural && node.kind.is_empty() && !node.int_or_string && !node.preserve {
-        problems.required(format!("{path}.type"), "must not be empty for specified object fields");
-    }
-    let known = ["", "object", "array", "string", "integer", "number", "boolean"];
-    if !known.contains(&&*node.kind) {
-        problems.unsupported(format!("{path}.type"), &source["type"], &known[1..]);
-    }
     for (name, inner) in source["properties"].as_object().into_iter().flatten() {
-        let inner = place(inner, &format!("{path}.properties[{name}]"), problems, structural, depth + 1);
+        let inner = place(inner, &format!("{path}.properties[{name}]"), problems, depth + 1);
         node.properties.insert(name.as_str().into(), inner);
     }
     node.additional = match &source["additionalProperties"] {
         Value::Bool(true) => Additional::Any,
         inner @ Value::Object(_) => {
             let path = format!("{path}.additionalProperties");
-            Additional::Of(Box::new(place(inner, &path, problems, structural, depth + 1)))
+            Additional::Of(Box::new(place(inner, &path, problems, depth + 1)))
         }
         _ => Additional::None,
     };
     if source["items"].is_object() {
-        let inner = place(&source["items"], &format!("{path}.items"), problems, structural, depth + 1);
+        let inner = place(&source["items"], &format!("{path}.items"), problems, depth + 1);
         node.items = Some(Box::new(inner));
-    } else if structural && &*node.kind == "array" {
-        problems.required(format!("{path}.items"), "must be specified");
     }
     node.unique = match source["x-kubernetes-list-type"].as_str() {
         Some("set") => Unique::Items,
@@ -120,6 +112,9 @@ fn place(source: &Value, path: &str, problems: &mut Problems, structural: bool, 
         _ => Unique::No,
     };
     node.limits = limits(source, path, problems, depth);
+    let more = if let Additional::Of(inner) = &node.additional { Some(&**inner) } else { None };
+    let mut below = node.properties.values().chain(node.items.as_deref()).chain(more);
+    node.fills = node.default.is_some() || below.any(|inner| inner.fills);
     node
 }
 
@@ -133,22 +128,22 @@ fn limits(source: &Value, path: &str, problems: &mut Problems, depth: usize) -> 
     };
     let pair = |least: &str, most: &str| (source[least].as_u64(), source[most].as_u64());
     let pattern = source["pattern"].as_str().filter(|pattern| !pattern.is_empty()).and_then(|pattern| {
-        match RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build() {
+        match pattern::compile(pattern) {
             Ok(compiled) => Some((pattern.into(), compiled)),
-            Err(_) => {
-                let why = "must be a valid regular expression, but isn't";
-                problems.invalid_text(format!("{path}.pattern"), pattern, why);
+            Err(why) => {
+                let why = format!("must be a valid regular expression, but isn't: {why}");
+                problems.invalid_text(format!("{path}.pattern"), pattern, &why);
                 None
             }
         }
     });
     let mut several = |name: &str| -> Vec<Node> {
         let list = source[name].as_array().into_iter().flatten().enumerate();
-        list.map(|(at, inner)| place(inner, &format!("{path}.{name}[{at}]"), problems, false, depth + 1)).collect()
+        list.map(|(at, inner)| place(inner, &format!("{path}.{name}[{at}]"), problems, depth + 1)).collect()
     };
     let (all_of, any_of, one_of) = (several("allOf"), several("anyOf"), several("oneOf"));
     let not = source["not"].is_object();
-    let not = not.then(|| Box::new(place(&source["not"], &format!("{path}.not"), problems, false, depth + 1)));
+    let not = not.then(|| Box::new(place(&source["not"], &format!("{path}.not"), problems, depth + 1)));
     Limits {
         required: words(&source["required"]),
         one_of_values: source["enum"].as_array().cloned().unwrap_or_default(),

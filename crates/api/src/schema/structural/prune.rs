@@ -1,5 +1,7 @@
 //! What a structural schema does not know is taken out of an object and named. It fills nothing in.
 use super::node::{Additional, Node};
+use crate::schema::fields;
+use crate::schema::structure::{OBJECT_META, message};
 use serde_json::Value;
 
 /// The members that every object and every embedded one has, whatever the schema says.
@@ -9,9 +11,19 @@ pub(super) fn root(node: &Node, value: &mut Value, gone: &mut Vec<String>) {
     object(node, value, true, "", gone);
 }
 
+/// One place of an object.
+pub(super) fn place(node: &Node, value: &mut Value, gone: &mut Vec<String>) {
+    any(node, value, "", gone);
+}
+
 fn any(node: &Node, value: &mut Value, path: &str, gone: &mut Vec<String>) {
     match value {
-        Value::Object(_) => object(node, value, node.embedded, path, gone),
+        Value::Object(members) => {
+            if let Some(meta) = members.get_mut("metadata").filter(|meta| node.embedded && meta.is_object()) {
+                metadata(meta, path, gone);
+            }
+            object(node, value, node.embedded, path, gone);
+        }
         Value::Array(items) => {
             let Some(inner) = &node.items else { return };
             for (at, item) in items.iter_mut().enumerate() {
@@ -42,4 +54,15 @@ fn object(node: &Node, value: &mut Value, whole: bool, path: &str, gone: &mut Ve
             }
         }
     }
+}
+
+/// What no metadata has. Metadata of the wrong type is left to those who judge it.
+fn metadata(meta: &mut Value, path: &str, gone: &mut Vec<String>) {
+    let mut known = meta.clone();
+    let Some(Ok(unknown)) = message(OBJECT_META).map(|message| fields::check(message, &mut known)) else { return };
+    if !unknown.is_empty() {
+        *meta = known;
+    }
+    let path = if path.is_empty() { "metadata".to_owned() } else { format!("{path}.metadata") };
+    gone.extend(unknown.into_iter().map(|name| format!("{path}.{name}")));
 }

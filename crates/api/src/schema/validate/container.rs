@@ -1,39 +1,111 @@
 //! The containers of a pod. It never asks whether their images are to be had.
-use super::volume;
-use super::words::{all, items, members, not_negative, number, one_of, text};
+use super::words::{all, at, demanded, items, known, members, number, one_of, text};
+use super::{address, amounts, probe, security, volume_source};
 use crate::field::Problems;
 use crate::name;
-use crate::quantity::{Quantity, thousandths};
+use crate::quantity::thousandths;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
-const HANDLERS: [&str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
+/// What an ephemeral container does not have.
+const LASTING: [&str; 7] =
+    ["ports", "resources", "resizePolicy", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe"];
+/// Fields of a pod that its environment may hold.
+const FIELDS: [&str; 9] = [
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+];
 
-/// The containers of a pod whose volumes have the names `volumes`.
-pub(super) fn all_of(spec: &Value, path: &str, volumes: &BTreeSet<&str>, problems: &mut Problems) {
+/// What containers of one pod share.
+pub(super) struct Pod<'a> {
+    pub volumes: BTreeSet<&'a str>,
+    /// Resource claims by the names that the pod gives them.
+    pub claims: BTreeSet<&'a str>,
+}
+
+/// The containers of a pod.
+pub(super) fn all_of(spec: &Value, path: &str, pod: &Pod, problems: &mut Problems) {
     let mut names = BTreeSet::new();
     let containers = items(spec, "containers");
     if containers.is_empty() {
-        problems.required(format!("{path}.containers"), "");
+        problems.required(at(path, "containers"), "");
     }
-    for (at, container) in containers.iter().enumerate() {
-        let path = format!("{path}.containers[{at}]");
-        one(container, &path, volumes, problems);
+    for (place, container) in containers.iter().enumerate() {
+        let path = format!("{path}.containers[{place}]");
+        one(container, &path, pod, problems);
         unique(container, &path, &mut names, problems);
-        probes(container, &path, problems);
+        probe::all_of(container, &path, problems);
     }
-    for (at, container) in items(spec, "initContainers").iter().enumerate() {
-        let path = format!("{path}.initContainers[{at}]");
-        one(container, &path, volumes, problems);
+    for (place, container) in items(spec, "initContainers").iter().enumerate() {
+        let path = format!("{path}.initContainers[{place}]");
+        one(container, &path, pod, problems);
         unique(container, &path, &mut names, problems);
         if text(container, "restartPolicy") == "Always" {
-            probes(container, &path, problems);
+            probe::all_of(container, &path, problems);
         } else {
-            for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
-                if container[probe].is_object() {
+            for member in ["lifecycle"].into_iter().chain(probe::PROBES) {
+                if container[member].is_object() {
                     let why = "may not be set for init containers without restartPolicy=Always";
-                    problems.forbidden(format!("{path}.{probe}"), why);
+                    problems.forbidden(at(&path, member), why);
+                }
+            }
+        }
+    }
+    host_ports(spec, path, problems);
+    ephemeral(spec, path, pod, &mut names, problems);
+}
+
+fn ephemeral<'a>(spec: &'a Value, path: &str, pod: &Pod, names: &mut BTreeSet<&'a str>, problems: &mut Problems) {
+    let lasting = names.clone();
+    for (place, container) in items(spec, "ephemeralContainers").iter().enumerate() {
+        let path = format!("{path}.ephemeralContainers[{place}]");
+        let why = "cannot be set for an Ephemeral Container";
+        one(container, &path, pod, problems);
+        unique(container, &path, names, problems);
+        let target = text(container, "targetContainerName");
+        if !target.is_empty() && !lasting.contains(target) {
+            problems.not_found(at(&path, "targetContainerName"), target);
+        }
+        for member in LASTING {
+            let empty = container[member].as_object().is_some_and(serde_json::Map::is_empty);
+            if !container[member].is_null() && !empty {
+                problems.forbidden(at(&path, member), why);
+            }
+        }
+        for (place, mount) in items(container, "volumeMounts").iter().enumerate() {
+            for member in ["subPath", "subPathExpr"].into_iter().filter(|member| !text(mount, member).is_empty()) {
+                problems.forbidden(format!("{path}.volumeMounts[{place}].{member}"), why);
+            }
+        }
+    }
+}
+
+/// Two containers of a pod cannot have one port of the node; on the node's network a port is the node's.
+fn host_ports(spec: &Value, path: &str, problems: &mut Problems) {
+    let mut held = BTreeSet::new();
+    for list in ["containers", "initContainers"] {
+        for (place, container) in items(spec, list).iter().enumerate() {
+            for (port_place, port) in items(container, "ports").iter().enumerate() {
+                let field = format!("{path}.{list}[{place}].ports[{port_place}]");
+                let (own, host) = (number(port, "containerPort"), number(port, "hostPort"));
+                if spec["hostNetwork"] == true && host != 0 && host != own {
+                    let why = "must match `hostPort` when `hostNetwork` is true";
+                    problems.invalid(at(&field, "containerPort"), &own.into(), why);
+                }
+                if host == 0 || list == "initContainers" {
+                    continue;
+                }
+                let place = format!("{}/{}/{host}", text(port, "protocol"), text(port, "hostIP"));
+                if !held.insert(place.clone()) {
+                    problems.duplicate(at(&field, "hostPort"), &place.into());
                 }
             }
         }
@@ -47,34 +119,51 @@ fn unique<'a>(container: &'a Value, path: &str, names: &mut BTreeSet<&'a str>, p
     }
 }
 
-fn one(container: &Value, path: &str, volumes: &BTreeSet<&str>, problems: &mut Problems) {
+fn one(container: &Value, path: &str, pod: &Pod, problems: &mut Problems) {
     let (name, image) = (text(container, "name"), text(container, "image"));
     if name.is_empty() {
-        problems.required(format!("{path}.name"), "");
+        problems.required(at(path, "name"), "");
     } else {
-        all(&format!("{path}.name"), name, name::label(name), problems);
+        all(&at(path, "name"), name, name::label(name), problems);
     }
     if image.is_empty() {
-        problems.required(format!("{path}.image"), "");
+        problems.required(at(path, "image"), "");
     } else if image.trim() != image {
-        problems.invalid_text(format!("{path}.image"), image, "must not have leading or trailing whitespace");
+        problems.invalid_text(at(path, "image"), image, "must not have leading or trailing whitespace");
     }
-    let known: [(&str, &[&str]); 2] = [
-        ("imagePullPolicy", &["Always", "IfNotPresent", "Never"]),
-        ("terminationMessagePolicy", &["File", "FallbackToLogsOnError"]),
-    ];
-    for (member, known) in known {
-        let value = text(container, member);
-        if !value.is_empty() {
-            one_of(&format!("{path}.{member}"), value, known, problems);
+    known(container, "imagePullPolicy", path, &["Always", "IfNotPresent", "Never"], problems);
+    known(container, "terminationMessagePolicy", path, &["File", "FallbackToLogsOnError"], problems);
+    ports(container, path, problems);
+    for (place, variable) in items(container, "env").iter().enumerate() {
+        environment(variable, &format!("{path}.env[{place}]"), problems);
+    }
+    for (place, source) in items(container, "envFrom").iter().enumerate() {
+        environment_from(source, &format!("{path}.envFrom[{place}]"), problems);
+    }
+    let devices = devices(container, path, pod, problems);
+    mounts(container, path, pod, &devices, problems);
+    resources(&container["resources"], &at(path, "resources"), pod, problems);
+    resizing(container, path, problems);
+    security::container(&container["securityContext"], &at(path, "securityContext"), problems);
+}
+
+fn resizing(container: &Value, path: &str, problems: &mut Problems) {
+    let mut seen = BTreeSet::new();
+    for (place, policy) in items(container, "resizePolicy").iter().enumerate() {
+        let path = format!("{path}.resizePolicy[{place}]");
+        let own = text(policy, "resourceName");
+        if !seen.insert(own) {
+            problems.duplicate(path.as_str(), &own.into());
+        }
+        match own {
+            "" => problems.required(path.as_str(), ""),
+            own => one_of(&path, own, &["cpu", "memory"], problems),
+        }
+        match text(policy, "restartPolicy") {
+            "" => problems.required(path, ""),
+            policy => one_of(&path, policy, &["NotRequired", "RestartContainer"], problems),
         }
     }
-    ports(container, path, problems);
-    for (at, variable) in items(container, "env").iter().enumerate() {
-        environment(variable, &format!("{path}.env[{at}]"), problems);
-    }
-    mounts(container, path, volumes, problems);
-    resources(&container["resources"], &format!("{path}.resources"), problems);
 }
 
 fn ports(container: &Value, path: &str, problems: &mut Problems) {
@@ -82,7 +171,7 @@ fn ports(container: &Value, path: &str, problems: &mut Problems) {
     for (at, port) in items(container, "ports").iter().enumerate() {
         let (path, name) = (format!("{path}.ports[{at}]"), text(port, "name"));
         if !name.is_empty() {
-            let whys = port_name(name);
+            let whys = name::port(name);
             if whys.is_empty() && !names.insert(name) {
                 problems.duplicate(format!("{path}.name"), &port["name"]);
             }
@@ -90,6 +179,10 @@ fn ports(container: &Value, path: &str, problems: &mut Problems) {
         }
         if number(port, "containerPort") == 0 {
             problems.required(format!("{path}.containerPort"), "");
+        }
+        let ip = text(port, "hostIP");
+        if !ip.is_empty() {
+            address::lenient(ip, &format!("{path}.hostIP"), problems);
         }
         for member in ["containerPort", "hostPort"] {
             if !(0..=65_535).contains(&number(port, member)) {
@@ -103,138 +196,168 @@ fn ports(container: &Value, path: &str, problems: &mut Problems) {
     }
 }
 
-/// What is wrong with a port's name (RFC 6335).
-fn port_name(name: &str) -> Vec<String> {
-    let mut whys: Vec<&str> = Vec::new();
-    if name.len() > 15 {
-        whys.push("must be no more than 15 characters");
-    }
-    if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
-        whys.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
-    }
-    if !name.contains(|c: char| c.is_ascii_lowercase()) {
-        whys.push("must contain at least one letter (a-z)");
-    }
-    if name.contains("--") {
-        whys.push("must not contain consecutive hyphens");
-    }
-    if name.starts_with('-') || name.ends_with('-') {
-        whys.push("must not begin or end with a hyphen");
-    }
-    whys.into_iter().map(str::to_owned).collect()
-}
-
 fn environment(variable: &Value, path: &str, problems: &mut Problems) {
-    if text(variable, "name").is_empty() {
-        problems.required(format!("{path}.name"), "");
+    let own = demanded(variable, "name", path, problems);
+    if !own.is_empty() {
+        all(&at(path, "name"), own, name::variable(own), problems);
     }
     let from = &variable["valueFrom"];
     if from.is_null() {
         return;
     }
-    let path = format!("{path}.valueFrom");
+    let path = at(path, "valueFrom");
     let sources = from.as_object().map_or(0, serde_json::Map::len);
     if !text(variable, "value").is_empty() {
         problems.invalid_text(path, "", "may not be specified when `value` is not empty");
     } else if sources > 1 {
         problems.invalid_text(path, "", "may not have more than one field specified at a time");
     } else if sources == 0 {
-        problems.invalid_text(
-            path,
-            "",
-            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`",
-        );
+        let why = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`";
+        problems.invalid_text(path, "", why);
     } else {
         for source in ["configMapKeyRef", "secretKeyRef"].into_iter().filter(|source| from[*source].is_object()) {
-            if text(&from[source], "key").is_empty() {
-                problems.required(format!("{path}.{source}.key"), "");
+            let path = at(&path, source);
+            demanded(&from[source], "name", &path, problems);
+            let key = demanded(&from[source], "key", &path, problems);
+            if !key.is_empty() {
+                all(&at(&path, "key"), key, name::config_key(key), problems);
             }
+        }
+        if from["fieldRef"].is_object() {
+            field(&from["fieldRef"], &at(&path, "fieldRef"), problems);
+        }
+        if from["resourceFieldRef"].is_object() {
+            demanded(&from["resourceFieldRef"], "resource", &at(&path, "resourceFieldRef"), problems);
         }
     }
 }
 
-fn mounts(container: &Value, path: &str, volumes: &BTreeSet<&str>, problems: &mut Problems) {
+/// A field of the pod that a variable holds.
+fn field(reference: &Value, path: &str, problems: &mut Problems) {
+    demanded(reference, "apiVersion", path, problems);
+    let own = demanded(reference, "fieldPath", path, problems);
+    let of_map = |map: &str| {
+        own.strip_prefix("metadata.")
+            .and_then(|rest| rest.strip_prefix(map))
+            .is_some_and(|rest| rest.starts_with("['") && rest.ends_with("']"))
+    };
+    if !own.is_empty() && !FIELDS.contains(&own) && !of_map("labels") && !of_map("annotations") {
+        one_of(&at(path, "fieldPath"), own, &FIELDS, problems);
+    }
+}
+
+fn environment_from(source: &Value, path: &str, problems: &mut Problems) {
+    let prefix = text(source, "prefix");
+    if !prefix.is_empty() {
+        all(&at(path, "prefix"), prefix, name::variable(prefix), problems);
+    }
+    let found: Vec<&str> =
+        ["configMapRef", "secretRef"].into_iter().filter(|member| source[*member].is_object()).collect();
+    match found[..] {
+        [] => problems.invalid_text(path, "", "must specify one of: `configMapRef` or `secretRef`"),
+        [one] => drop(demanded(&source[one], "name", &at(path, one), problems)),
+        _ => problems.invalid_text(path, "", "may not have more than one field specified at a time"),
+    }
+}
+
+/// The places of devices; their names are of volumes as mounts' are.
+fn devices<'a>(container: &'a Value, path: &str, pod: &Pod, problems: &mut Problems) -> BTreeSet<&'a str> {
+    let (mut names, mut places) = (BTreeSet::new(), BTreeSet::new());
+    for (place, device) in items(container, "volumeDevices").iter().enumerate() {
+        let path = format!("{path}.volumeDevices[{place}]");
+        let (own, device_path) = (demanded(device, "name", &path, problems), text(device, "devicePath"));
+        if !own.is_empty() && !names.insert(own) {
+            problems.invalid_text(at(&path, "name"), own, "must be unique");
+        }
+        if !own.is_empty() && !pod.volumes.contains(own) {
+            problems.not_found(at(&path, "name"), own);
+        }
+        if device_path.is_empty() {
+            problems.required(at(&path, "devicePath"), "");
+        } else if !places.insert(device_path) {
+            problems.invalid_text(at(&path, "devicePath"), device_path, "must be unique");
+        }
+    }
+    places
+}
+
+fn mounts(container: &Value, path: &str, pod: &Pod, devices: &BTreeSet<&str>, problems: &mut Problems) {
     let mut places = BTreeSet::new();
-    for (at, mount) in items(container, "volumeMounts").iter().enumerate() {
-        let (path, name) = (format!("{path}.volumeMounts[{at}]"), text(mount, "name"));
+    for (place, mount) in items(container, "volumeMounts").iter().enumerate() {
+        let (path, name) = (format!("{path}.volumeMounts[{place}]"), text(mount, "name"));
         if name.is_empty() {
-            problems.required(format!("{path}.name"), "");
-        } else if !volumes.contains(name) {
-            problems.not_found(format!("{path}.name"), name);
+            problems.required(at(&path, "name"), "");
+        } else if !pod.volumes.contains(name) {
+            problems.not_found(at(&path, "name"), name);
         }
         let place = text(mount, "mountPath");
         if place.is_empty() {
-            problems.required(format!("{path}.mountPath"), "");
+            problems.required(at(&path, "mountPath"), "");
         } else if !places.insert(place) {
-            problems.invalid_text(format!("{path}.mountPath"), place, "must be unique");
+            problems.invalid_text(at(&path, "mountPath"), place, "must be unique");
         }
-        volume::below(text(mount, "subPath"), &format!("{path}.subPath"), problems);
+        if devices.contains(place) {
+            let why = "must not already exist as a path in volumeDevices";
+            problems.invalid_text(at(&path, "mountPath"), place, why);
+        }
+        for member in ["subPath", "subPathExpr"] {
+            volume_source::below(text(mount, member), &at(&path, member), problems);
+        }
         if !text(mount, "subPath").is_empty() && !text(mount, "subPathExpr").is_empty() {
             let why = "subPathExpr and subPath are mutually exclusive";
-            problems.invalid_text(format!("{path}.subPathExpr"), text(mount, "subPathExpr"), why);
+            problems.invalid_text(at(&path, "subPathExpr"), text(mount, "subPathExpr"), why);
+        }
+        let ways = ["Bidirectional", "HostToContainer", "None"];
+        known(mount, "mountPropagation", &path, &ways, problems);
+        let privileged = container["securityContext"]["privileged"] == true;
+        if mount["mountPropagation"] == "Bidirectional" && !privileged {
+            let why = "Bidirectional mount propagation is available only to privileged containers";
+            problems.forbidden(at(&path, "mountPropagation"), why);
         }
     }
 }
 
-fn resources(resources: &Value, path: &str, problems: &mut Problems) {
+fn resources(resources: &Value, path: &str, pod: &Pod, problems: &mut Problems) {
     for part in ["limits", "requests"] {
-        for (name, amount) in members(resources, part) {
-            let amount = amount.as_str().unwrap_or_default();
-            if Quantity::parse(amount).is_ok_and(|amount| amount.is_negative()) {
-                let field = format!("{path}.{part}[{name}]");
-                problems.invalid_text(field, amount, "must be greater than or equal to 0");
+        for (own, amount) in members(resources, part) {
+            let field = format!("{path}.{part}[{own}]");
+            amounts::container_resource(own, &at(path, part), problems);
+            amounts::amount(own, amount, &field, problems);
+        }
+    }
+    for (own, request) in members(resources, "requests") {
+        let Some(request) = request.as_str() else { continue };
+        let scarce = own.contains('/') && !own.contains("kubernetes.io/") || own.starts_with("hugepages-");
+        let Some(limit) = resources["limits"][own].as_str() else {
+            if scarce {
+                problems.required(at(path, "limits"), "Limit must be set for non overcommitable resources");
             }
-        }
-    }
-    for (name, request) in members(resources, "requests") {
-        let (Some(request), Some(limit)) = (request.as_str(), resources["limits"][name].as_str()) else { continue };
-        let (asked, most) = (thousandths(request), thousandths(limit));
-        let scarce = name.contains('/') && !name.contains("kubernetes.io/") || name.starts_with("hugepages-");
-        if scarce && asked != most {
-            let why = format!("must be equal to {name} limit of {limit}");
-            problems.invalid_text(format!("{path}.requests"), request, &why);
-        } else if asked > most {
-            let why = format!("must be less than or equal to {name} limit of {limit}");
-            problems.invalid_text(format!("{path}.requests"), request, &why);
-        }
-    }
-}
-
-fn probes(container: &Value, path: &str, problems: &mut Problems) {
-    for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        let (probe, path) = (&container[name], format!("{path}.{name}"));
-        if !probe.is_object() {
             continue;
-        }
-        handler(probe, &path, problems);
-        let counts = ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"];
-        not_negative(probe, &path, &counts, problems);
-        if name != "readinessProbe" && number(probe, "successThreshold") != 1 {
-            problems.invalid(format!("{path}.successThreshold"), &probe["successThreshold"], "must be 1");
-        }
-    }
-    for hook in ["postStart", "preStop"] {
-        let handler = &container["lifecycle"][hook];
-        if handler.is_object() && handler.as_object().is_some_and(serde_json::Map::is_empty) {
-            problems.required(format!("{path}.lifecycle.{hook}"), "must specify a handler type");
+        };
+        let (asked, most) = (thousandths(request), thousandths(limit));
+        if scarce && asked != most {
+            let why = format!("must be equal to {own} limit of {limit}");
+            problems.invalid_text(at(path, "requests"), request, &why);
+        } else if asked > most {
+            let why = format!("must be less than or equal to {own} limit of {limit}");
+            problems.invalid_text(at(path, "requests"), request, &why);
         }
     }
-}
-
-fn handler(probe: &Value, path: &str, problems: &mut Problems) {
-    let mut found = HANDLERS.into_iter().filter(|handler| probe[*handler].is_object());
-    let Some(first) = found.next() else {
-        problems.required(path, "must specify a handler type");
-        return;
+    let named = |wanted: &dyn Fn(&str) -> bool| {
+        ["limits", "requests"].iter().flat_map(|part| members(resources, part)).any(|(own, _)| wanted(own))
     };
-    for other in found {
-        problems.forbidden(format!("{path}.{other}"), "may not specify more than 1 handler type");
+    if named(&|own| own.starts_with("hugepages-")) && !named(&|own| matches!(own, "cpu" | "memory")) {
+        problems.forbidden(path, "HugePages require cpu or memory");
     }
-    let handler = &probe[first];
-    if first == "exec" && items(handler, "command").is_empty() {
-        problems.required(format!("{path}.exec.command"), "");
-    }
-    if handler["port"].as_i64().is_some_and(|port| !(1..=65_535).contains(&port)) {
-        problems.invalid(format!("{path}.{first}.port"), &handler["port"], "must be between 1 and 65535, inclusive");
+    let mut seen = BTreeSet::new();
+    for (place, claim) in items(resources, "claims").iter().enumerate() {
+        let (path, own) = (format!("{path}.claims[{place}]"), text(claim, "name"));
+        if own.is_empty() {
+            problems.required(at(&path, "name"), "");
+        } else if !seen.insert((own, text(claim, "request"))) {
+            problems.duplicate(path, &own.into());
+        } else if !pod.claims.contains(own) {
+            problems.not_found(at(&path, "name"), own);
+        }
     }
 }

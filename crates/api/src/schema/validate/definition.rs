@@ -1,26 +1,27 @@
-//! CustomResourceDefinition: its names, scope and versions. The schemas in it are `structural`'s to read.
-use super::words::{all, immutable, items, one_of, text};
+//! CustomResourceDefinition: its names, scope and versions, and what of them may change. Schemas are `structural`'s to judge.
+mod conversion;
+mod version;
+
+use super::words::{demanded, immutable, items, one_of, text};
 use crate::field::Problems;
+use crate::kinds::{acceptance, approval, builtin};
 use crate::name;
+use crate::status::qualified;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-const APPROVAL: &str = "api-approved.kubernetes.io";
-/// Groups that are Kubernetes' own.
-const PROTECTED: [&str; 2] = ["k8s.io", "kubernetes.io"];
+/// Resources under which the cluster keeps what no client sees; no definition may have their names.
+const RESERVED: [&str; 1] = ["nodeports.rutter.dev"];
 
 pub(super) fn definition(value: &Value, problems: &mut Problems) {
-    let (spec, names) = (&value["spec"], &value["spec"]["names"]);
-    let (group, plural) = (text(spec, "group"), text(names, "plural"));
-    let own = text(&value["metadata"], "name");
-    if own != format!("{plural}.{group}") {
-        problems.invalid_text("metadata.name", own, "must be spec.names.plural+\".\"+spec.group");
-    }
-    if group.is_empty() {
-        problems.required("spec.group", "");
-    } else {
-        all("spec.group", group, name::subdomain(group), problems);
-        if !group.contains('.') {
+    let spec = &value["spec"];
+    place(value, problems);
+    let group = demanded(spec, "group", "spec", problems);
+    if !group.is_empty() {
+        let whys = name::subdomain(group);
+        if !whys.is_empty() {
+            problems.invalid_text("spec.group", group, &whys.join(","));
+        } else if !group.contains('.') {
             problems.invalid_text("spec.group", group, "should be a domain with at least one dot");
         }
     }
@@ -29,75 +30,147 @@ pub(super) fn definition(value: &Value, problems: &mut Problems) {
         scope => one_of("spec.scope", scope, &["Cluster", "Namespaced"], problems),
     }
     versions(spec, problems);
-    self::names(names, problems);
+    for member in ["plural", "singular", "kind", "listKind"] {
+        demanded(&spec["names"], member, "spec.names", problems);
+    }
+    names(&spec["names"], "spec.names", problems);
+    if spec["preserveUnknownFields"] == true {
+        let why =
+            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
+        problems.invalid("spec.preserveUnknownFields", &true.into(), why);
+    }
+    conversion::check(&spec["conversion"], problems);
+    names(&value["status"]["acceptedNames"], "status.acceptedNames", problems);
+    stored(value, problems);
+}
+
+/// Its name says where its objects are kept: nobody else's place.
+fn place(value: &Value, problems: &mut Problems) {
+    let (group, plural) = (text(&value["spec"], "group"), text(&value["spec"]["names"], "plural"));
+    let own = text(&value["metadata"], "name");
+    if own != format!("{plural}.{group}") {
+        problems.invalid_text("metadata.name", own, "must be spec.names.plural+\".\"+spec.group");
+    }
+    let resource = qualified(group, plural);
+    if RESERVED.contains(&resource.as_str()) || builtin().iter().any(|kind| *kind.resource == *resource) {
+        problems.forbidden("metadata.name", "this name is the cluster's own");
+    }
 }
 
 fn versions(spec: &Value, problems: &mut Problems) {
     let versions = items(spec, "versions");
     let mut seen = BTreeSet::new();
-    for (at, version) in versions.iter().enumerate() {
-        let own = text(version, "name");
-        all(&format!("spec.versions[{at}].name"), own, name::label_1035(own), problems);
-        if !seen.insert(own) {
-            problems.invalid_text("spec.versions", own, "must contain unique version names");
+    let mut unique = true;
+    for (at, one) in versions.iter().enumerate() {
+        if one["schema"]["openAPIV3Schema"].is_null() {
+            problems.required(format!("spec.versions[{at}].schema.openAPIV3Schema"), "schemas are required");
         }
+    }
+    for (at, one) in versions.iter().enumerate() {
+        let (own, path) = (text(one, "name"), format!("spec.versions[{at}]"));
+        label(&format!("{path}.name"), own, problems);
+        unique &= seen.insert(own);
+        version::check(one, &path, problems);
+    }
+    let names = || versions.iter().map(|version| version["name"].clone()).collect();
+    if !unique {
+        problems.invalid("spec.versions", &names(), "must contain unique version names");
     }
     if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
-        let names = versions.iter().map(|version| version["name"].clone()).collect();
-        problems.invalid("spec.versions", &names, "must have exactly one version marked as storage version");
+        problems.invalid("spec.versions", &names(), "must have exactly one version marked as storage version");
     }
 }
 
-fn names(names: &Value, problems: &mut Problems) {
+fn label(path: &str, own: &str, problems: &mut Problems) {
+    let whys = name::label_1035(own);
+    if !whys.is_empty() {
+        problems.invalid_text(path, own, &whys.join(","));
+    }
+}
+
+fn names(names: &Value, path: &str, problems: &mut Problems) {
     for member in ["plural", "singular", "kind", "listKind"] {
-        let (path, own) = (format!("spec.names.{member}"), text(names, member));
+        let (path, own) = (format!("{path}.{member}"), text(names, member));
         if own.is_empty() {
-            problems.required(path, "");
             continue;
         }
-        for why in name::label_1035(&own.to_lowercase()) {
-            if member.ends_with("ind") {
-                let why = format!("may have mixed case, but should otherwise match: {why}");
-                problems.invalid_text(path.as_str(), own, &why);
-            } else {
-                problems.invalid_text(path.as_str(), own, &why);
-            }
+        if !member.ends_with("ind") {
+            label(&path, own, problems);
+            continue;
         }
-        if !member.ends_with("ind") && own.chars().any(char::is_uppercase) {
-            all(&path, own, name::label_1035(own), problems);
+        let whys = name::label_1035(&own.to_lowercase());
+        if !whys.is_empty() {
+            let why = format!("may have mixed case, but should otherwise match: {}", whys.join(","));
+            problems.invalid_text(path, own, &why);
         }
     }
-    for member in ["shortNames", "categories"] {
-        for (at, own) in items(names, member).iter().enumerate() {
-            let own = own.as_str().unwrap_or_default();
-            all(&format!("spec.names.{member}[{at}]"), own, name::label_1035(own), problems);
-        }
+    for (at, own) in items(names, "shortNames").iter().enumerate() {
+        label(&format!("{path}.shortNames[{at}]"), own.as_str().unwrap_or_default(), problems);
     }
-    if !text(names, "kind").is_empty() && names["kind"] == names["listKind"] {
-        problems.invalid("spec.names.listKind", &names["listKind"], "kind and listKind may not be the same");
+    let kind = text(names, "kind");
+    if !kind.is_empty() && kind == text(names, "listKind") {
+        problems.invalid_text(format!("{path}.listKind"), kind, "kind and listKind may not be the same");
+    }
+    for (at, own) in items(names, "categories").iter().enumerate() {
+        label(&format!("{path}.categories[{at}]"), own.as_str().unwrap_or_default(), problems);
     }
 }
 
+/// Versions in which there may be objects must stay.
+fn stored(value: &Value, problems: &mut Problems) {
+    let (path, stored) = ("status.storedVersions", items(&value["status"], "storedVersions"));
+    let list = Value::from(stored.to_vec());
+    if stored.is_empty() {
+        return problems.invalid(path, &list, "must have at least one stored version");
+    }
+    let versions = items(&value["spec"], "versions");
+    if let Some(missing) = versions.iter().find(|one| one["storage"] == true && !stored.contains(&one["name"])) {
+        let why = format!("must have the storage version {}", text(missing, "name"));
+        problems.invalid(path, &list, &why);
+    }
+    for (at, own) in stored.iter().enumerate() {
+        if versions.iter().all(|version| version["name"] != *own) {
+            let own = own.as_str().unwrap_or_default();
+            let why = format!(
+                "missing from spec.versions; {own} was previously a storage version, and must remain in spec.versions until a \
+                 storage migration ensures no data remains persisted in {own} and removes {own} from status.storedVersions"
+            );
+            problems.invalid_text(format!("{path}[{at}]"), own, &why);
+        }
+    }
+}
+
+/// What holds of a new one alone.
 pub(super) fn new_definition(value: &Value, problems: &mut Problems) {
-    let group = text(&value["spec"], "group");
-    let protected =
-        PROTECTED.iter().any(|own| group.strip_suffix(own).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
-    if protected && text(&value["metadata"]["annotations"], APPROVAL).is_empty() {
-        let why = format!(
-            "protected groups must have approval annotation {APPROVAL:?}, see \
-             https://github.com/kubernetes/enhancements/pull/1111"
-        );
-        problems.required(format!("metadata.annotations[{APPROVAL}]"), &why);
+    approved(value, None, problems);
+}
+
+fn approved(value: &Value, old: Option<&Value>, problems: &mut Problems) {
+    if !approval::protected(text(&value["spec"], "group")) {
+        return;
+    }
+    let (state, why) = approval::of(value);
+    // What was so before is left alone: who changes something else need not know of it.
+    if old.is_some_and(|old| approval::of(old).0 == state) {
+        return;
+    }
+    let path = format!("metadata.annotations[{}]", approval::ANNOTATION);
+    match state {
+        approval::Approval::Missing => problems.required(path, &why),
+        approval::Approval::Invalid => {
+            problems.invalid_text(path, text(&value["metadata"]["annotations"], approval::ANNOTATION), &why);
+        }
+        _ => {}
     }
 }
 
 pub(super) fn change(old: &Value, new: &Value, problems: &mut Problems) {
     let (before, after) = (&old["spec"], &new["spec"]);
-    let mut conditions = items(&old["status"], "conditions").iter();
-    if conditions.any(|condition| condition["type"] == "Established" && condition["status"] == "True") {
+    if acceptance::established(old) {
         immutable(&before["scope"], &after["scope"], "spec.scope", problems);
         immutable(&before["names"]["kind"], &after["names"]["kind"], "spec.names.kind", problems);
     }
     immutable(&before["group"], &after["group"], "spec.group", problems);
     immutable(&before["names"]["plural"], &after["names"]["plural"], "spec.names.plural", problems);
+    approved(new, Some(old), problems);
 }

@@ -1,6 +1,6 @@
 //! Names, labels, annotations, owners and finalizers of every object. What a kind holds beside its metadata is not its business.
-use super::labels;
 use super::words::{all, immutable, items, text};
+use super::{address, labels};
 use crate::field::Problems;
 use crate::kind::Kind;
 use crate::name;
@@ -45,6 +45,45 @@ pub(super) fn update(old: &Value, new: &Value, problems: &mut Problems) {
     }
 }
 
+/// An object within another one, at `path`: it says what it is, and its metadata is what any object's may be.
+pub(super) fn embedded(value: &Value, path: &str, problems: &mut Problems) {
+    for member in ["apiVersion", "kind"] {
+        let at = format!("{path}.{member}");
+        match &value[member] {
+            Value::Null => problems.required(at, "must not be empty"),
+            Value::String(text) if text.is_empty() => problems.invalid_text(at, "", "must not be empty"),
+            Value::String(text) if member == "kind" => {
+                let whys = name::label_1035(&text.to_lowercase());
+                if !whys.is_empty() {
+                    let why = format!("may have mixed case, but should otherwise match: {}", whys.join(","));
+                    problems.invalid_text(at, text, &why);
+                }
+            }
+            Value::String(text) if text.matches('/').count() > 1 => {
+                problems.invalid_text(at, text, &format!("unexpected GroupVersion string: {text}"));
+            }
+            Value::String(_) => {}
+            other => problems.invalid(at, other, "must be a string"),
+        }
+    }
+    let (meta, path) = (&value["metadata"], format!("{path}.metadata"));
+    match meta {
+        Value::Null => return,
+        Value::Object(_) => {}
+        other => return problems.invalid(path, other, "must be an object"),
+    }
+    for member in ["name", "generateName"] {
+        let own = text(meta, member);
+        all(&format!("{path}.{member}"), own, name::path_segment(own), problems);
+    }
+    let space = text(meta, "namespace");
+    if !space.is_empty() {
+        all(&format!("{path}.namespace"), space, name::label(space), problems);
+    }
+    labels::labels(meta, "labels", &format!("{path}.labels"), problems);
+    labels::annotations(meta, &format!("{path}.annotations"), problems);
+}
+
 /// What a name of the kind must be.
 fn names(kind: &Kind) -> fn(&str) -> Vec<String> {
     if kind.custom() {
@@ -53,10 +92,11 @@ fn names(kind: &Kind) -> fn(&str) -> Vec<String> {
     match (&*kind.group, &*kind.kind) {
         ("", "Namespace") => name::label,
         ("", "Service") => name::label_1035,
-        ("" | "events.k8s.io", "Event")
+        ("networking.k8s.io", "IPAddress") => address::strict,
+        ("certificates.k8s.io", "CertificateSigningRequest") => |_| Vec::new(),
+        ("", "Event")
         | ("rbac.authorization.k8s.io", _)
         | ("policy", "PodDisruptionBudget")
-        | ("networking.k8s.io", "IPAddress")
         | ("apiregistration.k8s.io", _)
         | ("internal.apiserver.k8s.io", _) => name::path_segment,
         _ => name::subdomain,

@@ -1,5 +1,6 @@
 //! Node and PriorityClass: where pods may go, and which first. It places nothing.
-use super::words::{all, immutable, items, number, one_of, text};
+use super::address;
+use super::words::{all, immutable, items, number, one_of, text, texts};
 use crate::field::Problems;
 use crate::name;
 use serde_json::Value;
@@ -11,6 +12,16 @@ const SYSTEM_CLASSES: [(&str, i64); 2] =
     [("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000)];
 
 pub(super) fn node(spec: &Value, problems: &mut Problems) {
+    let ranges = texts(spec, "podCIDRs");
+    for (place, range) in ranges.iter().enumerate() {
+        if address::cidr(range).is_none() {
+            problems.invalid_text(format!("spec.podCIDRs[{place}]"), range, address::NO_CIDR);
+        }
+    }
+    if ranges.len() > 2 {
+        let why = "may specify no more than one CIDR for each IP family";
+        problems.invalid("spec.podCIDRs", &spec["podCIDRs"], why);
+    }
     let mut seen = BTreeSet::new();
     for (at, taint) in items(spec, "taints").iter().enumerate() {
         let path = format!("spec.taints[{at}]");

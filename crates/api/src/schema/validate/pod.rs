@@ -1,26 +1,55 @@
 //! What a pod and a pod template may say. It never asks whether a node could run it.
-use super::words::{all, items, number, one_of, text};
-use super::{container, labels, volume};
+use super::words::{all, at, demanded, items, known, named, one_of, text, texts};
+use super::{address, amounts, container, labels, placement, security, volume_source};
 use crate::field::Problems;
 use crate::name;
 use serde_json::Value;
 use std::collections::BTreeSet;
+
+const NAMESERVERS_MAX: usize = 3;
+const SEARCHES_MAX: usize = 32;
+const SEARCH_BYTES_MAX: usize = 2_048;
 
 /// The template of a workload, at `path`.
 pub(super) fn template(template: &Value, path: &str, problems: &mut Problems) {
     let meta = &template["metadata"];
     labels::labels(meta, "labels", &format!("{path}.metadata.labels"), problems);
     labels::annotations(meta, &format!("{path}.metadata.annotations"), problems);
-    spec(&template["spec"], &format!("{path}.spec"), problems);
+    spec(&template["spec"], &at(path, "spec"), problems);
+    if !items(&template["spec"], "ephemeralContainers").is_empty() {
+        let why = "ephemeral containers not allowed in pod template";
+        problems.forbidden(format!("{path}.spec.ephemeralContainers"), why);
+    }
+}
+
+/// What holds of new pods alone.
+pub(super) fn new_pod(spec: &Value, problems: &mut Problems) {
+    if !items(spec, "ephemeralContainers").is_empty() {
+        problems.forbidden("spec.ephemeralContainers", "cannot be set on create");
+    }
+    if !text(spec, "nodeName").is_empty() && !items(spec, "schedulingGates").is_empty() {
+        problems.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared");
+    }
 }
 
 pub(super) fn spec(spec: &Value, path: &str, problems: &mut Problems) {
-    let volumes = volume::volumes(spec, path, problems);
-    container::all_of(spec, path, &volumes, problems);
-    one_of(&format!("{path}.restartPolicy"), text(spec, "restartPolicy"), &["Always", "OnFailure", "Never"], problems);
+    let volumes = volume_source::names(spec, path, problems);
+    let claims = claims(spec, path, problems);
+    container::all_of(spec, path, &container::Pod { volumes, claims }, problems);
+    one_of(&at(path, "restartPolicy"), text(spec, "restartPolicy"), &["Always", "OnFailure", "Never"], problems);
     let policies = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
-    one_of(&format!("{path}.dnsPolicy"), text(spec, "dnsPolicy"), &policies, problems);
-    labels::labels(spec, "nodeSelector", &format!("{path}.nodeSelector"), problems);
+    one_of(&at(path, "dnsPolicy"), text(spec, "dnsPolicy"), &policies, problems);
+    labels::labels(spec, "nodeSelector", &at(path, "nodeSelector"), problems);
+    security::pod(spec, path, problems);
+    if spec["affinity"].is_object() {
+        placement::affinity(&spec["affinity"], &at(path, "affinity"), problems);
+    }
+    dns(spec, path, problems);
+    for (place, gate) in items(spec, "readinessGates").iter().enumerate() {
+        let own = text(gate, "conditionType");
+        all(&format!("{path}.readinessGates[{place}].conditionType"), own, name::qualified(own), problems);
+    }
+    placement::spreading(spec, path, problems);
     for (member, check) in [
         ("serviceAccountName", name::subdomain as fn(&str) -> Vec<String>),
         ("nodeName", name::subdomain),
@@ -28,83 +57,115 @@ pub(super) fn spec(spec: &Value, path: &str, problems: &mut Problems) {
         ("subdomain", name::label),
         ("priorityClassName", name::subdomain),
         ("runtimeClassName", name::subdomain),
+        ("schedulerName", name::qualified),
     ] {
-        let value = text(spec, member);
-        if !value.is_empty() {
-            all(&format!("{path}.{member}"), value, check(value), problems);
+        named(spec, member, path, check, problems);
+    }
+    let deadline = &spec["activeDeadlineSeconds"];
+    if deadline.as_i64().is_some_and(|seconds| !(1..=i64::from(i32::MAX)).contains(&seconds)) {
+        problems.invalid(at(path, "activeDeadlineSeconds"), deadline, "must be between 1 and 2147483647, inclusive");
+    }
+    for (place, toleration) in items(spec, "tolerations").iter().enumerate() {
+        placement::toleration(toleration, &format!("{path}.tolerations[{place}]"), problems);
+    }
+    for (place, alias) in items(spec, "hostAliases").iter().enumerate() {
+        let path = format!("{path}.hostAliases[{place}]");
+        address::lenient(text(alias, "ip"), &at(&path, "ip"), problems);
+        for host in texts(alias, "hostnames") {
+            all(&at(&path, "hostnames"), host, name::subdomain(host), problems);
         }
     }
-    if let Some(seconds) = spec["activeDeadlineSeconds"].as_i64()
-        && !(1..=i64::from(i32::MAX)).contains(&seconds)
-    {
-        let why = "must be between 1 and 2147483647, inclusive";
-        problems.invalid(format!("{path}.activeDeadlineSeconds"), &spec["activeDeadlineSeconds"], why);
+    known(spec, "preemptionPolicy", path, &["PreemptLowerPriority", "Never"], problems);
+    for (own, amount) in spec["overhead"].as_object().into_iter().flatten() {
+        amounts::amount(own, amount, &format!("{path}.overhead[{own}]"), problems);
     }
+    known(&spec["os"], "name", &at(path, "os"), &["linux", "windows"], problems);
     gates(spec, path, problems);
-    for (at, toleration) in items(spec, "tolerations").iter().enumerate() {
-        self::toleration(toleration, &format!("{path}.tolerations[{at}]"), problems);
+}
+
+/// The claims that a pod names for its containers.
+fn claims<'a>(spec: &'a Value, path: &str, problems: &mut Problems) -> BTreeSet<&'a str> {
+    let mut seen = BTreeSet::new();
+    for (place, claim) in items(spec, "resourceClaims").iter().enumerate() {
+        let path = format!("{path}.resourceClaims[{place}]");
+        let own = demanded(claim, "name", &path, problems);
+        if !own.is_empty() {
+            if !seen.insert(own) {
+                problems.duplicate(at(&path, "name"), &own.into());
+            }
+            all(&at(&path, "name"), own, name::label(own), problems);
+        }
+        let sources = ["resourceClaimName", "resourceClaimTemplateName"];
+        match sources.iter().filter(|member| claim[**member].is_string()).count() {
+            0 => {
+                let why = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`";
+                problems.invalid(path.as_str(), claim, why);
+            }
+            1 => {}
+            _ => {
+                let why = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified";
+                problems.invalid(path.as_str(), claim, why);
+            }
+        }
+        for member in sources {
+            named(claim, member, &path, name::subdomain, problems);
+        }
     }
-    for (at, constraint) in items(spec, "topologySpreadConstraints").iter().enumerate() {
-        spread(constraint, &format!("{path}.topologySpreadConstraints[{at}]"), problems);
+    seen
+}
+
+fn dns(spec: &Value, path: &str, problems: &mut Problems) {
+    let (config, path) = (&spec["dnsConfig"], at(path, "dnsConfig"));
+    let none = spec["dnsPolicy"] == "None";
+    if !config.is_object() {
+        if none {
+            problems.required(path, "must provide `dnsConfig` when `dnsPolicy` is None");
+        }
+        return;
+    }
+    let (servers, searches) = (texts(config, "nameservers"), texts(config, "searches"));
+    if none && servers.is_empty() {
+        let why = "must provide at least one DNS nameserver when `dnsPolicy` is None";
+        problems.required(at(&path, "nameservers"), why);
+    }
+    if servers.len() > NAMESERVERS_MAX {
+        let why = format!("must not have more than {NAMESERVERS_MAX} nameservers");
+        problems.invalid(at(&path, "nameservers"), &config["nameservers"], &why);
+    }
+    for (place, server) in servers.into_iter().enumerate() {
+        address::lenient(server, &format!("{path}.nameservers[{place}]"), problems);
+    }
+    if searches.len() > SEARCHES_MAX {
+        let why = format!("must not have more than {SEARCHES_MAX} search paths");
+        problems.invalid(at(&path, "searches"), &config["searches"], &why);
+    }
+    if searches.join(" ").len() > SEARCH_BYTES_MAX {
+        let why =
+            format!("must not have more than {SEARCH_BYTES_MAX} characters (including spaces) in the search list");
+        problems.invalid(at(&path, "searches"), &config["searches"], &why);
+    }
+    for (place, search) in searches.into_iter().enumerate() {
+        // One that ends with a dot, or is one, or starts with an underscore, is a path too.
+        let search = search.strip_suffix('.').unwrap_or(search).replace('_', "-");
+        if !search.is_empty() && !search.starts_with('-') {
+            let whys = name::subdomain(&search);
+            all(&format!("{path}.searches[{place}]"), &search, whys, problems);
+        }
+    }
+    for (place, option) in items(config, "options").iter().enumerate() {
+        if text(option, "name").is_empty() {
+            problems.required(format!("{path}.options[{place}]"), "must not be empty");
+        }
     }
 }
 
 fn gates(spec: &Value, path: &str, problems: &mut Problems) {
     let mut seen = BTreeSet::new();
-    for (at, gate) in items(spec, "schedulingGates").iter().enumerate() {
-        let (path, name) = (format!("{path}.schedulingGates[{at}]"), text(gate, "name"));
+    for (place, gate) in items(spec, "schedulingGates").iter().enumerate() {
+        let (path, name) = (format!("{path}.schedulingGates[{place}]"), text(gate, "name"));
         all(&path, name, name::qualified(name), problems);
         if !seen.insert(name) {
             problems.duplicate(path, &gate["name"]);
         }
-    }
-}
-
-fn toleration(toleration: &Value, path: &str, problems: &mut Problems) {
-    let (key, operator) = (text(toleration, "key"), text(toleration, "operator"));
-    let (effect, value) = (text(toleration, "effect"), text(toleration, "value"));
-    if !key.is_empty() {
-        all(&format!("{path}.key"), key, name::qualified(key), problems);
-    } else if operator != "Exists" {
-        problems.invalid_text(
-            format!("{path}.operator"),
-            operator,
-            "operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
-        );
-    }
-    if toleration["tolerationSeconds"].is_number() && effect != "NoExecute" {
-        problems.invalid_text(
-            format!("{path}.effect"),
-            effect,
-            "effect must be 'NoExecute' when `tolerationSeconds` is set",
-        );
-    }
-    match operator {
-        "" | "Equal" => all(&format!("{path}.operator"), value, name::label_value(value), problems),
-        "Exists" if !value.is_empty() => {
-            let why = "value must be empty when `operator` is 'Exists'";
-            problems.invalid(format!("{path}.operator"), toleration, why);
-        }
-        // The two that compare numbers are younger.
-        "Exists" | "Lt" | "Gt" => {}
-        other => one_of(&format!("{path}.operator"), other, &["Equal", "Exists"], problems),
-    }
-    if !effect.is_empty() {
-        let known = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
-        one_of(&format!("{path}.effect"), effect, &known, problems);
-    }
-}
-
-fn spread(constraint: &Value, path: &str, problems: &mut Problems) {
-    if number(constraint, "maxSkew") <= 0 {
-        problems.invalid(format!("{path}.maxSkew"), &number(constraint, "maxSkew").into(), "must be greater than zero");
-    }
-    if text(constraint, "topologyKey").is_empty() {
-        problems.required(format!("{path}.topologyKey"), "can not be empty");
-    }
-    let known = ["DoNotSchedule", "ScheduleAnyway"];
-    one_of(&format!("{path}.whenUnsatisfiable"), text(constraint, "whenUnsatisfiable"), &known, problems);
-    if !constraint["labelSelector"].is_null() {
-        labels::selector(&constraint["labelSelector"], &format!("{path}.labelSelector"), problems);
     }
 }

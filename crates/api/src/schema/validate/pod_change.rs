@@ -1,6 +1,7 @@
 //! What may change of a pod that is there: little, for its node has read the rest. It never checks what a pod may say.
 use super::words::{items, text};
 use crate::field::Problems;
+use crate::qos;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -120,4 +121,109 @@ fn shown(before: &Value, after: &Value) -> String {
         lines.extend(after.get(name).map(|value| format!("+ \t{name}: {value}\n")));
     }
     lines.concat()
+}
+
+/// A pod that a file on its node made is not the API's to change.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// `/ephemeralcontainers` only adds.
+pub(super) fn ephemeral(old: &Value, new: &Value, problems: &mut Problems) {
+    if !old["metadata"]["annotations"][MIRROR].is_null() {
+        problems.forbidden("", "static pods do not support ephemeral containers");
+        return;
+    }
+    let (list, field) = ("ephemeralContainers", "spec.ephemeralContainers");
+    for was in items(&old["spec"], list) {
+        let own = text(was, "name");
+        match items(&new["spec"], list).iter().find(|now| now["name"] == was["name"]) {
+            None => {
+                let why = format!("existing ephemeral containers {own:?} may not be removed\n");
+                problems.forbidden(field, &why);
+            }
+            Some(now) if now != was => {
+                let why = format!("existing ephemeral containers {own:?} may not be changed\n{}", shown(was, now));
+                problems.forbidden(field, &why);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// `/resize` changes how much processor and memory containers may use, and nothing that would make another pod of it.
+pub(super) fn resize(old: &Value, new: &Value, problems: &mut Problems) {
+    if !old["metadata"]["annotations"][MIRROR].is_null() {
+        problems.forbidden("", "static pods cannot be resized");
+        return;
+    }
+    let (before, after) = (&old["spec"], &new["spec"]);
+    if before["os"]["name"] == "windows" {
+        problems.forbidden("", "windows pods cannot be resized");
+        return;
+    }
+    let class = qos::of(after);
+    let was = match text(&old["status"], "qosClass") {
+        "" => qos::of(before),
+        known => known,
+    };
+    if was != class {
+        problems.invalid_text("spec", class, "Pod QOS Class may not change as a result of resizing");
+    }
+    for list in ["containers", "initContainers"] {
+        let (had, have) = (items(before, list), items(after, list));
+        if had.len() != have.len() {
+            problems
+                .forbidden(format!("spec.{list}"), &format!("{} may not be added or removed on resize", kind(list)));
+            return;
+        }
+        for (place, (was, now)) in had.iter().zip(have).enumerate() {
+            let path = format!("spec.{list}[{place}]");
+            if was["name"] != now["name"] {
+                let why = format!("{} may not be renamed or reordered on resize", kind(list));
+                problems.forbidden(path, &why);
+                continue;
+            }
+            if list == "initContainers" && was["restartPolicy"] != "Always" && was["resources"] != now["resources"] {
+                let why = "resources for non-sidecar init containers are immutable";
+                problems.invalid(format!("{path}.resources"), &now["resources"], why);
+            }
+            removed(&was["resources"], &now["resources"], &path, problems);
+        }
+    }
+    let (before, after) = (sized(before), sized(after));
+    if before != after {
+        let why = format!("only cpu and memory resources are mutable\n{}", shown(&before, &after));
+        problems.forbidden("spec", &why);
+    }
+}
+
+fn kind(list: &str) -> &'static str {
+    if list == "containers" { "containers" } else { "initContainers" }
+}
+
+/// What a container was given stays given, if in another amount.
+fn removed(old: &Value, new: &Value, path: &str, problems: &mut Problems) {
+    for (part, what) in [("requests", "requests"), ("limits", "limits")] {
+        let gone = ["cpu", "memory"].into_iter().any(|own| !old[part][own].is_null() && new[part][own].is_null());
+        if gone {
+            let why = format!("resource {what} cannot be removed");
+            problems.forbidden(format!("{path}.resources.{part}"), &why);
+        }
+    }
+}
+
+/// A spec without the amounts that may change.
+fn sized(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    for list in ["containers", "initContainers"] {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            let Some(resources) = container.get_mut("resources").and_then(Value::as_object_mut) else { continue };
+            for part in ["requests", "limits"] {
+                if let Some(amounts) = resources.get_mut(part).and_then(Value::as_object_mut) {
+                    amounts.retain(|own, _| !matches!(own.as_str(), "cpu" | "memory"));
+                }
+            }
+            resources.retain(|_, part| !part.is_null() && !part.as_object().is_some_and(serde_json::Map::is_empty));
+        }
+    }
+    spec
 }

@@ -1,9 +1,8 @@
-//! Service and Ingress. It gives no addresses: whether one is free is the allocator's to say.
-use super::labels;
-use super::words::{all, duplicate_shown, items, number, one_of, text};
+//! Service. It gives no addresses: whether one is free is the allocator's to say.
+use super::words::{all, duplicate_shown, items, known, named, number, one_of, text, texts};
+use super::{address, labels};
 use crate::field::Problems;
 use crate::name;
-use core::net::IpAddr;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -40,26 +39,88 @@ pub(super) fn service(spec: &Value, problems: &mut Problems) {
             problems.invalid(path, seconds, "must be greater than 0 and less than 86400");
         }
     }
-    for (at, ip) in items(spec, "externalIPs").iter().enumerate() {
-        let text = ip.as_str().unwrap_or_default();
-        if text.parse::<IpAddr>().is_err() && !text.starts_with(|c: char| c.is_ascii_digit()) {
-            let why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-            problems.invalid_text(format!("spec.externalIPs[{at}]"), text, why);
-        }
+    for (place, ip) in texts(spec, "externalIPs").into_iter().enumerate() {
+        let field = format!("spec.externalIPs[{place}]");
+        address::lenient(ip, &field, problems);
+        address::no_special(ip, &field, problems);
     }
     if kind.is_empty() {
         problems.required("spec.type", "");
     } else {
         one_of("spec.type", kind, &TYPES, problems);
     }
-    for (member, known) in
-        [("internalTrafficPolicy", ["Cluster", "Local"]), ("externalTrafficPolicy", ["Cluster", "Local"])]
-    {
-        let policy = text(spec, member);
-        if !policy.is_empty() {
-            one_of(&format!("spec.{member}"), policy, &known, problems);
+    known(spec, "internalTrafficPolicy", "spec", &["Cluster", "Local"], problems);
+    families(spec, problems);
+    outside(spec, kind, problems);
+}
+
+/// The families of its addresses.
+fn families(spec: &Value, problems: &mut Problems) {
+    let (families, ips) = (texts(spec, "ipFamilies"), texts(spec, "clusterIPs"));
+    for (place, family) in families.iter().enumerate() {
+        let field = format!("spec.ipFamilies[{place}]");
+        if !matches!(*family, "IPv4" | "IPv6") {
+            problems.unsupported(field.as_str(), &(*family).into(), &["IPv4", "IPv6"]);
+        }
+        if families[..place].contains(family) {
+            problems.duplicate(field, &(*family).into());
         }
     }
+    let policies = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+    known(spec, "ipFamilyPolicy", "spec", &policies, problems);
+    for (place, ip) in ips.iter().enumerate() {
+        let field = format!("spec.clusterIPs[{place}]");
+        if *ip == "None" {
+            if ips.len() > 1 {
+                problems.invalid_text(field, ip, "'None' must be the first and only value");
+            }
+        } else if address::ip(ip).is_none() {
+            problems.invalid_text(field, ip, address::NO_IP);
+        }
+    }
+    if ips.len() > 2 {
+        let why = "may only hold up to 2 values";
+        problems.invalid("spec.clusterIPs", &spec["clusterIPs"], why);
+    }
+}
+
+/// What a service has that is reached from outside, and another may not have.
+fn outside(spec: &Value, kind: &str, problems: &mut Problems) {
+    let balanced = kind == "LoadBalancer";
+    let external = balanced || kind == "NodePort" || !items(spec, "externalIPs").is_empty();
+    let policy = text(spec, "externalTrafficPolicy");
+    if !policy.is_empty() && !external {
+        let why = "may only be set for externally-accessible services";
+        problems.invalid_text("spec.externalTrafficPolicy", policy, why);
+    } else {
+        known(spec, "externalTrafficPolicy", "spec", &["Cluster", "Local"], problems);
+    }
+    let probe = &spec["healthCheckNodePort"];
+    if number(spec, "healthCheckNodePort") != 0 && !(balanced && policy == "Local") {
+        let why = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+        problems.invalid("spec.healthCheckNodePort", probe, why);
+    }
+    if !spec["allocateLoadBalancerNodePorts"].is_null() && !balanced {
+        let why = "may only be used when `type` is 'LoadBalancer'";
+        problems.forbidden("spec.allocateLoadBalancerNodePorts", why);
+    }
+    let class = &spec["loadBalancerClass"];
+    if !class.is_null() && !balanced {
+        problems.forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'");
+    }
+    named(spec, "loadBalancerClass", "spec", name::qualified, problems);
+    for (place, range) in texts(spec, "loadBalancerSourceRanges").into_iter().enumerate() {
+        if address::cidr(range.trim()).is_none() {
+            let field = format!("spec.loadBalancerSourceRanges[{place}]");
+            problems.invalid_text(field, range, address::NO_CIDR);
+        }
+    }
+    if !items(spec, "loadBalancerSourceRanges").is_empty() && !balanced {
+        let why = "may only be used when `type` is 'LoadBalancer'";
+        problems.forbidden("spec.LoadBalancerSourceRanges", why);
+    }
+    let ways = ["PreferClose", "PreferSameNode", "PreferSameZone"];
+    known(spec, "trafficDistribution", "spec", &ways, problems);
 }
 
 fn external(spec: &Value, problems: &mut Problems) {
@@ -99,6 +160,7 @@ fn ports(ports: &[Value], problems: &mut Problems) {
             one_of(&format!("{path}.protocol"), protocol, &PROTOCOLS, problems);
         }
         target(&port["targetPort"], &format!("{path}.targetPort"), problems);
+        named(port, "appProtocol", &path, name::qualified, problems);
         let node = number(port, "nodePort");
         if node != 0 && !(1..=65_535).contains(&node) {
             problems.invalid(format!("{path}.nodePort"), &port["nodePort"], OUT_OF_RANGE);
@@ -154,46 +216,5 @@ pub(super) fn change(old: &Value, new: &Value, problems: &mut Problems) {
     let external = text(old, "type") == "ExternalName" || text(new, "type") == "ExternalName";
     if !external && !before.is_empty() && !after.is_empty() && before != after {
         problems.invalid_text("spec.clusterIPs[0]", after, "may not change once set");
-    }
-}
-
-pub(super) fn ingress(spec: &Value, problems: &mut Problems) {
-    let rules = items(spec, "rules");
-    if rules.is_empty() && spec["defaultBackend"].is_null() {
-        problems.invalid("spec", spec, "either `defaultBackend` or `rules` must be specified");
-    }
-    backend(&spec["defaultBackend"], "spec.defaultBackend", problems);
-    for (at, rule) in rules.iter().enumerate() {
-        let path = format!("spec.rules[{at}]");
-        let host = text(rule, "host");
-        if !host.is_empty() && host.parse::<IpAddr>().is_ok() {
-            problems.invalid_text(format!("{path}.host"), host, "must be a DNS name, not an IP address");
-        }
-        for (at, way) in items(&rule["http"], "paths").iter().enumerate() {
-            let path = format!("{path}.http.paths[{at}]");
-            match text(way, "pathType") {
-                "" => problems.required(format!("{path}.pathType"), "pathType must be specified"),
-                "Exact" | "Prefix" if !text(way, "path").starts_with('/') => {
-                    problems.invalid_text(format!("{path}.path"), text(way, "path"), "must be an absolute path");
-                }
-                kind => {
-                    one_of(&format!("{path}.pathType"), kind, &["Exact", "ImplementationSpecific", "Prefix"], problems)
-                }
-            }
-            backend(&way["backend"], &format!("{path}.backend"), problems);
-        }
-    }
-}
-
-fn backend(backend: &Value, path: &str, problems: &mut Problems) {
-    let service = &backend["service"];
-    if !service.is_object() {
-        return;
-    }
-    if text(service, "name").is_empty() {
-        problems.required(format!("{path}.service.name"), "");
-    }
-    if text(&service["port"], "name").is_empty() && number(&service["port"], "number") == 0 {
-        problems.required(path, "port name or number is required");
     }
 }

@@ -1,7 +1,8 @@
-//! PersistentVolumeClaim, PersistentVolume, StorageClass. It binds nothing.
-use super::labels;
-use super::words::{immutable, items, members, one_of, text};
+//! PersistentVolumeClaim and PersistentVolume. It binds nothing.
+use super::words::{IMMUTABLE, at, demanded, immutable, items, known, members, named, one_of, text};
+use super::{labels, placement, volume_source};
 use crate::field::Problems;
+use crate::name;
 use crate::quantity::{Quantity, thousandths};
 use serde_json::Value;
 
@@ -16,7 +17,19 @@ pub(super) fn claim(spec: &Value, problems: &mut Problems) {
         None => problems.required("spec.resources[storage]", ""),
         Some(amount) => amount_above_zero(amount, "spec.resources[storage]", problems),
     }
+    named(spec, "storageClassName", "spec", name::subdomain, problems);
+    named(spec, "volumeAttributesClassName", "spec", name::subdomain, problems);
     volume_mode(spec, problems);
+    for source in ["dataSource", "dataSourceRef"].into_iter().filter(|source| spec[*source].is_object()) {
+        let (own, path) = (&spec[source], at("spec", source));
+        demanded(own, "name", &path, problems);
+        demanded(own, "kind", &path, problems);
+        let group = text(own, "apiGroup");
+        if group.is_empty() && text(own, "kind") != "PersistentVolumeClaim" {
+            let why = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
+            problems.invalid_text(path, text(own, "kind"), why);
+        }
+    }
 }
 
 fn modes(spec: &Value, why: &str, problems: &mut Problems) {
@@ -46,25 +59,37 @@ fn volume_mode(spec: &Value, problems: &mut Problems) {
     }
 }
 
-/// A claim stays as it is, but for what it asks for, and but for the volume and class it is given once.
+/// A claim stays as it is, but for what a bound one asks for, its attributes, and the volume and class it is given once.
 pub(super) fn claim_change(old: &Value, new: &Value, problems: &mut Problems) {
+    let (before, after) = (&old["spec"], &new["spec"]);
+    let bound = text(&new["status"], "phase") == "Bound";
     let kept = |spec: &Value| {
         let mut spec = spec.clone();
         if let Some(members) = spec.as_object_mut() {
             members.retain(|name, value| {
-                let given = matches!(name.as_str(), "volumeName" | "storageClassName") && unset(&old[name.as_str()]);
-                !matches!(name.as_str(), "resources" | "volumeAttributesClassName" | "dataSource" | "dataSourceRef")
+                let given = matches!(name.as_str(), "volumeName" | "storageClassName") && unset(&before[name.as_str()]);
+                !matches!(name.as_str(), "volumeAttributesClassName" | "dataSource" | "dataSourceRef")
                     && !given
                     && !value.is_null()
             });
         }
+        if bound && let Some(requests) = spec.pointer_mut("/resources/requests").and_then(Value::as_object_mut) {
+            requests.remove("storage");
+        }
         spec
     };
-    if kept(old) != kept(new) {
+    if kept(before) != kept(after) {
         let why =
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
         problems.forbidden("spec", why);
     }
+    let asked = |spec: &Value| spec["resources"]["requests"]["storage"].as_str().map_or(0, thousandths);
+    let held = old["status"]["capacity"]["storage"].as_str().map_or(0, thousandths);
+    if asked(after) < asked(before) && asked(after) <= held {
+        let field = "spec.resources.requests.storage";
+        problems.forbidden(field, "field can not be less than status.capacity");
+    }
+    immutable(&before["volumeMode"], &after["volumeMode"], "volumeMode", problems);
 }
 
 fn unset(value: &Value) -> bool {
@@ -77,37 +102,45 @@ pub(super) fn volume(spec: &Value, problems: &mut Problems) {
     if members(spec, "capacity").next().is_none() {
         problems.required(path, "");
     }
+    if spec["capacity"]["storage"].is_null() || members(spec, "capacity").count() > 1 {
+        problems.unsupported(path, &spec["capacity"], &["storage"]);
+    }
     for (name, amount) in members(spec, "capacity") {
         amount_above_zero(amount.as_str().unwrap_or_default(), &format!("{path}[{name}]"), problems);
     }
-    let policy = text(spec, "persistentVolumeReclaimPolicy");
-    if !policy.is_empty() {
-        one_of("spec.persistentVolumeReclaimPolicy", policy, &["Delete", "Recycle", "Retain"], problems);
+    known(spec, "persistentVolumeReclaimPolicy", "spec", &["Delete", "Recycle", "Retain"], problems);
+    let affinity = &spec["nodeAffinity"];
+    if affinity.is_object() {
+        if affinity["required"].is_object() {
+            placement::node_selector(&affinity["required"], "spec.nodeAffinity.required", problems);
+        } else {
+            problems.required("spec.nodeAffinity.required", "must specify required node constraints");
+        }
     }
+    volume_source::persistent(spec, "spec", problems);
+    named(spec, "storageClassName", "spec", name::subdomain, problems);
     volume_mode(spec, problems);
 }
 
-pub(super) fn class(value: &Value, problems: &mut Problems) {
-    if text(value, "provisioner").is_empty() {
-        problems.required("provisioner", "");
-    }
-    let policy = text(value, "reclaimPolicy");
-    if !policy.is_empty() {
-        one_of("reclaimPolicy", policy, &["Delete", "Retain"], problems);
-    }
-    let mode = text(value, "volumeBindingMode");
-    if !mode.is_empty() {
-        one_of("volumeBindingMode", mode, &["Immediate", "WaitForFirstConsumer"], problems);
-    }
-}
-
-pub(super) fn class_change(old: &Value, new: &Value, problems: &mut Problems) {
-    for member in ["parameters", "provisioner"] {
-        if old[member] != new[member] {
-            problems.forbidden(member, &format!("updates to {member} are forbidden."));
+/// What a volume is made of stays.
+pub(super) fn volume_change(old: &Value, new: &Value, problems: &mut Problems) {
+    let source = |spec: &Value| {
+        let mut spec = spec.clone();
+        if let Some(members) = spec.as_object_mut() {
+            members.retain(|name, value| value.is_object() && volume_source::is(name));
+            if let Some(csi) = members.get_mut("csi").and_then(Value::as_object_mut) {
+                // Credentials may be renewed.
+                csi.retain(|name, _| !name.ends_with("SecretRef"));
+            }
         }
+        spec
+    };
+    if source(old) != source(new) {
+        let why = "spec.persistentvolumesource is immutable after creation";
+        problems.forbidden("spec.persistentvolumesource", why);
     }
-    for member in ["reclaimPolicy", "volumeBindingMode"] {
-        immutable(&old[member], &new[member], member, problems);
+    immutable(&old["volumeMode"], &new["volumeMode"], "volumeMode", problems);
+    if !old["nodeAffinity"].is_null() && old["nodeAffinity"] != new["nodeAffinity"] {
+        problems.invalid("spec.nodeAffinity", &new["nodeAffinity"], IMMUTABLE);
     }
 }

@@ -4,6 +4,10 @@ use crate::kind::Kind;
 use crate::status::Status;
 use serde_json::{Value, json};
 
+mod kinds;
+mod pods;
+mod statuses;
+
 fn kind(name: &str) -> &'static Kind {
     crate::kinds::builtin().iter().find(|kind| &*kind.kind == name).expect("built in")
 }
@@ -282,14 +286,15 @@ fn nodes_classes_and_access() {
 #[test]
 fn definitions() {
     let definition = |scope: &str| {
-        json!({"metadata": {"name": "ws.example.com"}, "spec": {"group": "example.com", "scope": scope,
+        json!({"metadata": {"name": "ws.example.com"}, "status": {"storedVersions": ["v1"]}, "spec": {"group": "example.com", "scope": scope,
             "names": {"plural": "ws", "kind": "W"}, "versions": [{"name": "v1", "served": true, "storage": true,
                 "schema": {"openAPIV3Schema": {"type": "object"}}}]}})
     };
     let of = "CustomResourceDefinition";
     assert_eq!(message(created(of, definition("Namespaced"))), "");
     let mut established = definition("Namespaced");
-    established["status"] = json!({"conditions": [{"type": "Established", "status": "True"}]});
+    established["status"] =
+        json!({"storedVersions": ["v1"], "conditions": [{"type": "Established", "status": "True"}]});
     assert_eq!(fields(changed(of, &established, &definition("Cluster"))), ["spec.scope"]);
     let mut bad = definition("Both");
     bad["metadata"]["name"] = "w".into();

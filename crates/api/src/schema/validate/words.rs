@@ -56,7 +56,7 @@ pub(super) fn one_of(field: &str, value: &str, known: &[&str], problems: &mut Pr
 /// A number that is there must not be negative.
 pub(super) fn not_negative(value: &Value, path: &str, names: &[&str], problems: &mut Problems) {
     for name in names.iter().filter(|name| number(value, name) < 0) {
-        problems.invalid(format!("{path}.{name}"), &value[*name], "must be greater than or equal to 0");
+        problems.invalid(at(path, name), &value[*name], "must be greater than or equal to 0");
     }
 }
 
@@ -113,4 +113,88 @@ pub(super) fn go_selector(selector: &Value) -> String {
 pub(super) fn go_role(role: &Value) -> String {
     let (group, kind, name) = (text(role, "apiGroup"), text(role, "kind"), text(role, "name"));
     format!("rbac.RoleRef{{APIGroup:{group:?}, Kind:{kind:?}, Name:{name:?}}}")
+}
+
+/// The path of a member; the object itself has none.
+pub(super) fn at(path: &str, member: &str) -> String {
+    if path.is_empty() { member.to_owned() } else { format!("{path}.{member}") }
+}
+
+/// A text that must be there; what is missing is complained of.
+pub(super) fn demanded<'a>(value: &'a Value, member: &str, path: &str, problems: &mut Problems) -> &'a str {
+    let found = text(value, member);
+    if found.is_empty() {
+        problems.required(at(path, member), "");
+    }
+    found
+}
+
+/// A text that, where it is there, must be one of the known ones.
+pub(super) fn known(value: &Value, member: &str, path: &str, known: &[&str], problems: &mut Problems) {
+    let found = text(value, member);
+    if !found.is_empty() {
+        one_of(&at(path, member), found, known, problems);
+    }
+}
+
+/// A text that, where it is there, must pass a check of names.
+pub(super) fn named(
+    value: &Value,
+    member: &str,
+    path: &str,
+    check: impl Fn(&str) -> Vec<String>,
+    problems: &mut Problems,
+) {
+    let found = text(value, member);
+    if !found.is_empty() {
+        all(&at(path, member), found, check(found), problems);
+    }
+}
+
+/// A name that must be there and pass a check.
+pub(super) fn demanded_name(
+    value: &Value,
+    member: &str,
+    path: &str,
+    check: impl Fn(&str) -> Vec<String>,
+    problems: &mut Problems,
+) {
+    let found = demanded(value, member, path, problems);
+    if !found.is_empty() {
+        all(&at(path, member), found, check(found), problems);
+    }
+}
+
+/// The texts of a list.
+pub(super) fn texts<'a>(value: &'a Value, member: &str) -> Vec<&'a str> {
+    items(value, member).iter().map(|item| item.as_str().unwrap_or_default()).collect()
+}
+
+pub(super) const PORT_RANGE: &str = "must be between 1 and 65535, inclusive";
+
+/// The number of a port, at its path.
+pub(super) fn port_number(value: &Value, path: impl Into<String>, problems: &mut Problems) {
+    let number = value.as_i64().unwrap_or(0);
+    if !(1..=65_535).contains(&number) {
+        problems.invalid(path, &number.into(), PORT_RANGE);
+    }
+}
+
+/// Complains of something that has no value to show.
+pub(super) fn invalid_whole(field: &str, why: &str, problems: &mut Problems) {
+    let message = format!("Invalid value: {why}");
+    problems.causes.push(Cause { reason: "FieldValueInvalid", message, field: field.into() });
+}
+
+/// The name of a storage or device driver.
+pub(super) fn driver_name(own: &str, path: &str, problems: &mut Problems) {
+    if own.is_empty() {
+        problems.required(path, "");
+        return;
+    }
+    if own.len() > 63 {
+        problems.too_long(path, 63);
+    }
+    let lower = own.to_lowercase();
+    all(path, own, crate::name::subdomain(&lower), problems);
 }

@@ -16,6 +16,7 @@ fn made(spec: Value, container: Value) -> Result<Vec<(String, String)>, String> 
         node_name: "n1".into(),
         host_ip: "192.0.2.1".into(),
         pod_ips: vec!["10.244.200.5".into()],
+        tokens: BTreeMap::new(),
         cpu_milli: 2_000,
         memory_bytes: 1 << 30,
     };

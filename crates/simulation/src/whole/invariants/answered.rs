@@ -64,7 +64,7 @@ pub fn answers(
             return Err(wrong(format!("it is of revision {}, the page before it of {first}", revision(&one.answer))));
         }
         let uid = one.answer["metadata"]["uid"].as_str();
-        if one.method == "POST" && one.code == 201 && uid.is_some_and(|uid| !made.insert(uid)) {
+        if one.method == "POST" && one.code == 201 && !dry(&one.path) && uid.is_some_and(|uid| !made.insert(uid)) {
             return Err(wrong(format!("{uid:?} is said to have been made twice")));
         }
     }
@@ -85,6 +85,17 @@ fn as_of(path: &str) -> Option<(u64, &str)> {
     let rest = path.strip_prefix("/asof/")?;
     let (moment, _) = rest.split_once('/')?;
     Some((moment.parse().ok()?, &rest[moment.len()..]))
+}
+
+fn dry(path: &str) -> bool {
+    path.contains("dryRun=All")
+}
+
+/// The revision of which a list is asked for, and of no other.
+fn exactly(path: &str) -> Option<u64> {
+    let mut parts = path.split(['?', '&']);
+    let then = parts.clone().find_map(|part| part.strip_prefix("resourceVersion="))?.parse().ok()?;
+    parts.any(|part| part == "resourceVersionMatch=Exact").then_some(then)
 }
 
 fn revision(object: &Value) -> u64 {
@@ -146,8 +157,18 @@ impl<'a> Past<'a> {
                 Ok(())
             };
         }
+        // What a dry run shows never was; what it is told is there, or is not, is true.
+        if dry(&one.path) && one.code < 300 {
+            return Ok(());
+        }
+        if let (Some(then), Named::All { resource, namespace }, 200) = (exactly(&one.path), named(&one.path), one.code)
+        {
+            let then = self.whole(then);
+            return self.list(one, (&resource, namespace.as_deref()), (then, then));
+        }
         match (named(&one.path), one.method.as_str(), one.code) {
-            (Named::One(key), "GET", 200) | (Named::One(key), "PUT" | "PATCH", 200) => {
+            (Named::One(key), "PUT" | "PATCH", 200) if self.let_go(&key, &one.answer, within.1) => Ok(()),
+            (Named::One(key), "GET", 200) | (Named::One(key), "PUT" | "PATCH", 200 | 201) => {
                 self.version(&key, &one.answer, within)
             }
             (Named::One(key), "GET", 404) => self.held(&key, within, |event| event.is_none_or(gone), "absent"),
@@ -189,6 +210,15 @@ impl<'a> Past<'a> {
             return Ok(());
         }
         Err(format!("{key} was never {word} from revision {floor}, which somebody had been told of, to {ceiling}"))
+    }
+
+    /// Whether this was the write that let go of an object on its way out: it is shown as it would have become, under the last revision
+    /// that it had, as Kubernetes does (`deleteWithoutFinalizers`).
+    fn let_go(&self, key: &Key, answer: &Value, ceiling: u64) -> bool {
+        let meta = &answer["metadata"];
+        let last = meta["finalizers"].is_null() && !meta["deletionTimestamp"].is_null();
+        let next = self.of(key).iter().find(|(from, _)| *from > revision(answer));
+        last && next.is_some_and(|(from, event)| gone(event) && *from <= ceiling)
     }
 
     /// That a version was, and was the newest at some revision of these.
@@ -300,7 +330,16 @@ mod tests {
 
     fn spoken(at: u64, method: &str, path: &str, code: u16, answer: Value) -> Spoken {
         let (method, path) = (method.to_owned(), path.to_owned());
-        Spoken { begin: at * 10, end: at * 10 + 5, method, path, name: Some("m".into()), code, answer }
+        Spoken {
+            begin: at * 10,
+            end: at * 10 + 5,
+            method,
+            path,
+            name: Some("m".into()),
+            by: String::new(),
+            code,
+            answer,
+        }
     }
 
     fn judged(spoken: &[Spoken]) -> Result<(), String> {
@@ -322,6 +361,21 @@ mod tests {
             spoken(5, "GET", ONE, 404, json!({})),
         ];
         assert_eq!(judged(&all), Ok(()));
+        let mut tried = version(1);
+        tried["metadata"]["resourceVersion"] = "".into();
+        let dry = format!("{ALL}?dryRun=All");
+        assert_eq!(judged(&[spoken(1, "POST", &dry, 201, tried.clone()), spoken(2, "POST", &dry, 201, tried)]), Ok(()));
+    }
+
+    #[test]
+    fn who_lets_go_of_what_is_on_its_way_out_is_shown_what_it_would_be() {
+        let mut last = version(2);
+        last["data"]["k"] = "3".into();
+        assert!(judged(&[spoken(1, "PUT", ONE, 200, last.clone())]).is_err());
+        last["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        assert_eq!(judged(&[spoken(1, "PUT", ONE, 200, last.clone())]), Ok(()));
+        last["metadata"]["resourceVersion"] = "1".into();
+        assert!(judged(&[spoken(1, "PUT", ONE, 200, last)]).is_err(), "it was changed once more before it went");
     }
 
     #[test]
@@ -382,6 +436,8 @@ mod tests {
         let then = format!("/asof/1{ALL}");
         broken(&[spoken(1, "GET", &then, 200, list("2", json!([version(2)])))], "not of 1 to 1");
         broken(&[spoken(1, "GET", &then, 200, list("1", json!([])))], "0 of 1");
+        let exact = format!("{ALL}?resourceVersion=1&resourceVersionMatch=Exact");
+        broken(&[spoken(1, "GET", &exact, 200, list("2", json!([version(2)])))], "not of 1 to 1");
         broken(&[spoken(1, "POST", ALL, 201, version(1)), spoken(1, "POST", ALL, 201, version(1))], "made twice");
     }
 }

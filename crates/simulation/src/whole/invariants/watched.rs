@@ -11,7 +11,8 @@ pub(super) fn check(evidence: &Whole) -> Result<(), String> {
 fn one(evidence: &Whole, watched: &Watched) -> Result<(), String> {
     let who = format!("the watch of {} {:?} after revision {}", watched.resource, watched.label, watched.from);
     let events = evidence.members.reference.events.iter().filter(|event| event.revision.0 > watched.from);
-    let mut wanted = events.filter_map(|event| told(event, watched));
+    let within = |event: &&std::sync::Arc<Event>| watched.left.is_none_or(|left| event.revision.0 <= left);
+    let mut wanted = events.filter(within).filter_map(|event| told(event, watched));
     for seen in &watched.seen {
         match wanted.next() {
             Some(event) if event == *seen => {}
@@ -29,6 +30,9 @@ fn one(evidence: &Whole, watched: &Watched) -> Result<(), String> {
 /// How a watcher must be told of an event, if it must.
 fn told(event: &Event, watched: &Watched) -> Option<Seen> {
     if &*event.object.key.resource != watched.resource {
+        return None;
+    }
+    if watched.namespace.is_some_and(|namespace| *event.object.key.namespace != *namespace) {
         return None;
     }
     let selects = |object: &Object| watched.label.is_none_or(|(name, value)| object.facet.label(name) == Some(value));
@@ -69,6 +73,15 @@ mod tests {
         assert!(check(&whole).is_err_and(|found| found.contains("410")));
         whole.forgets = true;
         assert_eq!(check(&whole), Ok(()), "whoever keeps little may say so");
+        watched.left = Some(1);
+        watched.seen.pop();
+        whole.watches = vec![watched.clone()];
+        assert_eq!(check(&whole), Ok(()), "it was left before the second event");
+        whole.watches[0].left = Some(2);
+        assert!(check(&whole).is_err_and(|found| found.contains("was not given")), "told of 2 by a bookmark");
+        watched.namespace = Some("e");
+        assert!(told(&whole, &watched).is_empty(), "nothing is in that namespace");
+        watched.namespace = None;
         watched.label = Some(("app", "web0"));
         assert!(told(&whole, &watched).is_empty(), "nothing has that label");
     }

@@ -1,8 +1,10 @@
 //! What all kinds of work share: the client that does it, and the shape of a kind. It knows none of them.
 use crate::stream::Stream;
 use crate::trace::Node;
-use crate::whole::api::{Client, Told};
+use crate::whole::api::{Asked, Client, Told};
+use crate::whole::evidence::{Watched, Watches};
 use crate::whole::scenario::Scenario;
+use crate::whole::watcher;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
@@ -41,6 +43,7 @@ pub(crate) struct Worker {
     pub(super) client: Client,
     pub(super) random: Stream,
     pub(super) counts: Counts,
+    watches: Watches,
     pub(super) pod_millis: u64,
     pub(super) nodes: u64,
     /// Its number among all clients.
@@ -48,10 +51,11 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(node: Node, client: Client, scenario: &Scenario, counts: &Counts) -> Self {
+    pub(crate) fn new(node: Node, client: Client, scenario: &Scenario, counts: &Counts, watches: &Watches) -> Self {
         let random = Stream::new(scenario.seed, &format!("client {}", node.0));
         let nodes = u64::from(scenario.size.nodes);
-        Self { client, random, counts: counts.clone(), pod_millis: scenario.pod_millis, nodes, number: node.0 }
+        let (counts, watches, pod_millis) = (counts.clone(), watches.clone(), scenario.pod_millis);
+        Self { client, random, counts, watches, pod_millis, nodes, number: node.0 }
     }
 
     /// Does its work until `end`, with about so many milliseconds between two acts.
@@ -67,7 +71,18 @@ impl Worker {
     }
 
     pub(super) async fn ask(&mut self, method: &str, path: &str, body: Value) -> Option<(u16, Value)> {
-        match self.client.ask(method, path, body).await {
+        let told = self.client.ask(method, path, body).await;
+        self.counted(told)
+    }
+
+    /// Sends a request of any form.
+    pub(super) async fn send(&mut self, asked: Asked) -> Option<(u16, Value)> {
+        let told = self.client.send(asked).await;
+        self.counted(told)
+    }
+
+    fn counted(&self, told: Told) -> Option<(u16, Value)> {
+        match told {
             Told::Answer(code, value) => {
                 self.counts.answered.fetch_add(1, Ordering::Relaxed);
                 Some((code, value))
@@ -77,6 +92,22 @@ impl Worker {
                 None
             }
         }
+    }
+
+    /// Watches from a revision on for so many seconds, through one connection.
+    pub(super) async fn watch(
+        &mut self,
+        (resource, path, namespace): (&'static str, &str, &'static str),
+        label: Option<(&'static str, &'static str)>,
+        from: u64,
+        seconds: u64,
+    ) {
+        let watched =
+            Watched { resource, label, namespace: Some(namespace), from, left: Some(from), ..Watched::default() };
+        let number = self.watches.begin(watched);
+        let mut at = from;
+        watcher::follow(&mut self.client, &self.watches, (number, path, label), &mut at, Some(seconds)).await;
+        self.watches.with(|all| all[number].left = Some(at));
     }
 
     pub(super) async fn namespace(&mut self, name: &str) -> Option<u16> {

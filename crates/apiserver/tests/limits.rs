@@ -1,0 +1,121 @@
+//! Every limit of what a request may ask for: as much as it allows is taken, and one more is refused with a Status that says so.
+//! What a body as a whole may have is the transport's to count: `tests/https.rs`.
+mod serve;
+
+use serde_json::{Value, json};
+use serve::{alone, ask};
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+const ONE: &str = "/api/v1/namespaces/default/configmaps/a";
+const PODS: &str = "/api/v1/namespaces/default/pods";
+const JSON_PATCH: &str = "Content-Type: application/json-patch+json";
+const YAML: &str = "Content-Type: application/yaml";
+
+/// A request, its header and body, the code of its answer and what that says.
+type Row = (&'static str, &'static str, String, &'static str, String, u16, &'static str);
+
+fn map(meta: Value, data: Value) -> String {
+    json!({"metadata": meta, "data": data}).to_string()
+}
+
+/// A value that nests so deeply, in a config map's data.
+fn nested(levels: usize) -> String {
+    format!(r#"{{"metadata":{{"name":"n"}},"x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels))
+}
+
+fn tests(count: usize) -> String {
+    let test = r#"{"op":"test","path":"/kind","value":"ConfigMap"}"#;
+    format!("[{}]", vec![test; count].join(","))
+}
+
+fn aliases(count: usize) -> String {
+    format!("metadata: {{name: aliased}}\na: &a x\nb: [{}]\n", vec!["*a"; count].join(","))
+}
+
+fn pod(bytes: usize) -> String {
+    json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i", "command": ["x".repeat(bytes)]}]}})
+        .to_string()
+}
+
+fn options(bytes: usize) -> String {
+    json!({"kind": "DeleteOptions", "dryRun": ["All"], "preconditions": {"uid": "x".repeat(bytes)}}).to_string()
+}
+
+fn rows() -> Vec<Row> {
+    let noted = |bytes: usize| map(json!({"name": "noted", "annotations": {"a": "x".repeat(bytes - 1)}}), json!({}));
+    let named = |bytes: usize| map(json!({"name": "n".repeat(bytes)}), json!({}));
+    let labelled = |bytes: usize| map(json!({"name": "l", "labels": {"a": "x".repeat(bytes)}}), json!({}));
+    let data = |bytes: usize| map(json!({"name": "d"}), json!({"k": "x".repeat(bytes)}));
+    let dry = || format!("{MAPS}?dryRun=All");
+    let query = |count: usize| format!("{MAPS}?{}", vec!["a=b"; count].join("&"));
+    let post = |what, body, code, says| ("POST", what, dry(), "", body, code, says);
+    vec![
+        post("annotations", noted(256 * 1024), 201, ""),
+        post(
+            "annotations",
+            noted(256 * 1024 + 1),
+            422,
+            "metadata.annotations: Too long: may not be more than 262144 bytes",
+        ),
+        post("name", named(253), 201, ""),
+        post("name", named(254), 422, "must be no more than 253"),
+        post("label", labelled(63), 201, ""),
+        post("label", labelled(64), 422, "must be no more than 63"),
+        post("data", data(1024 * 1024), 201, ""),
+        post("data", data(1024 * 1024 + 1), 422, "Too long: may not be more than 1048576 bytes"),
+        post("nesting", nested(126), 201, ""),
+        post("nesting", nested(127), 400, "recursion limit exceeded"),
+        ("POST", "nesting of YAML", dry(), YAML, nested(128), 400, "error converting YAML to JSON"),
+        ("POST", "aliases of YAML", dry(), YAML, aliases(99), 201, ""),
+        ("POST", "aliases of YAML", dry(), YAML, aliases(100), 400, "error converting YAML to JSON"),
+        ("POST", "object", format!("{PODS}?dryRun=All"), "", pod(1_500_000), 201, ""),
+        ("POST", "object", PODS.into(), "", pod(1_536 * 1024), 413, "an object may have 1572864 bytes"),
+        ("PATCH", "operations", ONE.into(), JSON_PATCH, tests(10_000), 200, ""),
+        (
+            "PATCH",
+            "operations",
+            ONE.into(),
+            JSON_PATCH,
+            tests(10_001),
+            413,
+            "maximum operations in a JSON patch is 10000, got 10001",
+        ),
+        ("GET", "parameters", query(256), "", String::new(), 200, ""),
+        ("GET", "parameters", query(257), "", String::new(), 400, "more than 256 query parameters"),
+        ("DELETE", "options", ONE.into(), "", options(60_000), 409, "precondition"),
+        ("DELETE", "options", ONE.into(), "", options(64 * 1024), 413, "for what is no object"),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_refused_and_said() {
+    let api = alone().await;
+    assert_eq!(ask(&api, "POST", MAPS, &[], map(json!({"name": "a"}), json!({}))).await.code, 201);
+    let mut wrong = Vec::new();
+    for (method, what, path, header, body, code, says) in rows() {
+        let headers: Vec<&str> = Some(header).filter(|header| !header.is_empty()).into_iter().collect();
+        let size = body.len();
+        let reply = ask(&api, method, &path, &headers, body).await;
+        let told = &reply.body[..reply.body.len().min(400)];
+        if reply.code != code || !reply.body.contains(says) {
+            wrong.push(format!("{what} of {size} bytes: {} {told}, and should be {code} {says}", reply.code));
+        }
+        if code >= 400 && reply.json()["kind"] != "Status" {
+            wrong.push(format!("{what}: no Status: {told}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Of many unknown fields as many are told as Kubernetes tells, and the warnings have an end.
+#[tokio::test]
+async fn complaints_have_an_end() {
+    let api = alone().await;
+    let members: Vec<String> = (0..500).map(|at| format!(r#""m{at}":0"#)).collect();
+    let body = format!(r#"{{"metadata":{{"name":"c"}},{}}}"#, members.join(","));
+    let strict = ask(&api, "POST", &format!("{MAPS}?fieldValidation=Strict"), &[], body.clone()).await;
+    assert_eq!((strict.code, strict.body.matches("unknown field").count()), (400, 100));
+    let warned = ask(&api, "POST", &format!("{MAPS}?dryRun=All"), &[], body).await;
+    let warnings: usize = warned.headers.get_all("warning").iter().map(|warning| warning.len()).sum();
+    assert!(warned.code == 201 && warnings > 1_000 && warnings < 8 * 1024, "{warnings}");
+}
