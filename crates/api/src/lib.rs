@@ -31,6 +31,7 @@ pub mod quota;
 pub mod record;
 pub mod report;
 pub mod revision;
+pub mod schedule;
 pub mod schema;
 pub mod selector;
 pub mod service_account;

@@ -1,6 +1,5 @@
 //! CronJob: a Job each time its schedule is due, and of those that have ended only a few. Its Jobs do the work; it counts no pods. Time zones
 //! other than UTC are not known, and are refused in an Event.
-mod schedule;
 
 use crate::conditions::is_true;
 use crate::controller::Controller;
@@ -17,7 +16,7 @@ use api::kinds::builtin;
 use api::object::Object;
 use api::report::Report;
 use api::revision::Millis;
-use schedule::Schedule;
+use api::schedule::Schedule;
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 use store::view::View;

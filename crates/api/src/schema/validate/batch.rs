@@ -1,8 +1,9 @@
-//! Workloads that end: Job, CronJob. It knows no time: whether a schedule can be read is its controller's to say.
+//! Workloads that end: Job, CronJob. It knows no time: when a schedule is due is its controller's to say.
 use super::pod;
 use super::words::{all, go_map, go_selector, immutable, invalid_shown, not_negative, number, one_of, text};
 use crate::field::Problems;
 use crate::name;
+use crate::schedule::Schedule;
 use crate::selector::Labels;
 use serde_json::Value;
 
@@ -77,9 +78,7 @@ pub(super) fn job_change(old: &Value, new: &Value, problems: &mut Problems) {
 }
 
 pub(super) fn cron_job(spec: &Value, problems: &mut Problems) {
-    if text(spec, "schedule").is_empty() {
-        problems.required("spec.schedule", "");
-    }
+    schedule(spec, problems);
     not_negative(spec, "spec", &["startingDeadlineSeconds"], problems);
     let policies = ["Allow", "Forbid", "Replace"];
     one_of("spec.concurrencyPolicy", text(spec, "concurrencyPolicy"), &policies, problems);
@@ -87,10 +86,79 @@ pub(super) fn cron_job(spec: &Value, problems: &mut Problems) {
     not_negative(spec, "spec", &["successfulJobsHistoryLimit", "failedJobsHistoryLimit"], problems);
 }
 
+/// What cron would not read, and a zone that names none. Which zones there are is not known here.
+fn schedule(spec: &Value, problems: &mut Problems) {
+    let (own, zone) = (text(spec, "schedule"), spec["timeZone"].as_str());
+    let fields: Vec<&str> = own.split_whitespace().collect();
+    // Kubernetes' reader takes `@every` too; here such a job is never due.
+    let known = own.starts_with("@every ") || Schedule::parse(own).is_some();
+    if own.is_empty() {
+        problems.required("spec.schedule", "");
+    } else if own.contains("TZ") {
+        let why = match zone {
+            Some(_) => "cannot use both timeZone field and TZ or CRON_TZ in schedule",
+            None => "cannot use TZ or CRON_TZ in schedule, use timeZone field instead",
+        };
+        problems.invalid_text("spec.schedule", own, why);
+    } else if !known && fields.len() != 5 {
+        let why = format!("expected exactly 5 fields, found {}: [{}]", fields.len(), fields.join(" "));
+        problems.invalid_text("spec.schedule", own, &why);
+    } else if !known {
+        problems.invalid_text("spec.schedule", own, "a field is out of its range, or cannot be read");
+    }
+    match zone {
+        Some("") => problems.invalid_text("spec.timeZone", "", "timeZone must be nil or non-empty string"),
+        Some(zone) if zone.eq_ignore_ascii_case("local") => {
+            let why = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
+            problems.invalid_text("spec.timeZone", zone, why);
+        }
+        _ => {}
+    }
+}
+
 pub(super) fn new_cron_job(value: &Value, problems: &mut Problems) {
     let own = text(&value["metadata"], "name");
     if own.len() > CRON_NAME_BYTES_MAX && name::subdomain(own).is_empty() {
         let why = format!("must be no more than {CRON_NAME_BYTES_MAX} characters");
         all("metadata.name", own, vec![why], problems);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_schedule_is_one_that_cron_reads() {
+        let table = [
+            (json!({"schedule": "*/5 0-3 1 jan,feb mon"}), ""),
+            (json!({"schedule": "@daily"}), ""),
+            (json!({"schedule": "@every 1h"}), ""),
+            (json!({"schedule": "* * * * *", "timeZone": "Europe/Berlin"}), ""),
+            (json!({}), "spec.schedule: Required value"),
+            (
+                json!({"schedule": "x y"}),
+                "spec.schedule: Invalid value: \"x y\": expected exactly 5 fields, found 2: [x y]",
+            ),
+            (
+                json!({"schedule": "* * * * 99"}),
+                "spec.schedule: Invalid value: \"* * * * 99\": a field is out of its range",
+            ),
+            (
+                json!({"schedule": "TZ=UTC * * * * *"}),
+                "cannot use TZ or CRON_TZ in schedule, use timeZone field instead",
+            ),
+            (json!({"schedule": "* * * * *", "timeZone": "Local"}), "must be an explicit time zone"),
+            (json!({"schedule": "* * * * *", "timeZone": ""}), "must be nil or non-empty string"),
+        ];
+        for (spec, want) in table {
+            let mut problems = Problems::default();
+            schedule(&spec, &mut problems);
+            let told: Vec<String> =
+                problems.causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+            assert_eq!(told.len(), usize::from(!want.is_empty()), "{spec}: {told:?}");
+            assert!(told.concat().contains(want), "{spec}: {told:?}");
+        }
     }
 }

@@ -42,12 +42,14 @@ pub(super) fn all_of(spec: &Value, path: &str, pod: &Pod, problems: &mut Problem
         let path = format!("{path}.containers[{place}]");
         one(container, &path, pod, problems);
         unique(container, &path, &mut names, problems);
+        restarts(container, &path, problems);
         probe::all_of(container, &path, problems);
     }
     for (place, container) in items(spec, "initContainers").iter().enumerate() {
         let path = format!("{path}.initContainers[{place}]");
         one(container, &path, pod, problems);
         unique(container, &path, &mut names, problems);
+        restarts(container, &path, problems);
         if text(container, "restartPolicy") == "Always" {
             probe::all_of(container, &path, problems);
         } else {
@@ -61,6 +63,18 @@ pub(super) fn all_of(spec: &Value, path: &str, pod: &Pod, problems: &mut Problem
     }
     host_ports(spec, path, problems);
     ephemeral(spec, path, pod, &mut names, problems);
+}
+
+/// A container's own policy, if it has one.
+fn restarts(container: &Value, path: &str, problems: &mut Problems) {
+    if container["restartPolicy"].is_string() {
+        one_of(
+            &at(path, "restartPolicy"),
+            text(container, "restartPolicy"),
+            &["Always", "Never", "OnFailure"],
+            problems,
+        );
+    }
 }
 
 fn ephemeral<'a>(spec: &'a Value, path: &str, pod: &Pod, names: &mut BTreeSet<&'a str>, problems: &mut Problems) {

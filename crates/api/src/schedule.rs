@@ -1,6 +1,6 @@
 //! A schedule as cron writes it (minute, hour, day of the month, month, day of the week), in UTC: when it is due before and after a
 //! moment. It knows no zones and no seconds.
-use api::revision::{Millis, civil};
+use crate::revision::{Millis, civil};
 
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 24 * 60 * MINUTE;
@@ -20,7 +20,7 @@ const NAMED: [(&str, &str); 7] = [
 
 /// Each field as a set of bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Schedule {
+pub struct Schedule {
     minutes: u64,
     hours: u64,
     days: u64,
@@ -32,7 +32,8 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// `None`: it is none.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let text = NAMED.iter().find(|(name, _)| *name == text).map_or(text, |(_, meant)| meant);
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [minutes, hours, days, months, weekdays] = fields.as_slice() else { return None };
@@ -48,7 +49,8 @@ impl Schedule {
     }
 
     /// The first moment after `moment` at which it is due.
-    pub(super) fn next(&self, moment: Millis) -> Option<Millis> {
+    #[must_use]
+    pub fn next(&self, moment: Millis) -> Option<Millis> {
         let from = moment.0 / MINUTE + 1;
         let first = from * MINUTE / DAY;
         let mut due = (first..first + DAYS_MAX).filter(|day| self.on(*day)).flat_map(|day| self.of_day(day));
@@ -56,7 +58,8 @@ impl Schedule {
     }
 
     /// The last moment at which it was due, after `start` and not after `end`.
-    pub(super) fn last(&self, start: Millis, end: Millis) -> Option<Millis> {
+    #[must_use]
+    pub fn last(&self, start: Millis, end: Millis) -> Option<Millis> {
         let last = end.0 / DAY;
         let first = (start.0 / DAY).max(last.saturating_sub(DAYS_MAX));
         let days = (first..=last).rev().filter(|day| self.on(*day));
@@ -99,7 +102,7 @@ fn set(field: &str, least: u64, most: u64, names: &[&str]) -> Option<u64> {
             (one, None) => (number(one)?, if step.is_some() { most } else { number(one)? }),
         };
         let step: u64 = step.map_or(Some(1), |step| step.parse().ok())?;
-        if first > last || step == 0 || step > most {
+        if first > last || step == 0 {
             return None;
         }
         let mut at = first;
