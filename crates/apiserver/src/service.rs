@@ -24,6 +24,8 @@ pub const KUBERNETES: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
 /// Addresses at the beginning of the network that are only given to who names them, as in Kubernetes.
 const BAND: u32 = 256;
 const NODE_PORTS: std::ops::Range<u16> = 30_000..32_768;
+/// The field that a claimed address stands in.
+const ADDRESS_FIELD: &str = "spec.clusterIPs";
 
 /// One claim that a Service makes.
 pub struct Claim {
@@ -38,7 +40,13 @@ impl Claim {
     /// What the author of a Service is told whose claim somebody else has.
     #[must_use]
     pub fn taken(&self, call: &Call, service: &Value) -> Status {
-        let message = format!("Invalid value: {}: failed to allocate: provided value is already allocated", self.value);
+        let value = &self.value;
+        let message = if self.field == ADDRESS_FIELD {
+            format!("Invalid value: [{value:?}]: failed to allocate IP {value}: provided IP is already allocated")
+        } else {
+            let port = value.split('-').next().unwrap_or_default();
+            format!("Invalid value: {port}: provided port is already allocated")
+        };
         let cause = Cause { reason: "FieldValueInvalid", message, field: self.field.clone() };
         draft::invalid(&call.kind, draft::text(service, "name"), vec![cause])
     }
@@ -65,6 +73,7 @@ pub fn claim(call: &Call, view: &View, old: Option<&Value>, new: &mut Value) -> 
     if let Some(old) = old {
         take_over(&old["spec"], &mut new["spec"]);
     }
+    in_range(call, old, new)?;
     address(call, view, new, &mut drawn)?;
     ports(view, &mut new["spec"], &mut drawn)?;
     let had = old.map(held).unwrap_or_default();
@@ -108,7 +117,7 @@ fn held(service: &Value) -> BTreeMap<Key, String> {
     let spec = &service["spec"];
     let mut held = BTreeMap::new();
     if let Some(address) = spec["clusterIP"].as_str().filter(|address| address.parse::<Ipv4Addr>().is_ok()) {
-        held.insert(Key::new(ADDRESSES, "", address), "spec.clusterIPs[0]".to_owned());
+        held.insert(Key::new(ADDRESSES, "", address), ADDRESS_FIELD.to_owned());
     }
     for (number, port) in spec["ports"].as_array().into_iter().flatten().enumerate() {
         if let Some(node_port) = port["nodePort"].as_u64().filter(|node_port| *node_port > 0) {
@@ -212,9 +221,15 @@ fn address(call: &Call, view: &View, service: &mut Value, drawn: &mut Vec<Key>) 
                 address.to_string()
             }
             _ => {
-                let message =
-                    format!("Invalid value: {text:?}: must be an address of the service network {NETWORK}/16");
-                let cause = Cause { reason: "FieldValueInvalid", message, field: "spec.clusterIPs[0]".into() };
+                let why = if text.parse::<Ipv4Addr>() == Ok(KUBERNETES) {
+                    "provided IP is already allocated".to_owned()
+                } else {
+                    format!(
+                        "the provided IP ({text}) is not in the valid range. The range of valid IPs is {NETWORK}/16"
+                    )
+                };
+                let message = format!("Invalid value: [{text:?}]: failed to allocate IP {text}: {why}");
+                let cause = Cause { reason: "FieldValueInvalid", message, field: ADDRESS_FIELD.into() };
                 return Err(draft::invalid(&call.kind, &name, vec![cause]));
             }
         },
@@ -227,6 +242,23 @@ fn address(call: &Call, view: &View, service: &mut Value, drawn: &mut Vec<Key>) 
         }
     }
     Ok(())
+}
+
+/// Node ports that somebody names come from the range that is theirs; one that the Service already has stays.
+fn in_range(call: &Call, old: Option<&Value>, new: &Value) -> Result<(), Status> {
+    let had = old.map(held).unwrap_or_default();
+    let mut causes = Vec::new();
+    for (key, field) in held(new).iter().filter(|(key, _)| &*key.resource == PORTS && !had.contains_key(key)) {
+        let port = key.name.split('-').next().unwrap_or_default();
+        if !port.parse().is_ok_and(|port| NODE_PORTS.contains(&port)) {
+            let (first, last) = (NODE_PORTS.start, NODE_PORTS.end - 1);
+            let message = format!(
+                "Invalid value: {port}: provided port is not in the valid range. The range of valid ports is {first}-{last}"
+            );
+            causes.push(Cause { reason: "FieldValueInvalid", message, field: field.clone() });
+        }
+    }
+    if causes.is_empty() { Ok(()) } else { Err(draft::invalid(&call.kind, draft::text(new, "name"), causes)) }
 }
 
 fn draw_address(view: &View) -> Result<String, Status> {

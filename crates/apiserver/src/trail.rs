@@ -71,7 +71,8 @@ impl Trail {
         Self {
             audit_id: brought.map_or_else(|| api::object::Uid(rt::unique()).to_string().into(), Into::into),
             method: request.method.clone(),
-            uri: request.uri.to_string(),
+            // Over HTTP/2 it comes with the host.
+            uri: request.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             agent: request.agent().to_owned(),
             from: request.from,
             content_type: request.header(hyper::header::CONTENT_TYPE).map(str::to_owned),

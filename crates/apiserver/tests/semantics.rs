@@ -347,7 +347,17 @@ async fn addresses_are_claimed_and_freed_with_their_services() {
         assert_eq!(refused.code, 422, "{}", refused.body);
         assert!(refused.body.contains("already allocated"), "{}", refused.body);
     }
-    assert_eq!(post(&server, services, &service("out", json!({"clusterIP": "192.168.1.1"}))).await.code, 422);
+    for (asked, why) in [
+        (json!({"clusterIP": "192.168.1.1"}), "is not in the valid range. The range of valid IPs is 10.96.0.0/16"),
+        (json!({"clusterIP": "10.96.0.1"}), "failed to allocate IP 10.96.0.1: provided IP is already allocated"),
+        (
+            json!({"type": "NodePort", "ports": [{"port": 1, "protocol": "TCP", "nodePort": 80}]}),
+            "Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-32767",
+        ),
+    ] {
+        let refused = post(&server, services, &service("out", asked)).await;
+        assert!(refused.code == 422 && refused.body.contains(why), "{}", refused.body);
+    }
     // A PUT that leaves out what was allocated keeps it.
     let kept =
         ask(&server, "PUT", &format!("{services}/s"), &[], service("s", json!({"type": "NodePort"})).to_string())
