@@ -322,6 +322,40 @@ async fn namespaces_close_and_go() {
 }
 
 #[tokio::test]
+async fn a_zero_that_was_said_is_no_default() {
+    let server = alone().await;
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let selector = json!({"matchLabels": {"a": "b"}});
+    let rolling = |kind: &str, member: &str, rolling: &Value| {
+        json!({"metadata": {"generateName": "z-"}, "spec": {"selector": selector, "template": template,
+            member: {"type": "RollingUpdate", "rollingUpdate": rolling}}, "kind": kind})
+    };
+    let (deployments, sets) =
+        ("/apis/apps/v1/namespaces/default/deployments", "/apis/apps/v1/namespaces/default/daemonsets");
+    for (path, kind, member, said) in [
+        (deployments, "Deployment", "strategy", json!({"maxSurge": 0, "maxUnavailable": 1})),
+        (deployments, "Deployment", "strategy", json!({"maxSurge": 1, "maxUnavailable": 0})),
+        (sets, "DaemonSet", "updateStrategy", json!({"maxSurge": 1, "maxUnavailable": 0})),
+    ] {
+        let made = post(&server, path, &rolling(kind, member, &said)).await;
+        assert_eq!(made.json()["spec"][member]["rollingUpdate"], said, "{}", made.body);
+    }
+    let neither = rolling("Deployment", "strategy", &json!({"maxSurge": 0, "maxUnavailable": 0}));
+    let refused = post(&server, deployments, &neither).await;
+    assert!(refused.code == 422 && refused.body.contains("may not be 0"), "{}", refused.body);
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    for said in [json!({"maxUnavailable": 0}), json!({"minAvailable": 0})] {
+        let mut spec = said.clone();
+        spec["selector"] = selector.clone();
+        let made = post(&server, budgets, &json!({"metadata": {"generateName": "z-"}, "spec": spec})).await;
+        let kept = made.json()["spec"].clone();
+        for member in ["maxUnavailable", "minAvailable"] {
+            assert_eq!(kept.get(member), said.get(member), "{}", made.body);
+        }
+    }
+}
+
+#[tokio::test]
 async fn addresses_are_claimed_and_freed_with_their_services() {
     let server = alone().await;
     let services = "/api/v1/namespaces/default/services";

@@ -105,6 +105,9 @@ async fn scale_shows_and_sets_replicas() {
         (&json!("Scale"), &json!(2), &json!("app=a"))
     );
     scale["spec"]["replicas"] = json!(4);
+    let mut other = scale.clone();
+    other["metadata"]["name"] = json!("other");
+    assert_eq!(send(&server, "PUT", &path, other).await.code, 400, "it is the scale of another");
     assert_eq!(send(&server, "PUT", &path, scale.clone()).await.json()["spec"]["replicas"], 4);
     assert_eq!(send(&server, "PUT", &path, scale).await.code, 409, "its resourceVersion is stale now");
     let patched = send(&server, "PATCH", &path, json!({"spec": {"replicas": 6}})).await.json();

@@ -146,7 +146,9 @@ impl Walk {
         if !fits {
             return Err(self.mismatch(value, owner.short(), go_type(field.kind)));
         }
-        Ok(field.keeps_zero || !is_zero(value))
+        // A number or text is a pointer everywhere: its zero counts, but for the port that nobody means.
+        let counts = field.keeps_zero || field.kind == Type::IntOrString && field.name != "targetPort";
+        Ok(counts || !is_zero(value))
     }
 
     fn schema_or(&mut self, other: &str, owner: &'static Message, value: &mut Value, path: &str) -> Result<(), String> {

@@ -26,6 +26,10 @@ pub async fn evict(call: &Call) -> Result<Response, Status> {
     let validation = write_options("CreateOptions", &call.query)?.validation;
     let decoded = body::other(&call.request, "api.policy.v1.Eviction", validation)?;
     let (eviction, warnings) = decoded.map(|decoded| (decoded.value, decoded.warnings)).unwrap_or_default();
+    let named = crate::draft::text(&eviction, "name");
+    if !named.is_empty() && named != call.target.name {
+        return Err(Status::bad_request("name in URL does not match name in Eviction object"));
+    }
     let options = delete_options(&call.query, eviction.get("deleteOptions"))?;
     for _ in 0..WRITE_ATTEMPTS {
         let view = read::newest(&call.room).await?;

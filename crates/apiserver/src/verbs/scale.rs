@@ -40,6 +40,11 @@ pub async fn scale(call: Call) -> Result<Response, Status> {
             let decoded = body::other(&call.request, "api.autoscaling.v1.Scale", options.validation)?;
             let body::Decoded { value: wanted, warnings } =
                 decoded.ok_or_else(|| Status::bad_request("a Scale is required"))?;
+            let (named, name) = (draft::text(&wanted, "name"), &call.target.name);
+            if !named.is_empty() && named != name {
+                let why = format!("the name of the object ({named}) does not match the name on the URL ({name})");
+                return Err(Status::bad_request(why));
+            }
             let bound = !draft::text(&wanted, "resourceVersion").is_empty();
             let response = change(call, &options, bound, |current, old| {
                 draft::same_object(call, current, &wanted)?;
