@@ -29,7 +29,7 @@ fn outcomes(seeds: std::ops::Range<u64>, plan: &str) -> BTreeMap<&'static str, u
 #[test]
 fn rot_is_found_at_a_start_or_when_it_is_read() {
     let plan = "at 3s for 6s rot m3 6\nat 4s for 2s isolate m1\nat 10s for 2s rot m3 8\nat 14s for 2s rot m3 8\n";
-    let all = outcomes(1..9, plan);
+    let all = outcomes(1..17, plan);
     let found = |how: &str| all.get(how).copied().unwrap_or(0);
     println!("{all:?}");
     assert!(found("damage found at a start") > 0 && found("damage found while running") > 0, "{all:?}");

@@ -216,7 +216,7 @@ impl<'a> Past<'a> {
     /// that it had, as Kubernetes does (`deleteWithoutFinalizers`).
     fn let_go(&self, key: &Key, answer: &Value, ceiling: u64) -> bool {
         let meta = &answer["metadata"];
-        let last = meta["finalizers"].is_null() && !meta["deletionTimestamp"].is_null();
+        let last = meta["finalizers"].as_array().is_none_or(Vec::is_empty) && !meta["deletionTimestamp"].is_null();
         let next = self.of(key).iter().find(|(from, _)| *from > revision(answer));
         last && next.is_some_and(|(from, event)| gone(event) && *from <= ceiling)
     }
