@@ -47,8 +47,9 @@ class Cluster:
         end = time.monotonic() + START_PATIENCE
         while "The cluster is up" not in self.said.read_text():
             if self.up.poll() is not None or time.monotonic() > end:
+                said = self.said.read_text()
                 self.stop()
-                sys.exit(f"the cluster does not start: {self.said.read_text()}")
+                sys.exit(f"the cluster does not start: {said}")
             time.sleep(0.2)
 
     def stop(self):

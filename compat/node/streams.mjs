@@ -44,7 +44,9 @@ export async function run(namespace) {
   });
   await step('port-forward', async () => {
     const out = collector();
-    const request = Readable.from(['GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n']);
+    // It stays open: at the end of its input this client closes the socket, and reads no answer.
+    const request = new PassThrough();
+    request.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     const socket = await new k8s.PortForward(config).portForward(namespace, 's', [8080], out, null, request);
     await eventually('it answers', () => out.text.includes('200 OK'), 10);
     socket.close();

@@ -102,6 +102,13 @@ def make(name, **spec):
     return objects.create_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, body)
 
 
+def watches():
+    """The open watches, as the server counts them."""
+    answer = core.api_client.call_api(*core.api_client.param_serialize("GET", "/metrics", auth_settings=["BearerToken"]))
+    page = answer.read().decode()
+    return "\n".join(line for line in page.splitlines() if line.startswith("apiserver_longrunning_requests{"))
+
+
 def fresh():
     """Nothing of an earlier run."""
     for one in definitions.list_custom_resource_definition().items:
@@ -188,6 +195,8 @@ logging.getLogger().setLevel(logging.ERROR)
 fresh()
 with step("define the kind while the operator watches for kinds"):
     stopper, runner = start()
+    # The operator passes over what is there when it begins to watch.
+    eventually("it watches for kinds", lambda: 'resource="customresourcedefinitions"' in watches())
     definitions.create_custom_resource_definition(CRD)
     eventually("it is served", lambda: any(one.type == "Established" and one.status == "True" for one in
                                            definitions.read_custom_resource_definition(f"{PLURAL}.{GROUP}").status.conditions or []))

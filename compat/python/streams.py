@@ -66,5 +66,5 @@ def forwarding(ns):
         text = b""
         while more := socket.recv(4096):
             text += more
-        assert b"200 OK" in text and b"hello" in text, text
+        assert b"200 OK" in text and b"Hello" in text, text
         equal(forward.error(8080), None)

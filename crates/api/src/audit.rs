@@ -1,5 +1,6 @@
 //! The audit policy (audit.k8s.io/v1 `Policy`): of which requests is what remembered. It decides from facts that are handed in, and
 //! writes nothing.
+use crate::attempt::Attempt;
 use crate::codec::yaml;
 use serde_json::Value;
 
@@ -25,19 +26,12 @@ pub enum Stage {
     Panic,
 }
 
-/// What a rule looks at.
+/// What a rule looks at: who attempts what.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'a> {
     pub user: &'a str,
     pub groups: &'a [Box<str>],
-    pub verb: &'a str,
-    /// Set for paths that are no resource; all below is then empty.
-    pub path: &'a str,
-    pub group: &'a str,
-    pub resource: &'a str,
-    pub subresource: &'a str,
-    pub namespace: &'a str,
-    pub name: &'a str,
+    pub attempt: Attempt<'a>,
 }
 
 /// Rules, the first that matches decides; what none matches is not remembered.
@@ -148,39 +142,40 @@ impl Rule {
     }
 
     fn matches(&self, facts: &Facts<'_>) -> bool {
+        let what = &facts.attempt;
         let among = |list: &[String], one: &str| list.is_empty() || list.iter().any(|known| known == one);
         let in_group = || {
             self.groups.is_empty() || self.groups.iter().any(|group| facts.groups.iter().any(|have| **have == **group))
         };
-        if !(among(&self.users, facts.user) && in_group() && among(&self.verbs, facts.verb)) {
+        if !(among(&self.users, facts.user) && in_group() && among(&self.verbs, what.verb)) {
             return false;
         }
-        if !facts.path.is_empty() {
-            let listed = self.paths.iter().any(|path| path_matches(path, facts.path));
+        if !what.path.is_empty() {
+            let listed = self.paths.iter().any(|path| path_matches(path, what.path));
             return listed || self.paths.is_empty() && self.resources.is_empty() && self.namespaces.is_empty();
         }
         let of_resource =
-            || self.resources.is_empty() || self.resources.iter().any(|resources| resources.matches(facts));
-        self.paths.is_empty() && among(&self.namespaces, facts.namespace) && of_resource()
+            || self.resources.is_empty() || self.resources.iter().any(|resources| resources.matches(what));
+        self.paths.is_empty() && among(&self.namespaces, what.namespace) && of_resource()
     }
 }
 
 impl Resources {
-    fn matches(&self, facts: &Facts<'_>) -> bool {
-        if self.group != facts.group {
+    fn matches(&self, what: &Attempt<'_>) -> bool {
+        if self.group != what.group {
             return false;
         }
-        let named = self.names.is_empty() || self.names.iter().any(|name| name == facts.name);
-        let full = if facts.subresource.is_empty() {
-            facts.resource.to_owned()
+        let named = self.names.is_empty() || self.names.iter().any(|name| name == what.name);
+        let full = if what.subresource.is_empty() {
+            what.resource.to_owned()
         } else {
-            format!("{}/{}", facts.resource, facts.subresource)
+            format!("{}/{}", what.resource, what.subresource)
         };
         let resource = |pattern: &String| {
             *pattern == full
                 || pattern == "*"
-                || pattern.strip_suffix("/*").is_some_and(|of| of == facts.resource && !facts.subresource.is_empty())
-                || pattern.strip_prefix("*/").is_some_and(|of| of == facts.subresource && !of.is_empty())
+                || pattern.strip_suffix("/*").is_some_and(|of| of == what.resource && !what.subresource.is_empty())
+                || pattern.strip_prefix("*/").is_some_and(|of| of == what.subresource && !of.is_empty())
         };
         named && (self.resources.is_empty() || self.resources.iter().any(resource))
     }
@@ -242,9 +237,10 @@ rules:
         let groups = [Box::from("auditors")];
         let groups = if words[0] == "ann" { &groups[..] } else { &[] };
         let facts = match words[..] {
-            [user, verb, path] => Facts { user, groups, verb, path, ..Facts::default() },
+            [user, verb, path] => Facts { user, groups, attempt: Attempt { verb, path, ..Attempt::default() } },
             [user, verb, group, resource, subresource, namespace, name] => {
-                Facts { user, groups, verb, path: "", group, resource, subresource, namespace, name }
+                let attempt = Attempt { verb, group, resource, subresource, namespace, name, ..Attempt::default() };
+                Facts { user, groups, attempt }
             }
             _ => panic!("{text}"),
         };
@@ -273,7 +269,8 @@ rules:
         for (text, want) in table {
             assert_eq!(level(&policy, text), want, "{text}");
         }
-        let facts = Facts { user: "bob", verb: "get", path: "/apis", ..Facts::default() };
+        let facts =
+            Facts { user: "bob", attempt: Attempt { verb: "get", path: "/apis", ..Attempt::default() }, groups: &[] };
         assert_eq!(policy.level(&facts, Stage::RequestReceived), Level::None, "the stage is left out");
     }
 

@@ -7,15 +7,15 @@ pub mod namespace_lifecycle;
 pub mod persistent_volume_claim_resize;
 pub mod taint_nodes_by_condition;
 
-use crate::attempt::Attempt;
 use crate::call::Call;
 use crate::draft;
 use crate::permission;
-use api::admission::request::{Also, Notes, Operation, Plugin, Request, Who};
+use api::admission::request::{Notes, Operation, Plugin, Request, Who};
 use api::admission::{
     self as shared, default_storage_class, default_toleration_seconds, limit_ranger, pod_security, priority,
     runtime_class, service_account, storage_object_in_use_protection,
 };
+use api::attempt::Attempt;
 use api::status::Status;
 use serde_json::Value;
 use store::view::View;
@@ -76,18 +76,7 @@ impl Door<'_> {
 
     fn ask<T>(&self, name: &str, pass: impl FnOnce(&Request<'_>) -> T) -> T {
         let user = &self.call.user;
-        let may = |also: &Also<'_>| {
-            let attempt = Attempt {
-                verb: also.verb,
-                group: also.group,
-                resource: also.resource,
-                subresource: also.subresource,
-                namespace: also.namespace,
-                name: also.name,
-                ..Attempt::default()
-            };
-            permission::decide(&self.call.room, self.view, user, &attempt).is_ok()
-        };
+        let may = |attempt: &Attempt<'_>| permission::decide(&self.call.room, self.view, user, attempt).is_ok();
         pass(&Request {
             operation: self.operation,
             kind: &self.call.kind,

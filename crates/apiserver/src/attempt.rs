@@ -1,48 +1,26 @@
-//! Something that somebody wants to do, as permissions speak of it (Kubernetes' authorizer attributes). It does not say whether they may.
+//! What a request attempts, read from where its path leads and from its field selector. It does not say whether somebody may.
 use crate::route::Target;
+use api::attempt::Attempt;
 
-/// A verb on a resource, or on a path that is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Attempt<'a> {
-    pub verb: &'a str,
-    pub group: &'a str,
-    pub resource: &'a str,
-    pub subresource: &'a str,
-    pub namespace: &'a str,
-    pub name: &'a str,
-    /// Set instead of a resource for paths that are none.
-    pub path: &'a str,
-    /// What a field selector demands: path and value.
-    pub fields: &'a [(String, String)],
-}
-
-impl<'a> Attempt<'a> {
-    /// `verb` on the target. `fields`: what its field selector demands; a name there is as good as one in the path.
-    #[must_use]
-    pub fn of(target: &'a Target, verb: &'a str, fields: &'a [(String, String)]) -> Self {
-        let named = fields.iter().find(|(path, value)| path == "metadata.name" && valid(value));
-        let name = match target.name.as_str() {
-            "" if matches!(verb, "list" | "watch") => named.map_or("", |(_, name)| name),
-            name => name,
-        };
-        // A namespace is in itself: so a Role in it can allow to read it.
-        let itself = target.group.is_empty() && target.resource == "namespaces";
-        Self {
-            verb,
-            group: &target.group,
-            resource: &target.resource,
-            subresource: &target.subresource,
-            namespace: if itself { &target.name } else { &target.namespace },
-            name,
-            path: "",
-            fields,
-        }
-    }
-
-    /// The value that the field selector demands at `path`.
-    #[must_use]
-    pub fn demands(&self, path: &str) -> Option<&'a str> {
-        self.fields.iter().find(|(known, _)| known == path).map(|(_, value)| value.as_str())
+/// `verb` on the target. `fields`: what its field selector demands; a name there is as good as one in the path.
+#[must_use]
+pub fn of<'a>(target: &'a Target, verb: &'a str, fields: &'a [(String, String)]) -> Attempt<'a> {
+    let named = fields.iter().find(|(path, value)| path == "metadata.name" && valid(value));
+    let name = match target.name.as_str() {
+        "" if matches!(verb, "list" | "watch") => named.map_or("", |(_, name)| name),
+        name => name,
+    };
+    // A namespace is in itself: so a Role in it can allow to read it.
+    let itself = target.group.is_empty() && target.resource == "namespaces";
+    Attempt {
+        verb,
+        group: &target.group,
+        resource: &target.resource,
+        subresource: &target.subresource,
+        namespace: if itself { &target.name } else { &target.namespace },
+        name,
+        path: "",
+        fields,
     }
 }
 
@@ -66,12 +44,12 @@ mod tests {
     fn a_selected_name_is_a_name_where_one_reads_many() {
         let fields = demanded(Some("metadata.name=x,spec.nodeName==n1,status.phase!=Failed"));
         let target = Target { resource: "pods".into(), namespace: "a".into(), ..Target::default() };
-        let list = Attempt::of(&target, "list", &fields);
+        let list = of(&target, "list", &fields);
         assert_eq!((list.name, list.demands("spec.nodeName"), list.demands("status.phase")), ("x", Some("n1"), None));
-        assert_eq!(Attempt::of(&target, "deletecollection", &fields).name, "");
+        assert_eq!(of(&target, "deletecollection", &fields).name, "");
         let odd = demanded(Some(r"metadata.name=a\,b,metadata.name=../x"));
-        assert_eq!(Attempt::of(&target, "list", &odd).name, "");
+        assert_eq!(of(&target, "list", &odd).name, "");
         let itself = Target { resource: "namespaces".into(), name: "a".into(), ..Target::default() };
-        assert_eq!(Attempt::of(&itself, "get", &[]).namespace, "a");
+        assert_eq!(of(&itself, "get", &[]).namespace, "a");
     }
 }

@@ -5,7 +5,7 @@ pub mod sink;
 use crate::identity::User;
 use crate::limits::AUDIT_OBJECT_BYTES_MAX;
 use crate::negotiate;
-use crate::request::{Content, Pieces, Response, Upgrade, text_of};
+use crate::request::{Content, Pieces, Response, Upgrade, agent, text_of};
 use crate::room::Room;
 use crate::rules;
 use crate::trail::Trail;
@@ -88,7 +88,7 @@ fn emit(room: &Room, trail: &Trail, stage: Stage, code: u16, answer: Option<(&st
     }
     let mut event = event(trail, stage, level, code);
     if level >= Level::Request && stage != Stage::RequestReceived {
-        attach(&mut event, "requestObject", trail.content_type.as_deref(), &trail.body);
+        attach(&mut event, "requestObject", trail.content_type(), &trail.body);
     }
     if let (Level::RequestResponse, Some((media, bytes))) = (level, answer) {
         attach(&mut event, "responseObject", Some(media), bytes);
@@ -100,7 +100,7 @@ fn emit(room: &Room, trail: &Trail, stage: Stage, code: u16, answer: Option<(&st
 fn event(trail: &Trail, stage: Stage, level: Level, code: u16) -> Value {
     let mut event = json!({
         "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": level.text(), "auditID": &*trail.audit_id,
-        "stage": stage.text(), "requestURI": trail.uri, "verb": trail.verb, "userAgent": trail.agent,
+        "stage": stage.text(), "requestURI": trail.uri(), "verb": trail.verb, "userAgent": agent(trail.agent.as_ref()),
         "user": trail.user.as_ref().map_or_else(|| json!({}), User::shown),
         "requestReceivedTimestamp": micro(trail.received), "stageTimestamp": micro(rt::wall()),
     });

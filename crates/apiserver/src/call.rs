@@ -16,7 +16,7 @@ pub struct Call {
     pub room: Arc<Room>,
     pub request: Request,
     pub user: User,
-    pub target: Target,
+    pub target: Arc<Target>,
     pub kind: Arc<Kind>,
     pub query: Parameters,
     pub form: Form,

@@ -1,10 +1,10 @@
 //! Acting as somebody else (`Impersonate-User` and its like), for who may. It proves nobody's identity.
-use crate::attempt::Attempt;
 use crate::identity::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User};
 use crate::permission::check;
 use crate::request::Request;
 use crate::room::Room;
 use crate::route::unescape;
+use api::attempt::Attempt;
 use api::status::Status;
 use std::collections::BTreeMap;
 
@@ -22,32 +22,32 @@ struct Wanted {
     extra: BTreeMap<String, Vec<String>>,
 }
 
-/// Whom `user` stands in for; `user` itself if the request names nobody.
+/// Whom `user` stands in for; `None` if the request names nobody.
 ///
 /// # Errors
 /// 403 if they may not be one of what is named; 500, as in Kubernetes, for groups and the like of nobody.
-pub async fn stand_in(room: &Room, user: User, request: &Request) -> Result<User, Status> {
+pub async fn stand_in(room: &Room, user: &User, request: &Request) -> Result<Option<User>, Status> {
+    if !request.headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
+        return Ok(None);
+    }
     let wanted = wanted(request);
     if wanted.name.is_empty() {
         if wanted.uid.is_empty() && wanted.groups.is_empty() && wanted.extra.is_empty() {
-            return Ok(user);
+            return Ok(None);
         }
         return Err(of_nobody(request, &wanted));
     }
-    let may = |group: &'static str, resource: &'static str, subresource: String, namespace: String, name: String| {
-        let user = &user;
-        async move {
-            let attempt = Attempt {
-                verb: "impersonate",
-                group,
-                resource,
-                subresource: &subresource,
-                namespace: &namespace,
-                name: &name,
-                ..Attempt::default()
-            };
-            check(room, user, &attempt).await
-        }
+    let may = |group: &'static str, resource: &'static str, subresource: String, namespace: String, name: String| async move {
+        let attempt = Attempt {
+            verb: "impersonate",
+            group,
+            resource,
+            subresource: &subresource,
+            namespace: &namespace,
+            name: &name,
+            ..Attempt::default()
+        };
+        check(room, user, &attempt).await
     };
     let none = String::new;
     match account(&wanted.name) {
@@ -65,7 +65,7 @@ pub async fn stand_in(room: &Room, user: User, request: &Request) -> Result<User
     if !wanted.uid.is_empty() {
         may(AUTHENTICATION, "uids", none(), none(), wanted.uid.clone()).await?;
     }
-    Ok(taken_for(wanted))
+    Ok(Some(taken_for(wanted)))
 }
 
 fn wanted(request: &Request) -> Wanted {

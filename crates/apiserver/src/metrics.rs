@@ -118,9 +118,7 @@ fn verb(trail: &Trail) -> &'static str {
         "create" if trail.long_running() => "CONNECT",
         "create" | "post" => "POST",
         "update" => "PUT",
-        "patch" if trail.content_type.as_deref().is_some_and(|media| media.starts_with("application/apply-patch")) => {
-            "APPLY"
-        }
+        "patch" if trail.content_type().is_some_and(|media| media.starts_with("application/apply-patch")) => "APPLY",
         "patch" => "PATCH",
         "delete" => "DELETE",
         "deletecollection" => "DELETECOLLECTION",

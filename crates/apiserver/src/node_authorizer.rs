@@ -2,11 +2,11 @@
 //! objects, and what every node needs. What it may write of them is for `node_restriction`. It goes by one view and remembers nothing.
 pub mod related;
 
-use crate::attempt::Attempt;
 use crate::identity::User;
 use crate::rbac::policy::any_allows;
 use api::access::CLUSTER_ROLES;
 use api::access::rule::Rule;
+use api::attempt::Attempt;
 use related::{Of, related};
 use std::sync::LazyLock;
 use store::view::View;

@@ -1,5 +1,4 @@
 //! Everything that is no object: discovery, OpenAPI, version, health, metrics, and the cluster's own operations.
-use crate::attempt::Attempt;
 use crate::body;
 use crate::discovery;
 use crate::documents::{self, tagged};
@@ -14,6 +13,7 @@ use crate::request::{Content, JSON, Request, Response, TEXT};
 use crate::room::{Room, Served};
 use crate::route::Route;
 use crate::trail::Trail;
+use api::attempt::Attempt;
 use api::kinds::set::Kinds;
 use api::status::Status;
 use hyper::Method;

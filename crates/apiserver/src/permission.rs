@@ -1,10 +1,10 @@
 //! Who may do what: `system:masters` everything, a node what its pods need, everybody what roles and bindings say. It is one question, and
 //! access reviews answer from it. It knows no object but by the rules about it.
-use crate::attempt::Attempt;
 use crate::identity::{MASTERS, User};
 use crate::node_authorizer;
 use crate::read;
 use crate::room::Room;
+use api::attempt::Attempt;
 use api::status::{Status, qualified};
 use std::sync::Arc;
 use store::view::View;

@@ -33,9 +33,15 @@ impl Request {
     /// The program that asks, as it names itself.
     #[must_use]
     pub fn agent(&self) -> &str {
-        let agent = self.header(USER_AGENT).unwrap_or_default();
-        agent.get(..agent.floor_char_boundary(AGENT_BYTES_MAX)).unwrap_or_default()
+        agent(self.headers.get(USER_AGENT))
     }
+}
+
+/// A program's name for itself, as much of it as is kept.
+#[must_use]
+pub fn agent(header: Option<&HeaderValue>) -> &str {
+    let agent = header.and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.get(..agent.floor_char_boundary(AGENT_BYTES_MAX)).unwrap_or_default()
 }
 
 /// Bytes that come as they come: watch frames, log lines, the pieces of a long list.

@@ -90,20 +90,21 @@ impl Served {
         Self { fingerprint, kinds: Arc::new(kinds), documents: Mutex::default() }
     }
 
-    /// The document called `name`, made once.
+    /// The document called `name`, kept once it is made.
     pub fn document(&self, name: &str, make: impl FnOnce(&Kinds) -> Option<Value>) -> Option<Bytes> {
         self.made(name, |kinds| make(kinds).map(|value| text_of(&value)))
     }
 
     /// As `document`, of what is no JSON.
     pub fn made(&self, name: &str, make: impl FnOnce(&Kinds) -> Option<Bytes>) -> Option<Bytes> {
-        let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = documents.get(name) {
-            return Some(known.clone());
+        let documents = || self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = documents().get(name).cloned();
+        if known.is_some() {
+            return known;
         }
+        // Some take long: whoever asks for another must not wait for it. Two that make the same keep the first.
         let made = make(&self.kinds)?;
-        documents.insert(name.to_owned(), made.clone());
-        Some(made)
+        Some(documents().entry(name.to_owned()).or_insert(made).clone())
     }
 }
 

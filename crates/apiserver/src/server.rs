@@ -1,7 +1,8 @@
 //! The server without sockets: a request in, a response out. It finds who asks, what for, and the verb that does it.
-use crate::attempt::{Attempt, demanded};
+use crate::attempt::{self, demanded};
 use crate::audit;
 use crate::call::{Call, no_resource, not_allowed};
+use crate::flight::Place;
 use crate::identity::{MASTERS, User};
 use crate::negotiate::{Form, Offer, form, routed};
 use crate::permission::{self, check};
@@ -13,6 +14,7 @@ use crate::route::{self, Route, Target};
 use crate::trail::{AUDIT_ID, Trail};
 use crate::verbs::{bind, collection, create, delete, evict, get, list, patch, review, scale, token, update, watch};
 use crate::{authentication, body, impersonation, paths, shape, streams};
+use api::attempt::Attempt;
 use api::kind::Kind;
 use api::status::Status;
 use futures::FutureExt;
@@ -45,7 +47,7 @@ impl ApiServer {
             Ok(Ok(response)) => response,
             Ok(Err(status)) => shape::refused(accept, status),
             Err(_) => {
-                tracing::error!(path = trail.uri, "a request panicked");
+                tracing::error!(path = trail.uri(), "a request panicked");
                 audit::panicked(&self.room, &trail);
                 Status::internal("this request met a defect of the server; it is in its log").into()
             }
@@ -100,26 +102,19 @@ impl ApiServer {
             _ => None,
         };
         let query = Parameters::parse(request.uri.query())?;
-        if let Route::Resource(target) = &route {
-            trail.verb = verb(&request, target, &query);
-            trail.target = Some(target.clone());
-        }
-        audit::received(&self.room, trail);
-        // Probes are let in at any time: a crowded server is not a dead one.
-        let counted = !trail.long_running() && !permission::anonymous(path);
-        let exempt = user.in_group(MASTERS);
-        let _place = counted.then(|| self.room.flight.enter(trail.mutating(), exempt)).transpose()?;
         let target = match route {
-            Route::Resource(target) => {
-                // Not even what need not be new: what an ill member holds may be wrong, or never be new again.
-                self.room.member().illness().map_or(Ok(()), |why| Err(Status::unavailable(why)))?;
-                target
-            }
+            Route::Resource(target) => Arc::new(target),
             other => {
+                let _place = self.enter(trail, path, &user)?;
                 let asked = paths::Asked { request: &request, user: &user, path, query: &query, past };
                 return paths::answer(&self.room, other, asked, trail).await;
             }
         };
+        trail.verb = verb(&request, &target, &query);
+        trail.target = Some(target.clone());
+        let _place = self.enter(trail, path, &user)?;
+        // Not even what need not be new: what an ill member holds may be wrong, or never be new again.
+        self.room.member().illness().map_or(Ok(()), |why| Err(Status::unavailable(why)))?;
         let view = past.clone().unwrap_or_else(|| self.room.member().view());
         let kind = self.kind(&view, &target).await?;
         trail.known = true;
@@ -127,13 +122,19 @@ impl ApiServer {
         self.call(ask, trail).await
     }
 
+    /// A request that is understood: it is told of, and takes its place among those that are served.
+    fn enter(&self, trail: &Trail, path: &str, user: &User) -> Result<Option<Place>, Status> {
+        audit::received(&self.room, trail);
+        // Probes are let in at any time: a crowded server is not a dead one.
+        let counted = !trail.long_running() && !permission::anonymous(path);
+        counted.then(|| self.room.flight.enter(trail.mutating(), user.in_group(MASTERS))).transpose()
+    }
+
     /// Who asks, and in whose name.
     async fn user(&self, request: &Request, path: &str, trail: &mut Trail) -> Result<User, Status> {
-        let user = authentication::who(&self.room.chain, request, path).await?;
-        trail.user = Some(user.clone());
-        let acts_as = impersonation::stand_in(&self.room, user.clone(), request).await?;
-        trail.acts_as = (acts_as != user).then(|| acts_as.clone());
-        Ok(acts_as)
+        let user = trail.user.insert(authentication::who(&self.room.chain, request, path).await?);
+        trail.acts_as = impersonation::stand_in(&self.room, user, request).await?;
+        Ok(trail.acts_as.as_ref().unwrap_or(user).clone())
     }
 
     /// The kind at the target. One that this member does not know yet may have been defined a moment ago through another.
@@ -152,7 +153,7 @@ impl ApiServer {
         let Ask { request, user, target, kind, query, past } = ask;
         let verb = trail.verb;
         let fields = demanded(query.get("fieldSelector"));
-        let attempt = Attempt::of(&target, verb, &fields);
+        let attempt = attempt::of(&target, verb, &fields);
         trail.rule = Some(check(&self.room, &user, &attempt).await?);
         if verb == "get" && matches!(target.subresource.as_str(), "exec" | "attach" | "portforward") {
             // A WebSocket begins with GET, but what it does is no reading (Kubernetes' AuthorizePodWebsocketUpgradeCreatePermission).
@@ -180,7 +181,7 @@ impl ApiServer {
 struct Ask {
     request: Request,
     user: User,
-    target: Target,
+    target: Arc<Target>,
     kind: Arc<Kind>,
     query: Parameters,
     past: Option<Arc<View>>,

@@ -1,5 +1,6 @@
 //! What leaves HTTP's request and answer behind: logs, exec, attach, port-forward, proxy. The way to the pod's node is the port
 //! `nodes`; nothing of it touches the log.
+mod carry;
 mod channels;
 mod coding;
 mod exec;

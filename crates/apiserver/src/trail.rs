@@ -1,12 +1,15 @@
 //! What is known of a request on its way through the server: who, from where, what for, and which rule let it pass. Audit, metrics
 //! and the log's entries are written from it. It decides nothing.
+use crate::attempt;
 use crate::identity::{MASTERS, User};
 use crate::limits::AUDIT_ID_BYTES_MAX;
 use crate::request::Request;
 use crate::route::Target;
+use api::attempt::Attempt;
 use api::audit::Facts;
 use bytes::Bytes;
-use hyper::header::HeaderName;
+use hyper::Uri;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use serde_json::json;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,11 +46,10 @@ impl Origin {
 /// One request, told as it goes.
 pub struct Trail {
     pub audit_id: Arc<str>,
-    pub method: hyper::Method,
-    pub uri: String,
-    pub agent: String,
+    pub uri: Uri,
+    pub agent: Option<HeaderValue>,
     pub from: Option<IpAddr>,
-    pub content_type: Option<String>,
+    pub content_type: Option<HeaderValue>,
     pub body: Bytes,
     /// Milliseconds since the epoch.
     pub received: u64,
@@ -57,7 +59,7 @@ pub struct Trail {
     /// In whose name they act, if not in their own.
     pub acts_as: Option<User>,
     pub verb: &'static str,
-    pub target: Option<Target>,
+    pub target: Option<Arc<Target>>,
     /// The kind at the target is served: its names may be told in metrics.
     pub known: bool,
     pub rule: Option<Arc<str>>,
@@ -70,12 +72,10 @@ impl Trail {
         let brought = request.header(AUDIT_ID).filter(|id| !id.is_empty() && id.len() <= AUDIT_ID_BYTES_MAX);
         Self {
             audit_id: brought.map_or_else(|| api::object::Uid(rt::unique()).to_string().into(), Into::into),
-            method: request.method.clone(),
-            // Over HTTP/2 it comes with the host.
-            uri: request.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
-            agent: request.agent().to_owned(),
+            uri: request.uri.clone(),
+            agent: request.headers.get(USER_AGENT).cloned(),
             from: request.from,
-            content_type: request.header(hyper::header::CONTENT_TYPE).map(str::to_owned),
+            content_type: request.headers.get(CONTENT_TYPE).cloned(),
             body: request.body.clone(),
             received: rt::wall(),
             began: rt::now(),
@@ -87,6 +87,17 @@ impl Trail {
             rule: None,
             dry_run: request.uri.query().is_some_and(|query| query.contains("dryRun=")),
         }
+    }
+
+    /// The path and query that were asked; over HTTP/2 a request comes with its host, which is none of them.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        self.uri.path_and_query().map_or("", |uri| uri.as_str())
+    }
+
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.as_ref().and_then(|media| media.to_str().ok())
     }
 
     /// Whose permissions count.
@@ -120,24 +131,17 @@ impl Trail {
     #[must_use]
     pub fn facts(&self) -> Facts<'_> {
         let (user, groups) = self.actor().map_or(("", &[][..]), |user| (&*user.name, &user.groups[..]));
-        let facts = Facts { user, groups, verb: self.verb, ..Facts::default() };
-        match &self.target {
-            Some(target) => Facts {
-                group: &target.group,
-                resource: &target.resource,
-                subresource: &target.subresource,
-                namespace: &target.namespace,
-                name: &target.name,
-                ..facts
-            },
-            None => Facts { path: self.uri.split('?').next().unwrap_or_default(), ..facts },
-        }
+        let attempt = match &self.target {
+            Some(target) => attempt::of(target, self.verb, &[]),
+            None => Attempt { verb: self.verb, path: self.uri.path(), ..Attempt::default() },
+        };
+        Facts { user, groups, attempt }
     }
 
     /// Whether it lasts as long as the client wants: it takes no place among the requests in flight.
     #[must_use]
     pub fn long_running(&self) -> bool {
-        let stream = |target: &Target| {
+        let stream = |target: &Arc<Target>| {
             matches!(target.subresource.as_str(), "log" | "exec" | "attach" | "portforward" | "proxy")
         };
         self.verb == "watch" || self.target.as_ref().is_some_and(stream)

@@ -1,7 +1,7 @@
 //! Who may do what by roles and bindings, asked through the API without sockets; and the compiled form against a slow and obvious one.
 mod serve;
 
-use apiserver::attempt::Attempt;
+use api::attempt::Attempt;
 use apiserver::identity::User;
 use apiserver::rbac::policy::Policies;
 use apiserver::server::ApiServer;

@@ -283,7 +283,9 @@ async fn finalizers_hold_and_policies_become_finalizers() {
     assert_eq!(ask(&server, "PUT", &one, &[], more.to_string()).await.code, 422);
     let mut free = begun;
     free["metadata"]["finalizers"] = json!([]);
-    assert_eq!(ask(&server, "PUT", &one, &[], free.to_string()).await.code, 200);
+    let last = ask(&server, "PUT", &one, &[], free.to_string()).await;
+    let under = last.json()["metadata"]["resourceVersion"].clone();
+    assert_eq!((last.code, under), (200, free["metadata"]["resourceVersion"].clone()), "it never was under another");
     assert_eq!(ask(&server, "GET", &one, &[], "").await.code, 404);
     post(&server, CM, &config_map("fg", &json!({}))).await;
     let held = ask(&server, "DELETE", &format!("{CM}/fg?propagationPolicy=Foreground"), &[], "").await.json();

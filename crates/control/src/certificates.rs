@@ -2,10 +2,10 @@
 //! approves those of nodes that may ask for their own. Only members hold the authority's key; whoever else approves does it by the API.
 use crate::limits::ENTER_PAUSE;
 use crate::stop::Stop;
+use api::attempt::Attempt;
 use api::command::{Change, Command, CommandId, Condition, Write};
 use api::object::Object;
 use api::revision::Millis;
-use apiserver::attempt::Attempt;
 use apiserver::identity::User;
 use apiserver::server::ApiServer;
 use base64::Engine as _;
@@ -15,9 +15,12 @@ use link::authority::Authority;
 use link::signing::{Signer, Wanted};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use store::view::View;
+use store::view::{Part, View};
 
 const REQUESTS: &str = "certificatesigningrequests.certificates.k8s.io";
+/// What an answer depends on: the requests, and who may be answered without anybody.
+const JUDGED: [&str; 3] =
+    [REQUESTS, "clusterroles.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io"];
 /// Whom the log names as the author of approvals and certificates.
 const ACTOR: &str = "system:controller:certificate-controller";
 
@@ -30,20 +33,26 @@ pub(crate) struct Certificates {
 impl Certificates {
     /// Runs until `stop`; works whenever this member leads.
     pub(crate) async fn run(self, stop: Stop) {
+        let mut settled = Part::default();
         while !stop.stopping() {
             if let Some(term) = self.member.leading() {
-                self.look(term).await;
+                let view = self.member.view();
+                // Requests that wait for somebody are not read again while nothing changes.
+                if !settled.is_of(&view) && self.look(term, &view).await {
+                    settled = view.part(&JUDGED);
+                }
             }
             stop.unless(rt::sleep(ENTER_PAUSE)).await;
         }
     }
 
-    /// Takes every open request one step further.
-    async fn look(&self, term: u64) {
-        let view = self.member.view();
+    /// Takes every open request one step further; tells whether there was none that went.
+    async fn look(&self, term: u64, view: &View) -> bool {
+        let mut settled = true;
         let now = Millis(rt::wall());
         for request in view.list(REQUESTS, None) {
-            let Some((next, note)) = self.next(&view, request, now) else { continue };
+            let Some((next, note)) = self.next(view, request, now) else { continue };
+            settled = false;
             let Ok(body) = api::kinds::body(REQUESTS, &next) else { continue };
             let (key, condition) = (request.key.clone(), Condition::Revision(request.revision));
             let command = Command {
@@ -59,6 +68,7 @@ impl Certificates {
                 tracing::debug!(%why, "a certificate could not be written; it is tried again");
             }
         }
+        settled
     }
 
     /// The request as it shall be next, and why; `None` if it stays.
@@ -187,7 +197,7 @@ mod tests {
         member.submit(Command { id, actor, agent, cause, read, note, writes }).await.expect("it is written");
         let certificates = Certificates { member: member.clone(), api, authority };
         for _ in 0..3 {
-            certificates.look(member.leading().expect("it leads")).await;
+            certificates.look(member.leading().expect("it leads"), &member.view()).await;
         }
         member.view().get_key(&key).expect("it is there").value()["status"].clone()
     }

@@ -1,4 +1,5 @@
 //! What a plug-in is asked, and what it is: the machine's words, without any plug-in.
+use crate::attempt::Attempt;
 use crate::kind::Kind;
 use crate::object::Object;
 use crate::status::Status;
@@ -21,17 +22,6 @@ pub enum Operation {
 pub struct Who<'a> {
     pub name: &'a str,
     pub groups: &'a [Box<str>],
-}
-
-/// Something that the asker might also do; a plug-in may want to know whether they may.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Also<'a> {
-    pub verb: &'a str,
-    pub group: &'a str,
-    pub resource: &'a str,
-    pub subresource: &'a str,
-    pub namespace: &'a str,
-    pub name: &'a str,
 }
 
 /// One view of the cluster.
@@ -57,7 +47,7 @@ pub struct Request<'a> {
     pub old: Option<&'a Value>,
     pub cluster: &'a dyn Cluster,
     /// Whether the asker may do something else too.
-    pub may: &'a dyn Fn(&Also<'_>) -> bool,
+    pub may: &'a dyn Fn(&Attempt<'_>) -> bool,
 }
 
 impl Request<'_> {

@@ -1,6 +1,7 @@
 //! CertificateApproval, CertificateSigning and CertificateSubjectRestriction: who approves or signs a request for a certificate must be
 //! allowed to do that for its signer, and nobody is made a member of `system:masters` by way of the API.
-use api::admission::request::{Also, Notes, Operation, Plugin, Request, text};
+use api::admission::request::{Notes, Operation, Plugin, Request, text};
+use api::attempt::Attempt;
 use api::status::Status;
 use serde_json::Value;
 use x509_parser::certification_request::X509CertificationRequest;
@@ -25,8 +26,8 @@ fn signer<'a>(request: &Request<'a>, subresource: &str) -> Option<&'a str> {
 /// Whether the asker may do this for a signer, or for all of its domain.
 fn may(request: &Request<'_>, verb: &str, signer: &str) -> bool {
     let domain = format!("{}/*", signer.split('/').next().unwrap_or_default());
-    let also = Also { verb, group: "certificates.k8s.io", resource: "signers", ..Also::default() };
-    [signer, domain.as_str()].into_iter().any(|name| (request.may)(&Also { name, ..also }))
+    let also = Attempt { verb, group: "certificates.k8s.io", resource: "signers", ..Attempt::default() };
+    [signer, domain.as_str()].into_iter().any(|name| (request.may)(&Attempt { name, ..also }))
 }
 
 fn approval(request: &Request<'_>, object: &Value, _: &mut Notes) -> Result<(), Status> {

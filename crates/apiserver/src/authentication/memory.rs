@@ -22,13 +22,15 @@ impl<T> Default for Memory<T> {
 impl<T: Clone> Memory<T> {
     #[must_use]
     pub fn get(&self, token: &str) -> Option<T> {
+        // A token may be long: its digest is made before anybody is kept waiting.
+        let digest = of(token);
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(&of(token)).filter(|(until, _)| *until > rt::now()).map(|(_, known)| known.clone())
+        kept.get(&digest).filter(|(until, _)| *until > rt::now()).map(|(_, known)| known.clone())
     }
 
     /// Keeps a finding; what has had its time makes room, and if nothing has, whichever stands first.
     pub fn keep(&self, token: &str, known: T, lasts: Duration) {
-        let now = rt::now();
+        let (now, digest) = (rt::now(), of(token));
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= TOKENS_KEPT {
             kept.retain(|_, (until, _)| *until > now);
@@ -36,7 +38,7 @@ impl<T: Clone> Memory<T> {
         if kept.len() >= TOKENS_KEPT {
             kept.pop_first();
         }
-        kept.insert(of(token), (now.after(lasts), known));
+        kept.insert(digest, (now.after(lasts), known));
     }
 }
 

@@ -1,12 +1,12 @@
 //! Nobody gives what they do not have: who writes a role or a binding must have its permissions, or be allowed to `escalate` or `bind`.
 //! It judges objects on their way into the log; who may write roles at all was judged before.
-use crate::attempt::Attempt;
 use crate::call::Call;
 use crate::draft;
 use crate::identity::MASTERS;
 use crate::permission;
 use api::access::rule::{Rule, compact, missing};
 use api::access::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, GROUP, ROLE_BINDINGS, ROLES};
+use api::attempt::Attempt;
 use api::status::Status;
 use serde_json::Value;
 use std::collections::BTreeSet;

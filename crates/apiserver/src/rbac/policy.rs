@@ -1,9 +1,9 @@
 //! Who may do what by the roles and bindings of a view: they are read once, and a changed one again before the next question is answered.
 //! It is asked with a view and never looks for one itself.
-use crate::attempt::Attempt;
 use crate::identity::User;
 use api::access::rule::Rule;
 use api::access::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, GROUP, ROLE_BINDINGS, ROLES};
+use api::attempt::Attempt;
 use api::object::Object;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,10 +1,10 @@
 //! Port-forward: SPDY/3.1 inside WebSocket messages (`SPDY/3.1+portforward.k8s.io`, KEP-4006) or after a raw upgrade. Each
 //! connection is a pair of streams, error and data; each becomes one stream to the pod's node.
+use super::carry::carry;
 use super::pod::{open, pod};
 use super::spdy::{self, Frame, Reader, VERSION};
 use super::wire::{Outgoing, WAITING_MAX, messages, raw};
 use crate::call::Call;
-use crate::limits::CHUNK_BYTES;
 use crate::nodes::What;
 use crate::request::{Content, Duplex, Response, TEXT};
 use crate::websocket::Handshake;
@@ -12,13 +12,12 @@ use api::object::Object;
 use api::status::Status;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::future::{BoxFuture, Either, select};
+use futures::future::{BoxFuture, select};
 use futures::stream::BoxStream;
 use hyper::header::{CONNECTION, HeaderName, UPGRADE};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 const PROTOCOL: &str = "portforward.k8s.io";
@@ -138,7 +137,7 @@ async fn connect(session: Arc<Session>, connection: Connection, outgoing: Outgoi
     let opened = open(&session.call, &session.object, &session.value, What::Forward { port }).await;
     let mut told = Bytes::new();
     match opened {
-        Ok(node) => carry(node, stream, pieces, &outgoing).await,
+        Ok(node) => carry(node, pieces, &outgoing, |bytes| spdy::data(stream, bytes, false)).await,
         Err(status) => {
             told =
                 format!("error forwarding port {port} to pod {}: {}", session.call.target.name, status.message).into()
@@ -148,30 +147,5 @@ async fn connect(session: Arc<Session>, connection: Connection, outgoing: Outgoi
     let _ = outgoing.send(spdy::data(stream, &[], true)).await;
     if let Some(error) = error {
         let _ = outgoing.send(spdy::data(error, &told, true)).await;
-    }
-}
-
-async fn carry(node: Box<dyn Duplex>, stream: u32, mut pieces: mpsc::Receiver<Bytes>, outgoing: &Outgoing) {
-    let (mut from_node, mut to_node) = tokio::io::split(node);
-    let inward = async {
-        while let Some(piece) = pieces.recv().await {
-            if to_node.write_all(&piece).await.is_err() || to_node.flush().await.is_err() {
-                return;
-            }
-        }
-        let _ = to_node.shutdown().await;
-    };
-    let outward = async {
-        let mut buffer = vec![0; CHUNK_BYTES / 4];
-        while let Ok(length @ 1..) = from_node.read(&mut buffer).await {
-            if outgoing.send(spdy::data(stream, &buffer[..length], false)).await.is_err() {
-                return;
-            }
-        }
-    };
-    // The pod's end ends the connection; the client's end lets the pod finish what it has to say.
-    match select(std::pin::pin!(outward), std::pin::pin!(inward)).await {
-        Either::Left(_) => {}
-        Either::Right(((), outward)) => outward.await,
     }
 }

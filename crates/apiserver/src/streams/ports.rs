@@ -1,18 +1,18 @@
 //! Port-forward over WebSocket channels, as the Python, JavaScript and Rust clients speak it: for the i-th port, channel 2i carries data
 //! both ways and 2i+1 the errors. It knows no SPDY.
+use super::carry::carry;
 use super::coding::Coding;
 use super::pod::{open, pod};
 use crate::call::Call;
-use crate::limits::{CHUNK_BYTES, FORWARD_PORTS_MAX};
+use crate::limits::FORWARD_PORTS_MAX;
 use crate::nodes::What;
 use crate::request::{Duplex, Response};
 use crate::websocket::Handshake;
 use api::status::Status;
 use bytes::Bytes;
-use futures::future::{BoxFuture, Either, select};
+use futures::future::{BoxFuture, select};
 use futures::{SinkExt as _, StreamExt as _};
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -82,7 +82,7 @@ async fn serve(client: Box<dyn Duplex>, ways: Vec<Way>, coding: Coding) {
     for (at, (port, way)) in (0_u8..).zip(ways) {
         let (pieces, from_client) = mpsc::channel::<Bytes>(WAITING_MAX);
         inward.push(pieces);
-        drop(rt::spawn("port-forward", carry(at * 2, port, way, from_client, send.clone())));
+        drop(rt::spawn("port-forward", one(at * 2, port, way, from_client, send.clone())));
     }
     drop(send);
     let outward = async {
@@ -113,11 +113,11 @@ async fn serve(client: Box<dyn Duplex>, ways: Vec<Way>, coding: Coding) {
 }
 
 /// One port: its number on both channels first, then what the pod says, and what went wrong.
-async fn carry(
+async fn one(
     channel: u8,
     port: u16,
     way: Result<Box<dyn Duplex>, Status>,
-    mut pieces: mpsc::Receiver<Bytes>,
+    pieces: mpsc::Receiver<Bytes>,
     outgoing: mpsc::Sender<Bytes>,
 ) {
     let [low, high] = port.to_le_bytes();
@@ -136,27 +136,5 @@ async fn carry(
             return;
         }
     };
-    let (mut from_node, mut to_node) = tokio::io::split(node);
-    let inward = async {
-        while let Some(piece) = pieces.recv().await {
-            if to_node.write_all(&piece).await.is_err() || to_node.flush().await.is_err() {
-                return;
-            }
-        }
-        let _ = to_node.shutdown().await;
-    };
-    let outward = async {
-        let mut buffer = vec![0; CHUNK_BYTES / 4];
-        while let Ok(length @ 1..) = from_node.read(&mut buffer).await {
-            let message = [&[channel], &buffer[..length]].concat();
-            if outgoing.send(message.into()).await.is_err() {
-                return;
-            }
-        }
-    };
-    // The pod's end ends the port; the client's end lets the pod finish what it has to say.
-    match select(std::pin::pin!(outward), std::pin::pin!(inward)).await {
-        Either::Left(_) => {}
-        Either::Right(((), outward)) => outward.await,
-    }
+    carry(node, pieces, &outgoing, |bytes| [&[channel], bytes].concat().into()).await;
 }

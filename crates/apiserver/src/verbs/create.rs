@@ -1,6 +1,5 @@
 //! POST of a collection: a new object under the condition that there is none of its name.
 use crate::admission::{Door, namespace_lifecycle};
-use crate::attempt::Attempt;
 use crate::body;
 use crate::call::Call;
 use crate::definition;
@@ -43,7 +42,7 @@ pub async fn create(call: &Call) -> Result<Response, Status> {
 /// # Errors
 /// 403.
 pub async fn may(call: &Call) -> Result<(), Status> {
-    check(&call.room, &call.user, &Attempt::of(&call.target, "create", &[])).await.map(|_| ())
+    check(&call.room, &call.user, &crate::attempt::of(&call.target, "create", &[])).await.map(|_| ())
 }
 
 /// Creates the decoded object; also serves PUT and apply of what is not there yet.

@@ -106,12 +106,13 @@ pub async fn change(
         }
         match submit(call, view.revision(), writes).await? {
             Ok(objects) => {
-                let object = objects.first().cloned().unwrap_or(current);
                 if let Some(mut last) = last {
-                    // It is gone as it would have become.
-                    last["metadata"]["resourceVersion"] = object.revision.to_string().into();
+                    // It is gone as it would have become: under the last revision that it had, whether the log's
+                    // first answer came or was asked for again.
+                    last["metadata"]["resourceVersion"] = current.revision.to_string().into();
                     return Ok(shape::answer(call, 200, &last)?.warn(&warnings));
                 }
+                let object = objects.first().cloned().unwrap_or(current);
                 return Ok(shape::one(call, 200, &object)?.warn(&warnings));
             }
             Err(refused) if refused.write == 0 && refused.refusal == Refusal::NotFound => return Err(call.not_found()),

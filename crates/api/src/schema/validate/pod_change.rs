@@ -1,7 +1,7 @@
 //! What may change of a pod that is there: little, for its node has read the rest. It never checks what a pod may say.
 use super::words::{items, text};
 use crate::field::Problems;
-use crate::qos;
+use crate::pod;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -160,9 +160,9 @@ pub(super) fn resize(old: &Value, new: &Value, problems: &mut Problems) {
         problems.forbidden("", "windows pods cannot be resized");
         return;
     }
-    let class = qos::of(after);
+    let class = pod::quality(after);
     let was = match text(&old["status"], "qosClass") {
-        "" => qos::of(before),
+        "" => pod::quality(before),
         known => known,
     };
     if was != class {

@@ -1,9 +1,9 @@
 //! May somebody do something: answered by the very function that lets requests in (authorization.k8s.io/v1).
-use crate::attempt::Attempt;
 use crate::call::Call;
 use crate::draft;
 use crate::identity::User;
 use crate::permission;
+use api::attempt::Attempt;
 use api::problem::Problems;
 use api::status::Status;
 use serde_json::{Value, json};
