@@ -1,34 +1,34 @@
 //! `rutter bench`: what the log, the API and the watches cost, beside a real peer where there is one. Figures only; it judges nothing.
 mod api;
 mod cluster;
+mod cost;
 mod etcd;
 mod failover;
+mod loads;
 mod log;
 mod measure;
+mod operation;
 mod process;
 mod reach;
 mod scratch;
 mod state;
+mod user;
 mod watch;
 
 use crate::failure::{Failure, Output};
 use crate::operator;
 use crate::replay::{self, Replay};
 use cluster::Cluster;
-use measure::{clients, rounds, summary};
-use reach::{Reached, reach};
 use scratch::Scratch;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
     /// Writes through the log of three members, without HTTP, beside a peer.
     Log(log::Log),
-    /// Requests to any Kubernetes API server over HTTPS.
-    Api(Api),
-    /// Watchers, changes, and how late the events come.
-    Watch(Watch),
+    /// Requests to any Kubernetes API server over HTTPS, and watches of it.
+    Api(loads::Loads),
     /// kill -9 of members, again and again, under writers and a watcher.
     Failover(Failover),
     /// Memory and disk for many objects, and the time to come back with them.
@@ -60,54 +60,10 @@ pub(crate) struct Failover {
     api_port: u16,
 }
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Api {
-    #[arg(long)]
-    kubeconfig: Option<PathBuf>,
-    #[arg(long, value_enum, default_value = "create")]
-    operation: api::Operation,
-    #[arg(long, default_value_t = 64, value_parser = clients)]
-    clients: usize,
-    #[arg(long, default_value_t = 1024)]
-    size: usize,
-    /// Seconds of each round.
-    #[arg(long, default_value_t = 5)]
-    seconds: u64,
-    #[arg(long, default_value_t = 3, value_parser = rounds)]
-    rounds: usize,
-    /// The server's processes, for CPU time; a Rutter cluster on this machine names its own.
-    #[arg(long, value_delimiter = ',')]
-    pids: Vec<u32>,
-    /// Objects that are there before the load begins (for lists).
-    #[arg(long, default_value_t = 0)]
-    objects: usize,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Watch {
-    #[arg(long)]
-    kubeconfig: Option<PathBuf>,
-    #[arg(long, default_value_t = 1000)]
-    watchers: usize,
-    /// Changes a second.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    rate: u64,
-    /// Seconds of each round.
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
-    #[arg(long, default_value_t = 3, value_parser = rounds)]
-    rounds: usize,
-    #[arg(long, default_value_t = 1024)]
-    size: usize,
-    #[arg(long, value_delimiter = ',')]
-    pids: Vec<u32>,
-}
-
 pub(crate) async fn run(bench: &Bench, output: Output) -> Result<(), Failure> {
     let result = match bench {
         Bench::Log(log) => log::run(log).await,
-        Bench::Api(api) => run_api(api).await,
-        Bench::Watch(watch) => run_watch(watch).await,
+        Bench::Api(loads) => loads::run(loads).await,
         Bench::Failover(failover) => run_failover(failover).await,
         Bench::State(state) => run_state(state).await,
     };
@@ -148,66 +104,6 @@ async fn run_state(bench: &State) -> Result<Value, Failure> {
     let result = state::run(&mut cluster, &home, bench.objects, bench.size).await;
     cluster.stop().await;
     result
-}
-
-async fn run_api(bench: &Api) -> Result<Value, Failure> {
-    let Reached { target, pids } = reach(bench.kubeconfig.as_deref(), &bench.pids).await?;
-    let namespace = format!("bench-{:x}", rt::random());
-    api::make_namespace(&target, &namespace).await?;
-    let load = api::Load {
-        operation: bench.operation,
-        clients: bench.clients,
-        size: bench.size,
-        seconds: bench.seconds,
-        namespace: namespace.clone(),
-        pids: pids.clone(),
-    };
-    let rounds = async {
-        api::fill(&target, &namespace, bench.objects, bench.size).await?;
-        let mut rounds = Vec::new();
-        for _ in 0..bench.rounds {
-            rounds.push(api::run(&target, &load).await?);
-        }
-        Ok::<_, Failure>(rounds)
-    }
-    .await;
-    let resident = pids.iter().map(|pid| process::resident(*pid)).max();
-    api::remove_namespace(&target, &namespace).await;
-    let mut result = summary(&rounds?);
-    result["clients"] = bench.clients.into();
-    result["size"] = bench.size.into();
-    result["resident_bytes"] = resident.into();
-    Ok(result)
-}
-
-async fn run_watch(bench: &Watch) -> Result<Value, Failure> {
-    let Reached { target, pids } = reach(bench.kubeconfig.as_deref(), &bench.pids).await?;
-    let namespace = format!("bench-{:x}", rt::random());
-    api::make_namespace(&target, &namespace).await?;
-    let load = watch::Load {
-        watchers: bench.watchers,
-        rate: bench.rate,
-        seconds: bench.seconds,
-        size: bench.size,
-        namespace: namespace.clone(),
-        pids,
-    };
-    let mut rounds = Vec::new();
-    let mut failed = None;
-    for _ in 0..bench.rounds {
-        match watch::run(&target, &load).await {
-            Ok(measured) => rounds.push(measured),
-            Err(why) => failed = Some(why),
-        }
-    }
-    api::remove_namespace(&target, &namespace).await;
-    if let Some(why) = failed {
-        return Err(why);
-    }
-    let mut result = summary(&rounds);
-    result["watchers"] = bench.watchers.into();
-    result["changes_per_second"] = bench.rate.into();
-    Ok(result)
 }
 
 /// One line a field; what has fields of its own is indented.

@@ -115,6 +115,16 @@ impl Connection {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Response<Incoming>, Failure> {
+        self.open_with(method, path, body, "application/json").await
+    }
+
+    async fn open_with(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        content_type: &str,
+    ) -> Result<Response<Incoming>, Failure> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -126,7 +136,7 @@ impl Connection {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         if body.is_some() {
-            request = request.header("content-type", "application/json");
+            request = request.header("content-type", content_type);
         }
         let request = request
             .body(Full::new(body.unwrap_or_default()))
@@ -145,7 +155,18 @@ impl Connection {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<(u16, Bytes), Failure> {
-        let response = self.open(method, path, body).await?;
+        self.call_with(method, path, body, "application/json").await
+    }
+
+    /// As `call`, with a body that is no plain JSON: a patch of some kind.
+    pub(crate) async fn call_with(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        content_type: &str,
+    ) -> Result<(u16, Bytes), Failure> {
+        let response = self.open_with(method, path, body, content_type).await?;
         let status = response.status().as_u16();
         let whole = response
             .into_body()

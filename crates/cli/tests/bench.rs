@@ -58,18 +58,19 @@ fn log() {
 fn api_and_watch() {
     let cluster = Cluster::start(16543, &["--members", "1", "--nodes", "0"]);
     let config = cluster.kubeconfig().display().to_string();
-    for operation in ["create", "get", "list", "update"] {
-        let words = ["api", "--kubeconfig", &config, "--operation", operation, "--seconds", "1", "--rounds", "1"];
-        let found = bench(&[&words[..], &["--clients", "4", "--objects", "10"]].concat());
-        assert_numbers(&found, &SUMMARY);
-        assert_numbers(&found, &["resident_bytes", "clients", "size"]);
-        assert_eq!(found["errors"], 0, "{operation}: {found}");
+    let words = ["api", "--kubeconfig", &config, "--seconds", "1", "--rounds", "1"];
+    let found = bench(&[&words[..], &["--clients", "4", "--objects", "10", "--watchers", "4"]].concat());
+    let operations = ["create", "get", "list", "page", "update", "patch", "status-patch", "apply", "mixed"];
+    for operation in operations {
+        assert_numbers(&found[operation], &SUMMARY);
+        assert_numbers(&found[operation], &["resident_bytes", "clients", "size"]);
+        assert_eq!(found[operation]["errors"], 0, "{operation}: {found}");
     }
-    let words = ["watch", "--kubeconfig", &config, "--watchers", "4", "--seconds", "1", "--rounds", "1"];
-    let found = bench(&words);
-    assert_numbers(&found, &SUMMARY);
+    let watch = &found["watch"];
+    assert_numbers(watch, &SUMMARY);
+    assert_numbers(watch, &["resident_per_watcher_bytes"]);
     assert_eq!(
-        (&found["operations"], &found["errors"]),
+        (&watch["operations"], &watch["errors"]),
         (&80.into(), &0.into()),
         "every watcher saw every change: {found}"
     );

@@ -57,7 +57,8 @@ const WRONG: &[(&str, i32, &str)] = &[
     ("simulate --timeline none/page.html", 1, "can be written"),
     ("bench log --clients 0", 2, "1 to 10000"),
     ("bench log --rounds 0", 2, "1 to 100"),
-    ("bench watch --rate 0", 2, "rutter help bench"),
+    ("bench api --rate 0", 2, "rutter help bench"),
+    ("bench api --operation fly", 2, "status-patch"),
 ];
 
 #[test]

@@ -6,6 +6,7 @@ mod writer;
 
 use super::api;
 use super::cluster::Cluster;
+use super::operation::collection;
 use crate::client::Target;
 use crate::failure::Failure;
 use crate::operator;
@@ -115,7 +116,7 @@ async fn judge(
     seen: &[Seen],
     kills: &[rt::Instant],
 ) -> Result<Value, Failure> {
-    let list = members[0].connect().await?.json(Method::GET, &api::collection(NAMESPACE), None).await?;
+    let list = members[0].connect().await?.json(Method::GET, &collection(NAMESPACE), None).await?;
     let items = list.get("items").and_then(Value::as_array).into_iter().flatten();
     let there: BTreeMap<&str, &Value> =
         items.filter_map(|item| Some((item.pointer("/metadata/name")?.as_str()?, item))).collect();

@@ -1,6 +1,7 @@
 //! Watch fan-out: many watchers of one resource, a bounded rate of changes; how late each event comes and what it costs the server.
-use super::api;
+use super::cost::Cost;
 use super::measure::Measured;
+use super::operation::{collection, config_map};
 use super::process;
 use crate::client::{Connection, Target};
 use crate::failure::Failure;
@@ -35,15 +36,28 @@ struct Shared {
     received: AtomicU64,
 }
 
-/// One round. Latencies are those of each delivered event, from before the change was asked to its arrival.
-pub(crate) async fn run(target: &Target, load: &Load) -> Result<Measured, Failure> {
+/// How long the server's memory may settle after the last watch was opened.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// One round.
+pub(crate) struct Round {
+    /// Latencies are those of each delivered event, from before the change was asked to its arrival.
+    pub(crate) measured: Measured,
+    /// By how many bytes the server's memory grew for each idle watcher with its connection; `None` if its processes are not known.
+    /// Later rounds use again what earlier ones gave back.
+    pub(crate) resident_per_watcher: Option<u64>,
+}
+
+/// Opens the watches, leaves them idle for a moment, then makes the changes. `admin` may read the server's metrics.
+pub(crate) async fn run(target: &Target, admin: &Target, load: &Load) -> Result<Round, Failure> {
     let shared = Arc::new(Shared::default());
     let mut watchers = Vec::new();
     let mut writer = target.connect().await?;
     let from = newest(&mut writer, &load.namespace).await?;
+    let empty = resident(&load.pids);
     for _ in 0..load.watchers {
         let mut connection = target.connect().await?;
-        let path = format!("{}?watch=true&resourceVersion={from}", api::collection(&load.namespace));
+        let path = format!("{}?watch=true&resourceVersion={from}", collection(&load.namespace));
         let response = connection.open(Method::GET, &path, None).await?;
         if !response.status().is_success() {
             let what = format!("a watch was answered with HTTP status {}", response.status());
@@ -52,13 +66,17 @@ pub(crate) async fn run(target: &Target, load: &Load) -> Result<Measured, Failur
         let shared = shared.clone();
         watchers.push(rt::spawn("watcher", async move { receive(connection, response.into_body(), &shared).await }));
     }
-    let (start, meter, salt) = (rt::now(), process::Meter::start(&load.pids), rt::random());
+    rt::sleep(SETTLE).await;
+    let full = resident(&load.pids);
+    let each = |(empty, full): (u64, u64)| full.saturating_sub(empty) / load.watchers.max(1) as u64;
+    let resident_per_watcher = empty.zip(full).map(each);
+    let (start, cost, salt) = (rt::now(), Cost::start(admin, &load.pids).await, rt::random());
     let mut whole = Measured::default();
     let mut sent = 0;
     for turn in 0..load.rate * load.seconds {
         rt::sleep_until(start.after(Duration::from_nanos(turn * 1_000_000_000 / load.rate))).await;
         let body = stamped(&format!("w-{salt:x}-{turn}"), load.size);
-        let (status, body) = writer.call(Method::POST, &api::collection(&load.namespace), Some(body)).await?;
+        let (status, body) = writer.call(Method::POST, &collection(&load.namespace), Some(body)).await?;
         if status < 300 {
             sent += load.watchers as u64;
         } else {
@@ -70,11 +88,12 @@ pub(crate) async fn run(target: &Target, load: &Load) -> Result<Measured, Failur
     while shared.received.load(Ordering::Relaxed) < sent && rt::now().since(written) < TAIL {
         rt::sleep(TAIL_POLL).await;
     }
-    (whole.cpu_us, whole.elapsed_us) = (meter.used_us(), rt::now().since(start).as_micros() as u64);
+    whole.elapsed_us = rt::now().since(start).as_micros() as u64;
+    whole.cpu_us = cost.used_us().await;
     shared.stop.store(true, Ordering::Relaxed);
     // One more change wakes each watcher, so that it sees the stop.
-    let last = api::config_map(&format!("stop-{salt:x}"), 64);
-    writer.call(Method::POST, &api::collection(&load.namespace), Some(last)).await?;
+    let last = config_map(&format!("stop-{salt:x}"), 64, 0);
+    writer.call(Method::POST, &collection(&load.namespace), Some(last)).await?;
     for each in watchers {
         whole.add(each.await.unwrap_or_default());
     }
@@ -83,12 +102,17 @@ pub(crate) async fn run(target: &Target, load: &Load) -> Result<Measured, Failur
         whole.errors += missing;
         whole.error.get_or_insert_with(|| format!("{missing} events did not come in time"));
     }
-    whole.checked("watch")
+    Ok(Round { measured: whole.checked("watch")?, resident_per_watcher })
+}
+
+/// Bytes of all processes; `None` if none is known.
+fn resident(pids: &[u32]) -> Option<u64> {
+    (!pids.is_empty()).then(|| pids.iter().map(|pid| process::resident(*pid)).sum())
 }
 
 /// The revision at which the watches begin: none of them starts with what is there.
 async fn newest(connection: &mut Connection, namespace: &str) -> Result<String, Failure> {
-    let list = connection.json(Method::GET, &format!("{}?limit=1", api::collection(namespace)), None).await?;
+    let list = connection.json(Method::GET, &format!("{}?limit=1", collection(namespace)), None).await?;
     let revision = list.pointer("/metadata/resourceVersion").and_then(serde_json::Value::as_str);
     revision.map(str::to_owned).ok_or_else(|| Failure::new("the list has no revision", "name a Kubernetes API server"))
 }

@@ -1,6 +1,6 @@
 //! The watcher of a failover trial: one watch, resumed at the last revision it saw, at whichever member answers.
-use crate::bench::api;
 use crate::bench::failover::pace::{NAMESPACE, REQUEST_WAIT, RETRY};
+use crate::bench::operation::collection;
 use crate::client::{Connection, Target};
 use http_body_util::BodyExt;
 use hyper::Method;
@@ -34,7 +34,7 @@ const QUIET_ROUNDS: u32 = 3;
 async fn follow(mut connection: Connection, from: u64, seen: &mut Vec<Seen>, stop: &AtomicBool) -> u64 {
     // From 0 a watch would begin with the present; from 1 it begins with what happened.
     let start = from.max(1);
-    let path = format!("{}?watch=true&resourceVersion={start}&timeoutSeconds=2", api::collection(NAMESPACE));
+    let path = format!("{}?watch=true&resourceVersion={start}&timeoutSeconds=2", collection(NAMESPACE));
     let Some(Ok(response)) = rt::timeout(REQUEST_WAIT, connection.open(Method::GET, &path, None)).await else {
         return from;
     };

@@ -1,7 +1,7 @@
 //! A writer of a failover trial: new objects, and a counter of its own. What it was answered, it remembers; an answer that was lost
 //! stays unknown until a later one tells.
-use crate::bench::api;
 use crate::bench::failover::pace::{NAMESPACE, REQUEST_WAIT, RETRY};
+use crate::bench::operation::{collection, config_map};
 use crate::client::{Connection, Target};
 use bytes::Bytes;
 use hyper::Method;
@@ -89,7 +89,7 @@ impl Way<'_> {
 async fn make(way: &mut Way<'_>, name: &str, size: usize, stop: &AtomicBool, done: &mut Answered) {
     let mut lost = false;
     while !stop.load(Ordering::Relaxed) {
-        match way.ask(Method::POST, &api::collection(NAMESPACE), Some(api::config_map(name, size))).await {
+        match way.ask(Method::POST, &collection(NAMESPACE), Some(config_map(name, size, 0))).await {
             Some((201, _)) => return done.made.push((name.to_owned(), rt::now())),
             // An attempt whose answer was lost had happened.
             Some((409, _)) if lost => return done.resolved.push(name.to_owned()),
@@ -104,7 +104,7 @@ async fn make(way: &mut Way<'_>, name: &str, size: usize, stop: &AtomicBool, don
 /// Raises the counter by one, from what a read says it is.
 async fn raise(way: &mut Way<'_>, done: &mut Answered) {
     let counter = &mut done.counter;
-    let path = format!("{}/{}", api::collection(NAMESPACE), counter.name);
+    let path = format!("{}/{}", collection(NAMESPACE), counter.name);
     let Some((status, found)) = way.ask(Method::GET, &path, None).await else { return };
     let value = match status {
         200 => value(&found),
@@ -121,7 +121,7 @@ async fn raise(way: &mut Way<'_>, done: &mut Answered) {
     let next = value + 1;
     let mut body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": counter.name}, "data": {"value": next.to_string()}});
     let (method, place) = if status == 404 {
-        (Method::POST, api::collection(NAMESPACE))
+        (Method::POST, collection(NAMESPACE))
     } else {
         body["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"].clone();
         (Method::PUT, path)
