@@ -28,13 +28,17 @@ pub async fn found(server: &ApiServer, port: u16) -> Result<(), Status> {
     Ok(())
 }
 
-/// Says by whom the cluster's certificates are signed; each namespace is then given a copy.
+/// Says by whom the cluster's certificates are signed: each namespace is then given a copy, and servers that extend the API learn whose
+/// client certificates to trust.
 ///
 /// # Errors
 /// As `found`, after which it is called.
 pub async fn publish_authority(server: &ApiServer, pem: &str) -> Result<(), Status> {
-    let map = json!({"metadata": {"name": "cluster-ca"}, "data": {"ca.crt": pem}});
-    post(server, "/api/v1/namespaces/kube-system/configmaps", &map).await
+    for (name, member) in [("cluster-ca", "ca.crt"), ("extension-apiserver-authentication", "client-ca-file")] {
+        let map = json!({"metadata": {"name": name}, "data": {member: pem}});
+        post(server, "/api/v1/namespaces/kube-system/configmaps", &map).await?;
+    }
+    Ok(())
 }
 
 /// Makes the roles and bindings that every cluster begins with, and completes those that are there: all in one command. Called whenever a

@@ -147,6 +147,7 @@ async fn metrics_have_the_names_of_kubernetes() {
         of("POST", "namespace", 201) + " 2",
         of("POST", "namespace", 409) + " 1",
         of("GET", "resource", 200) + " 1",
+        "# TYPE process_cpu_seconds_total counter".to_owned(),
         "# TYPE apiserver_request_duration_seconds histogram".to_owned(),
         "apiserver_resource_objects{group=\"\",resource=\"configmaps\"} 2".to_owned(),
         "apiserver_current_inflight_requests{request_kind=\"readOnly\"} 1".to_owned(),

@@ -55,6 +55,11 @@ fn world() -> Option<Rc<dyn World>> {
     WORLD.with_borrow(Clone::clone)
 }
 
+/// Whether a simulation stands in the place of the system on this thread.
+pub(crate) fn simulated() -> bool {
+    WORLD.with_borrow(Option::is_some)
+}
+
 /// The moment of this process from which `Instant` counts.
 fn start() -> std::time::Instant {
     static START: OnceLock<std::time::Instant> = OnceLock::new();

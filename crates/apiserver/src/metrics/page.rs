@@ -2,6 +2,7 @@
 use super::{BOUNDS, Fixed, Metrics};
 use crate::room::Room;
 use dashmap::DashMap;
+use rt::process::Usage;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +51,9 @@ pub fn print(room: &Room) -> String {
     page.one("rutter_revision", "gauge", "The newest revision that this member has seen.", view.revision().0);
     page.one("rutter_log_index", "gauge", "The newest log index that this member has applied.", view.index());
     page.one("rutter_leader", "gauge", "Whether this member leads.", u64::from(room.member().leading().is_some()));
+    if let Some(usage) = rt::process::usage() {
+        page.process(&usage);
+    }
     page.print()
 }
 
@@ -85,6 +89,17 @@ impl Page {
     fn one(&mut self, name: &str, kind: &str, help: &str, value: u64) {
         self.family(name, kind, help);
         self.line(name, "", value);
+    }
+
+    /// Under the names that every Prometheus client library uses.
+    fn process(&mut self, usage: &Usage) {
+        const CPU: &str = "process_cpu_seconds_total";
+        self.family(CPU, "counter", "User and system CPU time.");
+        self.line(CPU, "", format!("{}.{:06}", usage.cpu_micros / 1_000_000, usage.cpu_micros % 1_000_000));
+        self.one("process_resident_memory_bytes", "gauge", "Resident memory.", usage.resident_bytes);
+        self.one("process_virtual_memory_bytes", "gauge", "Virtual memory.", usage.virtual_bytes);
+        self.one("process_open_fds", "gauge", "Open file descriptors.", usage.open_files);
+        self.one("process_start_time_seconds", "gauge", "When the process started, since the epoch.", usage.started);
     }
 
     fn durations(&mut self, metrics: &Metrics) {
