@@ -69,6 +69,20 @@ pub fn fill(kind: &Kind, value: &mut Value) {
     }
 }
 
+/// A headless service without a selector has both families unless it says otherwise, whatever the cluster has.
+fn families(spec: &mut Value) {
+    let headless = spec["clusterIP"] == "None" || spec["clusterIPs"][0] == "None";
+    let of_others = headless && spec["selector"].as_object().is_none_or(serde_json::Map::is_empty);
+    set(spec, "ipFamilies", json!(["IPv4"]));
+    set(spec, "ipFamilyPolicy", json!(if of_others { "RequireDualStack" } else { "SingleStack" }));
+    if of_others && spec["ipFamilyPolicy"] != "SingleStack" {
+        let other = if spec["ipFamilies"] == json!(["IPv4"]) { "IPv6" } else { "IPv4" };
+        if let Some(families) = spec["ipFamilies"].as_array_mut().filter(|families| families.len() == 1) {
+            families.push(json!(other));
+        }
+    }
+}
+
 fn service(value: &mut Value) {
     let spec = inside(value, "spec");
     set(spec, "type", json!("ClusterIP"));
@@ -83,8 +97,7 @@ fn service(value: &mut Value) {
             let list = json!([spec["clusterIP"]]);
             set(spec, "clusterIPs", list);
         }
-        set(spec, "ipFamilies", json!(["IPv4"]));
-        set(spec, "ipFamilyPolicy", json!("SingleStack"));
+        families(spec);
     }
     let outside = spec["externalIPs"].as_array().is_some_and(|ips| !ips.is_empty());
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") || kind == "ClusterIP" && outside {
@@ -215,8 +228,22 @@ fn job(spec: &mut Value) {
     }
     set(spec, "completionMode", json!("NonIndexed"));
     set(spec, "suspend", json!(false));
-    set(spec, "podReplacementPolicy", json!("TerminatingOrFailed"));
+    let replaced = if missing(spec, "podFailurePolicy") { "TerminatingOrFailed" } else { "Failed" };
+    set(spec, "podReplacementPolicy", json!(replaced));
+    failures(spec);
     pod::template(inside(spec, "template"));
+}
+
+/// A condition of a failed pod that is named is one that it has.
+fn failures(job: &mut Value) {
+    if missing(job, "podFailurePolicy") {
+        return;
+    }
+    for rule in items(inside(job, "podFailurePolicy"), "rules") {
+        for pattern in items(rule, "onPodConditions") {
+            set(pattern, "status", json!("True"));
+        }
+    }
 }
 
 fn cron_job(spec: &mut Value) {
@@ -224,8 +251,9 @@ fn cron_job(spec: &mut Value) {
     set(spec, "suspend", json!(false));
     set(spec, "successfulJobsHistoryLimit", json!(3));
     set(spec, "failedJobsHistoryLimit", json!(1));
-    let template = inside(inside(inside(spec, "jobTemplate"), "spec"), "template");
-    pod::template(template);
+    let job = inside(inside(spec, "jobTemplate"), "spec");
+    failures(job);
+    pod::template(inside(job, "template"));
 }
 
 fn network_policy(spec: &mut Value) {

@@ -11,9 +11,11 @@ mod csi;
 mod definition;
 mod device;
 mod endpoints;
+mod environment;
 mod event;
 mod flow;
 mod hooks;
+mod job_policy;
 mod job_status;
 mod labels;
 mod meta;
@@ -205,7 +207,7 @@ fn only_new(kind: &Kind, value: &Value, problems: &mut Problems) {
         ("autoscaling", "HorizontalPodAutoscaler") => {
             scaling::autoscaler(&convert::to_storage(kind, value.clone())["spec"], 1, problems);
         }
-        ("batch", "Job") => batch::new_job(spec, problems),
+        ("batch", "Job") => batch::new_job(value, problems),
         ("batch", "CronJob") => batch::new_cron_job(value, problems),
         ("networking.k8s.io", "Ingress") => network::new_ingress(value, problems),
         ("networking.k8s.io", "ServiceCIDR") => network::service_cidr(spec, problems),
@@ -237,6 +239,7 @@ fn change(kind: &Kind, old: &Value, new: &Value, problems: &mut Problems) {
             scaling::autoscaler(&convert::to_storage(kind, new.clone())["spec"], least, problems);
         }
         ("batch", "Job") => batch::job_change(old_spec, new_spec, problems),
+        ("batch", "CronJob") => batch::cron_job_change(old_spec, new_spec, problems),
         ("discovery.k8s.io", "EndpointSlice") => endpoints::slice_change(old, new, problems),
         ("networking.k8s.io", "IngressClass") => network::class_change(old_spec, new_spec, problems),
         ("networking.k8s.io", "IPAddress") => network::ip_address_change(old_spec, new_spec, problems),

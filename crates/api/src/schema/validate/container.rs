@@ -1,6 +1,6 @@
 //! The containers of a pod. It never asks whether their images are to be had.
 use super::words::{all, at, demanded, items, known, members, number, one_of, text};
-use super::{address, amounts, probe, security, volume_source};
+use super::{address, amounts, environment, probe, security, volume_source};
 use crate::field::Problems;
 use crate::name;
 use crate::quantity::thousandths;
@@ -11,19 +11,6 @@ const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 /// What an ephemeral container does not have.
 const LASTING: [&str; 7] =
     ["ports", "resources", "resizePolicy", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe"];
-/// Fields of a pod that its environment may hold.
-const FIELDS: [&str; 9] = [
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
-];
-
 /// What containers of one pod share.
 pub(super) struct Pod<'a> {
     pub volumes: BTreeSet<&'a str>,
@@ -148,12 +135,7 @@ fn one(container: &Value, path: &str, pod: &Pod, problems: &mut Problems) {
     known(container, "imagePullPolicy", path, &["Always", "IfNotPresent", "Never"], problems);
     known(container, "terminationMessagePolicy", path, &["File", "FallbackToLogsOnError"], problems);
     ports(container, path, problems);
-    for (place, variable) in items(container, "env").iter().enumerate() {
-        environment(variable, &format!("{path}.env[{place}]"), problems);
-    }
-    for (place, source) in items(container, "envFrom").iter().enumerate() {
-        environment_from(source, &format!("{path}.envFrom[{place}]"), problems);
-    }
+    environment::all_of(container, path, problems);
     let devices = devices(container, path, pod, problems);
     mounts(container, path, pod, &devices, problems);
     resources(&container["resources"], &at(path, "resources"), pod, problems);
@@ -207,70 +189,6 @@ fn ports(container: &Value, path: &str, problems: &mut Problems) {
             "" => problems.required(format!("{path}.protocol"), ""),
             protocol => one_of(&format!("{path}.protocol"), protocol, &PROTOCOLS, problems),
         }
-    }
-}
-
-fn environment(variable: &Value, path: &str, problems: &mut Problems) {
-    let own = demanded(variable, "name", path, problems);
-    if !own.is_empty() {
-        all(&at(path, "name"), own, name::variable(own), problems);
-    }
-    let from = &variable["valueFrom"];
-    if from.is_null() {
-        return;
-    }
-    let path = at(path, "valueFrom");
-    let sources = from.as_object().map_or(0, serde_json::Map::len);
-    if !text(variable, "value").is_empty() {
-        problems.invalid_text(path, "", "may not be specified when `value` is not empty");
-    } else if sources > 1 {
-        problems.invalid_text(path, "", "may not have more than one field specified at a time");
-    } else if sources == 0 {
-        let why = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`";
-        problems.invalid_text(path, "", why);
-    } else {
-        for source in ["configMapKeyRef", "secretKeyRef"].into_iter().filter(|source| from[*source].is_object()) {
-            let path = at(&path, source);
-            demanded(&from[source], "name", &path, problems);
-            let key = demanded(&from[source], "key", &path, problems);
-            if !key.is_empty() {
-                all(&at(&path, "key"), key, name::config_key(key), problems);
-            }
-        }
-        if from["fieldRef"].is_object() {
-            field(&from["fieldRef"], &at(&path, "fieldRef"), problems);
-        }
-        if from["resourceFieldRef"].is_object() {
-            demanded(&from["resourceFieldRef"], "resource", &at(&path, "resourceFieldRef"), problems);
-        }
-    }
-}
-
-/// A field of the pod that a variable holds.
-fn field(reference: &Value, path: &str, problems: &mut Problems) {
-    demanded(reference, "apiVersion", path, problems);
-    let own = demanded(reference, "fieldPath", path, problems);
-    let of_map = |map: &str| {
-        own.strip_prefix("metadata.")
-            .and_then(|rest| rest.strip_prefix(map))
-            .is_some_and(|rest| rest.starts_with("['") && rest.ends_with("']"))
-    };
-    if !own.is_empty() && !FIELDS.contains(&own) && !of_map("labels") && !of_map("annotations") {
-        one_of(&at(path, "fieldPath"), own, &FIELDS, problems);
-    }
-}
-
-fn environment_from(source: &Value, path: &str, problems: &mut Problems) {
-    let prefix = text(source, "prefix");
-    if !prefix.is_empty() {
-        all(&at(path, "prefix"), prefix, name::variable(prefix), problems);
-    }
-    let found: Vec<&str> =
-        ["configMapRef", "secretRef"].into_iter().filter(|member| source[*member].is_object()).collect();
-    match found[..] {
-        [] => problems.invalid_text(path, "", "must specify one of: `configMapRef` or `secretRef`"),
-        [one] => drop(demanded(&source[one], "name", &at(path, one), problems)),
-        _ => problems.invalid_text(path, "", "may not have more than one field specified at a time"),
     }
 }
 

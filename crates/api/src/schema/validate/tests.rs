@@ -4,6 +4,7 @@ use crate::kind::Kind;
 use crate::status::Status;
 use serde_json::{Value, json};
 
+mod jobs;
 mod kinds;
 mod pods;
 mod statuses;

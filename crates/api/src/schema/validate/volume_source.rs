@@ -1,4 +1,5 @@
 //! What a volume is made of, in pods and in PersistentVolumes. It never asks whether what a source names is there.
+use super::environment;
 use super::words::{all, at, demanded, driver_name, items, known, number, text};
 use crate::field::Problems;
 use crate::name;
@@ -137,7 +138,7 @@ fn downward(item: &Value, path: &str, problems: &mut Problems) {
     file(text(item, "path"), &at(path, "path"), problems);
     let (field, resource) = (&item["fieldRef"], &item["resourceFieldRef"]);
     if field.is_object() {
-        demanded(field, "fieldPath", &at(path, "fieldRef"), problems);
+        environment::file_field(field, &at(path, "fieldRef"), problems);
         if resource.is_object() {
             let why = "fieldRef and resourceFieldRef can not be specified simultaneously";
             problems.invalid_text(path, "resource", why);
@@ -145,8 +146,9 @@ fn downward(item: &Value, path: &str, problems: &mut Problems) {
     } else if resource.is_object() {
         if text(resource, "containerName").is_empty() {
             problems.required(at(&at(path, "resourceFieldRef"), "containerName"), "");
+        } else {
+            environment::amount(resource, &at(path, "resourceFieldRef"), problems);
         }
-        demanded(resource, "resource", &at(path, "resourceFieldRef"), problems);
     } else {
         problems.required(path, "one of fieldRef and resourceFieldRef is required");
     }

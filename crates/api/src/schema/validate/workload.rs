@@ -64,7 +64,14 @@ pub(super) fn stateful_set(spec: &Value, problems: &mut Problems) {
     match text(strategy, "type") {
         "RollingUpdate" => {
             let path = "spec.updateStrategy.rollingUpdate";
-            not_negative(&strategy["rollingUpdate"], path, &["partition"], problems);
+            let (rolling, field) = (&strategy["rollingUpdate"], format!("{path}.maxUnavailable"));
+            not_negative(rolling, path, &["partition"], problems);
+            let most = &rolling["maxUnavailable"];
+            share(most, &field, problems);
+            if !most.is_null() && none(most) {
+                problems.invalid(field.as_str(), most, "cannot be 0");
+            }
+            not_all(most, &field, problems);
         }
         "OnDelete" => {
             if !strategy["rollingUpdate"].is_null() {
@@ -135,11 +142,16 @@ fn rolling(rolling: &Value, path: &str, problems: &mut Problems) {
         let value = if rolling["maxUnavailable"].is_null() { 0.into() } else { rolling["maxUnavailable"].clone() };
         problems.invalid(format!("{path}.maxUnavailable"), &value, "may not be 0 when `maxSurge` is 0");
     }
+    not_all(&rolling["maxUnavailable"], &format!("{path}.maxUnavailable"), problems);
 }
 
 /// A node has either too few of a DaemonSet's pods for a while or too many.
 fn one_way(rolling: &Value, path: &str, problems: &mut Problems) {
-    match steps(rolling, path, problems) {
+    let steps = steps(rolling, path, problems);
+    for member in ["maxUnavailable", "maxSurge"] {
+        not_all(&rolling[member], &format!("{path}.{member}"), problems);
+    }
+    match steps {
         [true, true] => problems.required(format!("{path}.maxUnavailable"), "cannot be 0 when maxSurge is 0"),
         [false, false] => {
             let why = "may not be set when maxUnavailable is non-zero";
@@ -154,15 +166,35 @@ fn steps(rolling: &Value, path: &str, problems: &mut Problems) -> [bool; 2] {
     ["maxUnavailable", "maxSurge"].map(|member| {
         let value = &rolling[member];
         share(value, &format!("{path}.{member}"), problems);
-        value.is_null() || *value == 0 || *value == "0%"
+        value.is_null() || none(value)
     })
+}
+
+/// A number or a percentage that is none; what cannot be read counts as none, too.
+fn none(value: &Value) -> bool {
+    match value.as_str() {
+        Some(text) => percent(text).is_none_or(|share| share == 0),
+        None => *value == 0,
+    }
+}
+
+/// The number before the sign, if it is a percentage.
+fn percent(text: &str) -> Option<u64> {
+    let digits = text.strip_suffix('%').filter(|digits| !digits.is_empty())?;
+    let all = digits.bytes().all(|byte| byte.is_ascii_digit());
+    all.then(|| digits.parse().unwrap_or(u64::MAX))
+}
+
+fn not_all(value: &Value, path: &str, problems: &mut Problems) {
+    if let Some(text) = value.as_str().filter(|text| percent(text).is_some_and(|share| share > 100)) {
+        problems.invalid_text(path, text, "must not be greater than 100%");
+    }
 }
 
 /// A number of pods, or a percentage of them.
 fn share(value: &Value, path: &str, problems: &mut Problems) {
     if let Some(text) = value.as_str() {
-        let digits = text.strip_suffix('%').filter(|digits| !digits.is_empty());
-        if !digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) {
+        if percent(text).is_none() {
             let why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', \
                        regex used for validation is '[0-9]+%')";
             problems.invalid_text(path, text, why);

@@ -177,3 +177,57 @@ fn a_resize_changes_amounts() {
         assert!(told.contains(wanted) && told.is_empty() == wanted.is_empty(), "{wanted}: {told}");
     }
 }
+
+#[test]
+fn what_variables_and_files_may_hold_of_a_pod() {
+    let told = |variable: Value| {
+        let told = message(created("Pod", pod(json!({}), json!({"env": [variable]}))));
+        told.split_once("is invalid: ").map(|(_, why)| why.replace("spec.containers[0].env[0].valueFrom", "FROM"))
+    };
+    let of = |path: &str| json!({"name": "V", "valueFrom": {"fieldRef": {"fieldPath": path}}});
+    for (variable, want) in [
+        (of("status.podIPs"), None),
+        (of("metadata.labels['a']"), None),
+        (
+            of("spec.foo"),
+            Some(
+                "FROM.fieldRef.fieldPath: Invalid value: \"spec.foo\": error converting fieldPath: field label not supported: spec.foo",
+            ),
+        ),
+        (
+            of("spec.x['a']"),
+            Some(
+                "FROM.fieldRef.fieldPath: Invalid value: \"spec.x['a']\": error converting fieldPath: field label does not support subscript: spec.x['a']",
+            ),
+        ),
+        (
+            of("status.phase"),
+            Some(
+                "FROM.fieldRef.fieldPath: Unsupported value: \"status.phase\": supported values: \"metadata.name\", \"metadata.namespace\", \
+                 \"metadata.uid\", \"spec.nodeName\", \"spec.serviceAccountName\", \"status.hostIP\", \"status.hostIPs\", \"status.podIP\", \"status.podIPs\"",
+            ),
+        ),
+        (
+            json!({"name": "V", "value": "v", "valueFrom": {"fieldRef": {"fieldPath": "foo"}}}),
+            Some(
+                "[FROM.fieldRef.fieldPath: Invalid value: \"foo\": error converting fieldPath: field label not supported: foo, \
+                 FROM: Invalid value: \"\": may not be specified when `value` is not empty]",
+            ),
+        ),
+        (
+            json!({"name": "V", "valueFrom": {"resourceFieldRef": {"resource": "limits.gpu"}}}),
+            Some(
+                "FROM.resourceFieldRef.resource: Unsupported value: \"limits.gpu\": supported values: \"limits.cpu\", \
+                 \"limits.ephemeral-storage\", \"limits.memory\", \"requests.cpu\", \"requests.ephemeral-storage\", \"requests.memory\"",
+            ),
+        ),
+    ] {
+        assert_eq!(told(variable.clone()).as_deref(), want, "{variable}");
+    }
+    let mut files = pod(json!({}), json!({}));
+    files["spec"]["volumes"] =
+        json!([{"name": "v", "downwardAPI": {"items": [{"path": "p", "fieldRef": {"fieldPath": "status.podIP"}}]}}]);
+    assert_eq!(fields(created("Pod", files.clone())), ["spec.volumes[0].downwardAPI.items[0].fieldRef.fieldPath"]);
+    files["spec"]["volumes"][0]["downwardAPI"]["items"][0]["fieldRef"]["fieldPath"] = "metadata.labels".into();
+    assert_eq!(message(created("Pod", files)), "");
+}
