@@ -11,6 +11,7 @@ pub mod definition;
 pub mod discovery;
 pub mod documents;
 pub mod draft;
+pub mod families;
 pub mod flight;
 pub mod founding;
 pub mod http;

@@ -2,6 +2,7 @@
 //! under the condition that nobody has it: two Services cannot get one address, however they race.
 use crate::call::Call;
 use crate::draft;
+use crate::families;
 use crate::limits::DRAW_ATTEMPTS;
 use api::command::{Change, Condition, Write};
 use api::key::Key;
@@ -73,6 +74,7 @@ pub fn claim(call: &Call, view: &View, old: Option<&Value>, new: &mut Value) -> 
     if let Some(old) = old {
         take_over(&old["spec"], &mut new["spec"]);
     }
+    families::one(call, old, new)?;
     in_range(call, old, new)?;
     address(call, view, new, &mut drawn)?;
     ports(view, &mut new["spec"], &mut drawn)?;

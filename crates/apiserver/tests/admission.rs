@@ -179,3 +179,31 @@ async fn an_ingress_has_the_default_class_and_a_node_begins_tainted() {
     let node = make(&server, "/api/v1/nodes", json!({"metadata": {"name": "n"}})).await;
     assert_eq!(node["spec"]["taints"], json!([{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]));
 }
+
+#[tokio::test]
+async fn classes_of_the_system_stay() {
+    let server = alone().await;
+    let classes = "/apis/scheduling.k8s.io/v1/priorityclasses";
+    let mut own = json!({"metadata": {"name": "system-node-critical"}, "value": 2_000_001_000});
+    send(&server, "POST", classes, own.clone()).await;
+    let refused = send(&server, "DELETE", &format!("{classes}/system-node-critical"), json!({})).await;
+    let want = "priorityclasses.scheduling.k8s.io \"system-node-critical\" is forbidden: this is a system priority class and cannot be deleted";
+    assert_eq!((refused.code, message(&refused).as_str()), (403, want));
+    own["metadata"]["name"] = "mine".into();
+    let refused = send(&server, "POST", classes, own.clone()).await;
+    assert_eq!(
+        message(&refused),
+        "PriorityClass.scheduling.k8s.io \"mine\" is invalid: value: Forbidden: maximum allowed value of a user defined priority is 1000000000"
+    );
+    own["value"] = 1_000_000_000.into();
+    make(&server, classes, own).await;
+    for (change, want) in [
+        (json!({"value": 5}), "value: Forbidden: may not be changed in an update."),
+        (json!({"preemptionPolicy": "Never"}), "preemptionPolicy: Invalid value: \"Never\": field is immutable"),
+    ] {
+        let refused = send(&server, "PATCH", &format!("{classes}/mine"), change).await;
+        let want = format!("PriorityClass.scheduling.k8s.io \"mine\" is invalid: {want}");
+        assert_eq!((refused.code, message(&refused)), (422, want));
+    }
+    assert_eq!(send(&server, "DELETE", &format!("{classes}/mine"), json!({})).await.code, 200);
+}

@@ -390,10 +390,24 @@ async fn addresses_are_claimed_and_freed_with_their_services() {
             json!({"type": "NodePort", "ports": [{"port": 1, "protocol": "TCP", "nodePort": 80}]}),
             "Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-32767",
         ),
+        (
+            json!({"ipFamilyPolicy": "RequireDualStack"}),
+            "Service \\\"out\\\" is invalid: spec.ipFamilyPolicy: Invalid value: \\\"RequireDualStack\\\": this cluster is not configured for dual-stack services",
+        ),
+        (
+            json!({"ipFamilies": ["IPv6"], "clusterIP": "None"}),
+            "spec.ipFamilies[0]: Invalid value: \\\"IPv6\\\": not configured on this cluster",
+        ),
     ] {
         let refused = post(&server, services, &service("out", asked)).await;
         assert!(refused.code == 422 && refused.body.contains(why), "{}", refused.body);
     }
+    let one = post(&server, services, &service("soft", json!({"ipFamilyPolicy": "PreferDualStack"}))).await.json();
+    assert_eq!(one["spec"]["ipFamilies"], json!(["IPv4"]));
+    let others = service("others", json!({"clusterIP": "None", "selector": {}}));
+    let others = post(&server, services, &others).await.json();
+    assert_eq!(others["spec"]["ipFamilies"], json!(["IPv4", "IPv6"]), "{others}");
+    assert_eq!(others["spec"]["ipFamilyPolicy"], "RequireDualStack");
     // A PUT that leaves out what was allocated keeps it.
     let kept =
         ask(&server, "PUT", &format!("{services}/s"), &[], service("s", json!({"type": "NodePort"})).to_string())

@@ -27,11 +27,19 @@ use store::view::View;
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
+const PRIORITY_CLASSES: &str = "priorityclasses.scheduling.k8s.io";
+/// Nobody deletes these by name; in a collection they go, as in Kubernetes, and are made again.
+const SYSTEM_CLASSES: [&str; 2] = ["system-node-critical", "system-cluster-critical"];
+
 /// # Errors
-/// 404, 409 for preconditions, 422 for options.
+/// 403 for what is the system's, 404, 409 for preconditions, 422 for options.
 pub async fn delete(call: &Call) -> Result<Response, Status> {
     let options = &read_options(call)?;
     let key = call.key(&call.target.name);
+    if &*key.resource == PRIORITY_CLASSES && SYSTEM_CLASSES.contains(&&*key.name) {
+        let why = "this is a system priority class and cannot be deleted";
+        return Err(Status::forbidden(&call.kind.group, &call.kind.plural, &key.name, why));
+    }
     for attempt in 1..=WRITE_ATTEMPTS {
         let mut view = if attempt == 1 { read::for_write(&call.room).await? } else { read::newest(&call.room).await? };
         if view.get_key(&key).is_none() {
