@@ -17,6 +17,8 @@ use hyper::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Bytes of an answer that went well and may still be a Status.
+const STATUS_BYTES_MAX: usize = 4_096;
 /// Marks an event whose objects were too large, as Kubernetes' truncating backend does.
 const TRUNCATED: &str = "audit.k8s.io/truncated";
 
@@ -87,6 +89,12 @@ fn emit(room: &Room, trail: &Trail, stage: Stage, code: u16, answer: Option<(&st
         return;
     }
     let mut event = event(trail, stage, level, code);
+    if stage != Stage::RequestReceived {
+        complete(&mut event, trail);
+    }
+    if let Some((media, bytes)) = answer {
+        said(&mut event, code, media, bytes);
+    }
     if level >= Level::Request && stage != Stage::RequestReceived {
         attach(&mut event, "requestObject", trail.content_type(), &trail.body);
     }
@@ -133,6 +141,42 @@ fn event(trail: &Trail, stage: Stage, level: Level, code: u16) -> Value {
     event
 }
 
+/// What the URL does not say of the object that is written, its body does: its name where it is created, and which one of that name.
+fn complete(event: &mut Value, trail: &Trail) {
+    let writes = matches!(trail.verb, "create" | "update");
+    // Whoever was refused was refused before the body was read.
+    if !writes || trail.rule.is_none() || !event["objectRef"].is_object() {
+        return;
+    }
+    let Some(object) = decoded(trail.content_type(), &trail.body) else { return };
+    let meta = &object["metadata"];
+    for (member, of) in
+        [("namespace", "namespace"), ("name", "name"), ("uid", "uid"), ("resourceVersion", "resourceVersion")]
+    {
+        if event["objectRef"].get(member).is_none()
+            && let Some(text) = meta[of].as_str().filter(|text| !text.is_empty())
+        {
+            event["objectRef"][member] = text.into();
+        }
+    }
+}
+
+/// What a Status that is answered says stands in the event at any level.
+fn said(event: &mut Value, code: u16, media: &str, bytes: &Bytes) {
+    if code < 400 && bytes.len() > STATUS_BYTES_MAX {
+        return;
+    }
+    let Some(answer) = decoded(Some(media), bytes) else { return };
+    if answer["kind"] != "Status" || answer["apiVersion"] != "v1" {
+        return;
+    }
+    for member in ["status", "message", "reason", "details"] {
+        if !answer[member].is_null() {
+            event["responseStatus"][member] = answer[member].clone();
+        }
+    }
+}
+
 /// Adds a body as an object; one that is none or too large is left out.
 fn attach(event: &mut Value, member: &str, media: Option<&str>, bytes: &Bytes) {
     if bytes.is_empty() {
@@ -142,16 +186,23 @@ fn attach(event: &mut Value, member: &str, media: Option<&str>, bytes: &Bytes) {
         event["annotations"][TRUNCATED] = "true".into();
         return;
     }
+    if let Some(value) = decoded(media, bytes) {
+        event[member] = value;
+    }
+}
+
+/// A body as an object; none if it is too large.
+fn decoded(media: Option<&str>, bytes: &Bytes) -> Option<Value> {
+    if bytes.is_empty() || bytes.len() > AUDIT_OBJECT_BYTES_MAX {
+        return None;
+    }
     // A patch in YAML is an object too; JSON patches are lists.
-    let media = negotiate::media(media);
-    let form = match media {
+    let form = match negotiate::media(media) {
         "application/vnd.kubernetes.protobuf" => negotiate::Body::Protobuf,
         media if media.ends_with("yaml") => negotiate::Body::Yaml,
         _ => negotiate::Body::Json,
     };
-    if let Ok(value) = rules::decode_any(form, bytes) {
-        event[member] = value;
-    }
+    rules::decode_any(form, bytes).ok()
 }
 
 /// RFC 3339 with six digits; this clock has three.

@@ -78,7 +78,8 @@ async fn the_policy_says_what_is_remembered() {
     .await;
     assert_eq!((made.code, made.headers.get("audit-id").and_then(|id| id.to_str().ok())), (201, Some("mine")));
     let event = kept.last();
-    assert_eq!(kept.told(), ["ResponseComplete RequestResponse create - 201"]);
+    assert_eq!(kept.told(), ["ResponseComplete RequestResponse create a 201"]);
+    assert_eq!(event["responseStatus"], json!({"metadata": {}, "code": 201}));
     assert_eq!(event["requestObject"]["data"]["k"], "v");
     assert_eq!(event["responseObject"]["metadata"]["name"], "a");
     assert_eq!((&event["impersonatedUser"]["username"], &event["auditID"]), (&json!("ann"), &json!("mine")));
@@ -111,8 +112,22 @@ async fn the_policy_says_what_is_remembered() {
     assert_eq!(kept.last()["annotations"]["audit.k8s.io/truncated"], "true");
     assert_eq!(kept.last()["requestObject"], Value::Null);
 
+    ask(&server, "GET", &format!("{MAPS}/none"), &[], "").await;
+    let want = json!({"metadata": {}, "code": 404, "status": "Failure", "reason": "NotFound",
+        "message": "configmaps \"none\" not found", "details": {"name": "none", "kind": "configmaps"}});
+    assert_eq!(kept.last()["responseStatus"], want);
+    ask(&server, "DELETE", &format!("{MAPS}/a?dryRun=All"), &[], "").await;
+    assert_eq!(kept.last()["responseStatus"]["status"], "Success");
+
+    let unnamed = json!({"metadata": {"name": "b"}}).to_string();
+    let bob = ask_as(&server, Some(User::new("bob", &[])), "POST", MAPS, &[], unnamed).await;
+    assert_eq!((bob.code, &kept.last()["objectRef"]["name"]), (403, &Value::Null), "its body was not read");
     let bob = ask_as(&server, Some(User::new("bob", &[])), "GET", &format!("{MAPS}/a"), &[], "").await;
     assert_eq!((bob.code, &kept.last()["annotations"]["authorization.k8s.io/decision"]), (403, &json!("forbid")));
+    let status = &kept.last()["responseStatus"];
+    assert_eq!((&status["status"], &status["reason"]), (&json!("Failure"), &json!("Forbidden")));
+    let message = status["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("configmaps \"a\" is forbidden: User \"bob\" cannot get resource"), "{message}");
 }
 
 #[tokio::test]
