@@ -5,6 +5,7 @@ pub mod default_storage_class;
 pub mod default_toleration_seconds;
 pub mod limit_ranger;
 pub mod pod_security;
+pub mod pod_topology_labels;
 pub mod priority;
 pub mod request;
 pub mod runtime_class;
@@ -21,7 +22,7 @@ use request::{Cluster, Notes, Operation, Plugin, Request, Who};
 use serde_json::Value;
 
 /// The plug-ins that controllers' objects pass too, in Kubernetes' order.
-pub const SHARED: [&Plugin; 8] = [
+pub const SHARED: [&Plugin; 9] = [
     &limit_ranger::PLUGIN,
     &service_account::PLUGIN,
     &pod_security::PLUGIN,
@@ -30,6 +31,7 @@ pub const SHARED: [&Plugin; 8] = [
     &default_storage_class::PLUGIN,
     &storage_object_in_use_protection::PLUGIN,
     &runtime_class::PLUGIN,
+    &pod_topology_labels::PLUGIN,
 ];
 
 /// The mutating pass: each plug-in in turn may complete the object.

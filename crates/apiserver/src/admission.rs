@@ -12,8 +12,8 @@ use crate::draft;
 use crate::permission;
 use api::admission::request::{Notes, Operation, Plugin, Request, Who};
 use api::admission::{
-    self as shared, default_storage_class, default_toleration_seconds, limit_ranger, pod_security, priority,
-    runtime_class, service_account, storage_object_in_use_protection,
+    self as shared, default_storage_class, default_toleration_seconds, limit_ranger, pod_security, pod_topology_labels,
+    priority, runtime_class, service_account, storage_object_in_use_protection,
 };
 use api::attempt::Attempt;
 use api::status::Status;
@@ -39,6 +39,7 @@ const ORDER: &[&Plugin] = &[
     &certificates::SIGNING,
     &certificates::SUBJECT,
     &default_ingress_class::PLUGIN,
+    &pod_topology_labels::PLUGIN,
 ];
 
 /// One request on its way through the plug-ins.

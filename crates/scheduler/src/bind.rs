@@ -4,6 +4,7 @@ use crate::cluster::SCHEDULER_NAME;
 use crate::limits::MESSAGE_MILLIS;
 use crate::spec::{list, text};
 use crate::wanted::Wanted;
+use api::admission::pod_topology_labels;
 use api::command::{Change, Condition, Write};
 use api::planted::{Bug, planted};
 use api::report::Report;
@@ -15,6 +16,9 @@ use store::view::View;
 pub(crate) fn bind(view: &View, pod: &Wanted, node: &str, now: Millis) -> Vec<Write> {
     let mut value = pod.value.clone();
     value["spec"]["nodeName"] = node.into();
+    if let Some(node) = view.get("nodes", "", node) {
+        pod_topology_labels::stand(&mut value, node);
+    }
     if let Some(status) = value["status"].as_object_mut() {
         status.remove("nominatedNodeName");
     }

@@ -1,6 +1,9 @@
 //! The smaller plug-ins, a table each.
 use super::town::Town;
-use super::{default_storage_class, priority, runtime_class, storage_object_in_use_protection};
+use super::{
+    default_storage_class, default_toleration_seconds, pod_topology_labels, priority, runtime_class,
+    storage_object_in_use_protection,
+};
 use serde_json::{Value, json};
 
 fn pod(spec: Value) -> Value {
@@ -103,4 +106,37 @@ fn a_claim_gets_the_newest_default_class_and_is_held() {
     let mut volume = json!({"metadata": {"name": "v", "finalizers": ["x/y"]}, "spec": {}});
     assert!(town.create(&plugins, "persistentvolumes", &mut volume).is_ok());
     assert_eq!(volume["metadata"]["finalizers"], json!(["x/y", "kubernetes.io/pv-protection"]));
+}
+
+#[test]
+fn a_pod_bears_where_its_node_stands() {
+    let (zone, region) = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region");
+    let node = json!({"metadata": {"name": "n", "labels": {zone: "z", region: "r", "other": "o"}}});
+    let town = Town::default().with("nodes", &node);
+    let plugins = [&pod_topology_labels::PLUGIN];
+    for (spec, labels, want) in [
+        (json!({"nodeName": "n"}), json!({"a": "b"}), json!({"a": "b", zone: "z", region: "r"})),
+        (json!({"nodeName": "n"}), json!({zone: "own"}), json!({zone: "own", region: "r"})),
+        (json!({"nodeName": "n"}), Value::Null, json!({zone: "z", region: "r"})),
+        (json!({"nodeName": "gone"}), json!({"a": "b"}), json!({"a": "b"})),
+        (json!({}), json!({"a": "b"}), json!({"a": "b"})),
+    ] {
+        let mut made = pod(spec);
+        made["metadata"]["labels"] = labels;
+        assert!(town.create(&plugins, "pods", &mut made).is_ok());
+        assert_eq!(made["metadata"]["labels"], want);
+    }
+}
+
+#[test]
+fn tolerations_are_completed_when_a_pod_changes_too() {
+    let town = Town::default();
+    let plugins = [&default_toleration_seconds::PLUGIN];
+    let old = pod(json!({}));
+    let mut new = old.clone();
+    assert!(town.ask(&plugins, "pods", "", Some(&old), &mut new).is_ok());
+    assert_eq!(new["spec"]["tolerations"].as_array().map(Vec::len), Some(2));
+    let mut status = old.clone();
+    assert!(town.ask(&plugins, "pods", "status", Some(&old), &mut status).is_ok());
+    assert_eq!(status, old);
 }

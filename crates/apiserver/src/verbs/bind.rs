@@ -8,6 +8,7 @@ use crate::read;
 use crate::request::Response;
 use crate::shape;
 use crate::submit::submit;
+use api::admission::pod_topology_labels;
 use api::command::{Change, Condition, Refusal, Write};
 use api::status::Status;
 use serde_json::{Value, json};
@@ -61,6 +62,9 @@ pub async fn bind(call: &Call, name: &str) -> Result<Response, Status> {
             return Err(conflict(MODIFIED));
         }
         bound(&mut pod, &binding, &node);
+        if let Some(node) = view.get("nodes", "", &node) {
+            pod_topology_labels::stand(&mut pod, node);
+        }
         if options.dry_run {
             return created(call).map(|answer| answer.warn(&warnings));
         }
