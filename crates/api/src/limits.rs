@@ -16,8 +16,13 @@ pub const OUTCOMES_KEPT: usize = 65_536;
 pub const OUTCOMES_KEPT_MS: u64 = 5 * 60 * 1_000;
 /// but never more than so many.
 pub const OUTCOMES_MAX: usize = 1_048_576;
-/// Nesting of a JSON body, as in Kubernetes' decoder.
-pub const JSON_DEPTH_MAX: usize = 128;
+/// Nesting of an object, one level more than it may have. Values are read, merged, copied, compared, printed and dropped by recursion,
+/// and whoever does so has a stack of 2 MiB; Kubernetes' decoder takes 10,000 levels.
+pub const JSON_DEPTH_MAX: usize = 512;
+/// Nesting of a YAML body.
+pub const YAML_DEPTH_MAX: usize = 128;
+/// Nesting of a protobuf body.
+pub const PROTOBUF_DEPTH_MAX: usize = 128;
 /// Operations in one JSON patch, as in Kubernetes' `maxJSONPatchOperations`.
 pub const PATCH_OPERATIONS_MAX: usize = 10_000;
 /// Values that the operations of one JSON patch may bring to a place, counted together.

@@ -5,3 +5,4 @@
 pub mod json;
 pub mod merge;
 pub mod strategic;
+mod words;

@@ -45,7 +45,10 @@ impl Labels {
         loop {
             match parser.peek() {
                 Token::End if requirements.is_empty() => break,
-                Token::Bang | Token::Word(_) => requirements.push(parser.requirement()?),
+                Token::Bang | Token::Word(_) => {
+                    let wrong = |why: Status| bad(format!("unable to parse requirement: {}", why.message));
+                    requirements.push(parser.requirement().map_err(wrong)?);
+                }
                 found => {
                     return Err(bad(format!("found '{}', expected: !, identifier, or 'end of string'", found.text())));
                 }

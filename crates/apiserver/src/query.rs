@@ -54,6 +54,8 @@ impl Parameters {
         self.all(name).next().is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "0" | "false"))
     }
 
+    /// A number that must not be negative.
+    ///
     /// # Errors
     /// 400 if it is not a number that fits.
     pub fn number(&self, name: &str) -> Result<Option<u64>, Status> {
@@ -61,6 +63,21 @@ impl Parameters {
         let why =
             || Status::bad_request(format!("{name}: Invalid value: {text:?}: must be a whole number, not negative"));
         text.parse().map(Some).map_err(|_| why())
+    }
+
+    /// A number as the options of lists have it: any, and one that is there is not empty.
+    ///
+    /// # Errors
+    /// 400 in the words of Go's `strconv`.
+    pub fn signed(&self, name: &str) -> Result<Option<i64>, Status> {
+        let Some(text) = self.all(name).next() else { return Ok(None) };
+        let wrong = |error: std::num::ParseIntError| {
+            use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+            let far = matches!(error.kind(), PosOverflow | NegOverflow);
+            let why = if far { "value out of range" } else { "invalid syntax" };
+            Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"))
+        };
+        text.parse().map(Some).map_err(wrong)
     }
 }
 
@@ -229,8 +246,8 @@ pub struct ListOptions {
 pub fn list_options(query: &Parameters, watch_prefix: bool) -> Result<ListOptions, Status> {
     const KIND: &str = "ListOptions";
     let forbid = |field: &str, why: String| invalid(KIND, field, "FieldValueForbidden", &format!("Forbidden: {why}"));
-    let limit =
-        query.number("limit")?.filter(|limit| *limit > 0).map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    // One that is negative is none.
+    let limit = query.signed("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
     let watch = watch_prefix || query.flag("watch");
     let version = query.get("resourceVersion");
     let revision = version.map(revision).transpose()?;
@@ -291,8 +308,11 @@ pub fn list_options(query: &Parameters, watch_prefix: bool) -> Result<ListOption
         watch,
         bookmarks: query.flag("allowWatchBookmarks"),
         initial_events,
-        // None at all is what Kubernetes takes a zero for.
-        timeout_seconds: query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0),
+        // None at all is what Kubernetes takes a zero for; what is negative is over at once.
+        timeout_seconds: query
+            .signed("timeoutSeconds")?
+            .filter(|seconds| *seconds != 0)
+            .map(|seconds| u64::try_from(seconds).unwrap_or(0)),
         labels: query.get("labelSelector").unwrap_or_default().to_owned(),
         fields: query.get("fieldSelector").unwrap_or_default().to_owned(),
     })
@@ -351,11 +371,15 @@ mod tests {
             ("continue=x&resourceVersion=5", 400),
             ("resourceVersion=abc", 500),
             ("resourceVersion=-1", 500),
-            ("limit=-1", 400),
+            ("limit=", 400),
+            ("timeoutSeconds=99999999999999999999", 400),
             ("watch=1&sendInitialEvents=true", 422),
             ("sendInitialEvents=true", 422),
             ("a=%zz", 400),
         ];
+        assert_eq!(list("limit=-1").map(|options| options.limit), Ok(None));
+        let told = list("limit=x").map_err(|status| status.message.clone()).err();
+        assert_eq!(told.as_deref(), Some("strconv.ParseInt: parsing \"x\": invalid syntax"));
         for (query, code) in refused {
             assert_eq!(list(query).map_err(|status| status.code).err(), Some(code), "{query}");
         }

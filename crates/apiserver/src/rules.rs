@@ -19,11 +19,17 @@ use serde_json::Value;
 pub fn decode(kind: &Kind, form: Body, bytes: &[u8]) -> Result<(Value, Vec<String>), Status> {
     let (mut value, duplicates) = decode_noting(form, bytes).map_err(|mut status| {
         if status.code == 400 {
-            status.message =
-                format!("the object provided is unrecognized (must be of type {}): {}", kind.kind, status.message);
+            status.message = unrecognized(kind, &status.message, bytes);
         }
         status
     })?;
+    if let Some(found) = no_object(&value).filter(|_| form == Body::Json) {
+        let why = format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type struct \
+             {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
+        );
+        return Err(Status::bad_request(unrecognized(kind, &why, bytes)));
+    }
     draft::identify(kind, &mut value)?;
     let mut complaints = check_fields(kind, &mut value)?;
     complaints.extend(duplicates);
@@ -31,6 +37,59 @@ pub fn decode(kind: &Kind, form: Body, bytes: &[u8]) -> Result<(Value, Vec<Strin
         complaints = json::in_document_order(bytes, complaints);
     }
     Ok((value, complaints))
+}
+
+/// Bytes that are shown of a body that cannot be read.
+const SHOWN: usize = 30;
+
+/// As Kubernetes tells it: with the beginning of the body, in hexadecimal digits where it begins as no object does.
+fn unrecognized(kind: &Kind, why: &str, bytes: &[u8]) -> String {
+    let head = &bytes[..bytes.len().min(SHOWN)];
+    let mut shown = match head.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(head).into_owned(),
+        Some(_) => head.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    if bytes.len() > SHOWN {
+        shown.push_str(" ...");
+    }
+    format!("the object provided is unrecognized (must be of type {}): {why} ({shown})", kind.kind)
+}
+
+/// What Go calls a value that is no object; `None` for objects, and for null, which is as good as an empty one.
+fn no_object(value: &Value) -> Option<&'static str> {
+    match value {
+        Value::Null | Value::Object(_) => None,
+        Value::Array(_) => Some("array"),
+        Value::String(_) => Some("string"),
+        Value::Number(_) => Some("number"),
+        Value::Bool(_) => Some("bool"),
+    }
+}
+
+/// The patch, and the members it has twice.
+///
+/// # Errors
+/// 400 in Kubernetes' words if it cannot be read or is no patch.
+pub fn decode_patch(way: Patch, bytes: &[u8]) -> Result<(Value, Vec<String>), Status> {
+    let prefix = if way == Patch::Merge { "error decoding patch: " } else { "" };
+    if way == Patch::Apply {
+        return decode_noting(Body::Yaml, bytes);
+    }
+    let parsed = json::read(bytes).map_err(|why| Status::bad_request(format!("{prefix}{why}")))?;
+    let (fits, found, wanted) = match way {
+        Patch::Json => {
+            let found = if parsed.value.is_object() { Some("object") } else { no_object(&parsed.value) };
+            (parsed.value.is_array(), found, "jsonpatch.Patch")
+        }
+        _ => (parsed.value.is_object(), no_object(&parsed.value), "map[string]interface {}"),
+    };
+    if let Some(found) = found.filter(|_| !fits) {
+        let why = format!("{prefix}json: cannot unmarshal {found} into Go value of type {wanted}");
+        return Err(Status::bad_request(why));
+    }
+    let duplicates = parsed.complaints();
+    Ok((parsed.value, duplicates))
 }
 
 /// The body as the message called `name` (`schema::structure`), and what is to be complained of.

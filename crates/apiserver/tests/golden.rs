@@ -13,7 +13,6 @@ const DIFFERS: &[(&str, &str)] = &[
     ("version", "it is another version, and not compiled by Go"),
     ("api legacy", "addresses by client: no client of this century asks for them"),
     ("create wrong kind", "the words of Go's conversion"),
-    ("create malformed json", "the words of Go's JSON"),
     ("get yaml", "quotes round keys that have a colon or a dot"),
     ("get future rv", "the revision that is current"),
     ("get as Table", "columns are described by their names only"),

@@ -2,6 +2,7 @@
 //! What a body as a whole may have is the transport's to count: `tests/https.rs`.
 mod serve;
 
+use api::limits::JSON_DEPTH_MAX;
 use serde_json::{Value, json};
 use serve::{alone, ask};
 
@@ -63,8 +64,8 @@ fn rows() -> Vec<Row> {
         post("label", labelled(64), 422, "must be no more than 63"),
         post("data", data(1024 * 1024), 201, ""),
         post("data", data(1024 * 1024 + 1), 422, "Too long: may not be more than 1048576 bytes"),
-        post("nesting", nested(126), 201, ""),
-        post("nesting", nested(127), 400, "recursion limit exceeded"),
+        post("nesting", nested(JSON_DEPTH_MAX - 2), 201, ""),
+        post("nesting", nested(JSON_DEPTH_MAX - 1), 400, "exceeded max depth"),
         ("POST", "nesting of YAML", dry(), YAML, nested(128), 400, "error converting YAML to JSON"),
         ("POST", "aliases of YAML", dry(), YAML, aliases(99), 201, ""),
         ("POST", "aliases of YAML", dry(), YAML, aliases(100), 400, "error converting YAML to JSON"),
@@ -118,4 +119,61 @@ async fn complaints_have_an_end() {
     let warned = ask(&api, "POST", &format!("{MAPS}?dryRun=All"), &[], body).await;
     let warnings: usize = warned.headers.get_all("warning").iter().map(|warning| warning.len()).sum();
     assert!(warned.code == 201 && warnings > 1_000 && warnings < 8 * 1024, "{warnings}");
+}
+
+/// A custom object that nests as deeply as one may, its managed fields included, in a thread with half the stack that a server's has.
+#[test]
+fn depth_fits_the_stack() {
+    const STACK: usize = 1024 * 1024;
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(Box::pin(deepest()));
+    };
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(run).expect("a thread");
+    thread.join().expect("it ends well");
+}
+
+async fn deepest() {
+    let server = alone().await;
+    let free = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let kind = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "wells.rutter.dev"},
+        "spec": {"group": "rutter.dev", "scope": "Namespaced", "names": {"plural": "wells", "kind": "Well"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": free}}}}]}});
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    assert_eq!(ask(&server, "POST", definitions, &[], kind.to_string()).await.code, 201);
+    let (wells, well) =
+        ("/apis/rutter.dev/v1/namespaces/default/wells", "/apis/rutter.dev/v1/namespaces/default/wells/w");
+    let body = |levels: usize, bottom: u32| {
+        let spec = "{\"a\":".repeat(levels) + &bottom.to_string() + &"}".repeat(levels);
+        format!(r#"{{"apiVersion":"rutter.dev/v1","kind":"Well","metadata":{{"name":"w"}},"spec":{spec}}}"#)
+    };
+    // Managed fields nest a little more deeply than what they are of.
+    let levels = JSON_DEPTH_MAX - 7;
+    let refused = ask(&server, "POST", wells, &[], body(JSON_DEPTH_MAX - 2, 1)).await;
+    assert_eq!(refused.code, 400, "{}", &refused.body[..200.min(refused.body.len())]);
+    let made = ask(&server, "POST", wells, &[], body(levels, 1)).await;
+    assert_eq!(made.code, 201, "{}", &made.body[..200.min(made.body.len())]);
+    let deep = "{\"a\":".repeat(levels) + "1";
+    for accept in ["application/json", "application/yaml", "application/json;as=Table;v=v1;g=meta.k8s.io"] {
+        let header = format!("Accept: {accept}");
+        for path in [wells, well] {
+            let found = ask(&server, "GET", path, &[&header], "").await;
+            assert_eq!(found.code, 200, "{accept} {path}");
+            assert!(accept != "application/json" || found.body.contains(&deep));
+        }
+    }
+    let merge = format!("{{\"spec\":{}2{}}}", "{\"a\":".repeat(levels), "}".repeat(levels));
+    let path = "/a".repeat(levels);
+    let json_patch = format!(r#"[{{"op":"replace","path":"/spec{path}","value":3}}]"#);
+    for (method, header, body) in [
+        ("PATCH", "Content-Type: application/merge-patch+json", merge),
+        ("PATCH", "Content-Type: application/json-patch+json", json_patch),
+        ("PUT", "Content-Type: application/json", body(levels, 4)),
+    ] {
+        let changed = ask(&server, method, well, &[header], body).await;
+        assert_eq!(changed.code, 200, "{header} {}", &changed.body[..200.min(changed.body.len())]);
+    }
+    let last = ask(&server, "GET", well, &[], "").await;
+    assert!(last.body.contains("{\"a\":4}"));
+    assert_eq!(ask(&server, "DELETE", well, &[], "").await.code, 200);
 }

@@ -11,6 +11,7 @@ const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const PODS: &str = "/api/v1/namespaces/default/pods";
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/default/deployments/d";
 const MERGE: &str = "Content-Type: application/merge-patch+json";
+const JSON_PATCH: &str = "Content-Type: application/json-patch+json";
 const APPLY: &str = "Content-Type: application/apply-patch+yaml";
 const TABLE: &str = "Accept: application/json;as=Table;v=v1;g=meta.k8s.io";
 
@@ -121,8 +122,57 @@ fn writes() -> Vec<Row> {
             400,
             r#"unknown field \"spec.replica\""#,
         ),
+        row("POST", MAPS, "", "", 400, "json parse error: unexpected end of JSON input (<empty>)"),
+        row(
+            "POST",
+            MAPS,
+            "",
+            "{",
+            400,
+            "(must be of type ConfigMap): couldn't get version/kind; json parse error: unexpected end of JSON input ({)",
+        ),
+        row(
+            "POST",
+            MAPS,
+            "",
+            "[7]",
+            400,
+            "json: cannot unmarshal array into Go value of type struct { APIVersion string",
+        ),
+        row(
+            "PATCH",
+            &one,
+            JSON_PATCH,
+            "{}",
+            400,
+            "\"json: cannot unmarshal object into Go value of type jsonpatch.Patch\"",
+        ),
+        row(
+            "PATCH",
+            &one,
+            MERGE,
+            "[]",
+            400,
+            "\"error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}\"",
+        ),
+        row(
+            "PATCH",
+            &one,
+            MERGE,
+            "{x",
+            400,
+            "\"error decoding patch: invalid character 'x' looking for beginning of object key string\"",
+        ),
         row("PUT", &scale, "", r#"{"spec":7}"#, 400, "cannot be handled as a Scale"),
         row("PUT", &scale, "", "", 400, "a Scale is required"),
+        row(
+            "PUT",
+            &scale,
+            "",
+            r#"{"spec":{"replicas":-3}}"#,
+            422,
+            r#""group":"autoscaling","kind":"Scale","name":"d"},"kind":"Status","message":"Scale.autoscaling \"d\" is invalid: spec.replicas: Invalid value: -3: must be greater than or equal to 0""#,
+        ),
         row(
             "PATCH",
             &scale,
@@ -200,11 +250,18 @@ fn reads() -> Vec<Row> {
     vec![
         list("labelSelector=l%3D3", 200, r#""items":[]"#),
         list("labelSelector=l%3D", 200, r#""items":[]"#),
-        list("labelSelector=)", 400, "found ')'"),
+        list("labelSelector=)", 400, "\"found ')'"),
+        list(
+            "labelSelector=a+in+(",
+            400,
+            "\"unable to parse requirement: found '', expected: ',', ')' or identifier\"",
+        ),
+        list("limit=-1", 200, r#""items":[{"#),
+        list("limit=x", 400, r#"strconv.ParseInt: parsing \"x\": invalid syntax"#),
         list("fieldSelector=metadata.name%3Dz", 200, r#""items":[]"#),
         list("fieldSelector=spec.x%3Dz", 400, "spec.x"),
         list("limit=1", 200, r#""remainingItemCount":3"#),
-        list("limit=one", 400, "limit"),
+        list("limit=one", 400, "strconv.ParseInt"),
         list("limit=1&continue=abc", 400, "continue"),
         list(
             "continue=abc&resourceVersion=0&resourceVersionMatch=NotOlderThan",
@@ -218,12 +275,15 @@ fn reads() -> Vec<Row> {
         list("sendInitialEvents=true", 422, "sendInitialEvents is forbidden for list"),
         list("watch=1&sendInitialEvents=true", 422, "NotOlderThan"),
         list("watch=1&resourceVersionMatch=NotOlderThan", 422, "unless sendInitialEvents is provided"),
-        list("watch=1&timeoutSeconds=long", 400, "timeoutSeconds"),
+        list("watch=1&timeoutSeconds=long", 400, "strconv.ParseInt"),
         list("watch=true&timeoutSeconds=1&resourceVersion=new", 500, "resourceVersion"),
         row("GET", &format!("{MAPS}?includeObject=None"), TABLE, "", 200, r#""cells":["a""#),
         row("GET", &format!("{MAPS}?includeObject=All"), TABLE, "", 400, "includeObject"),
         row("GET", &format!("{MAPS}/a?resourceVersion=99999999"), "", "", 504, ""),
         row("GET", &format!("{MAPS}/a?resourceVersion=new"), "", "", 500, "resourceVersion"),
+        row("GET", &format!("{MAPS}/.."), "", "", 400, r#"Name parameter invalid: \"..\": may not be '..'"#),
+        row("GET", &format!("{MAPS}/%2e%2e"), "", "", 400, r#"Name parameter invalid: \"..\": may not be '..'"#),
+        row("DELETE", &format!("{MAPS}/a%25"), "", "", 400, r#"Name parameter invalid: \"a%\": may not contain '%'"#),
     ]
 }
 

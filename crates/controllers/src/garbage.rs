@@ -126,7 +126,7 @@ fn own(view: &View, object: &Arc<Object>, now: Millis) -> Decision {
 /// The same write, with owner references that block nobody.
 fn unblocked(object: &Object, write: &Write) -> Option<Write> {
     let Change::Put(body) = &write.change else { return Some(write.clone()) };
-    let mut value: Value = serde_json::from_slice(&body.text).ok()?;
+    let mut value: Value = api::codec::json::value(&body.text)?;
     let mut owners = list(&value, "/metadata/ownerReferences").to_vec();
     for owner in &mut owners {
         owner["blockOwnerDeletion"] = false.into();

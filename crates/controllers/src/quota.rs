@@ -62,7 +62,7 @@ fn made(write: &Write) -> Option<&Body> {
 
 /// A body decoded. It was made here, so this cannot fail.
 fn value(body: &Body) -> Value {
-    serde_json::from_slice(&body.text).unwrap_or(Value::Null)
+    api::codec::json::value(&body.text).unwrap_or(Value::Null)
 }
 
 fn charges(view: &View, writes: &[Write]) -> Result<Vec<Write>, String> {

@@ -1,15 +1,45 @@
 //! JSON bodies: strict about syntax and depth, and honest about members that occur twice. It knows no schema.
-use crate::codec::parsed::Parsed;
-use crate::limits::COMPLAINTS_MAX;
-use crate::status::Status;
+mod fault;
+mod mend;
 
-/// Depth is limited by the decoder itself (128, `limits::JSON_DEPTH_MAX`).
+use crate::codec::parsed::{Deep, Parsed};
+use crate::limits::{COMPLAINTS_MAX, JSON_DEPTH_MAX};
+use crate::status::Status;
+use serde::de::DeserializeSeed as _;
+use serde_json::Value;
+
+/// # Errors
+/// 400 if `bytes` are not one JSON value, or nest too deeply.
+pub fn parse(bytes: &[u8]) -> Result<Parsed, Status> {
+    read(bytes).map_err(|why| Status::bad_request(format!("couldn't get version/kind; json parse error: {why}")))
+}
+
+/// As `parse`. Characters that are none become U+FFFD, as they do in Go.
 ///
 /// # Errors
-/// 400 if `bytes` are not one JSON value.
-pub fn parse(bytes: &[u8]) -> Result<Parsed, Status> {
-    serde_json::from_slice(bytes)
-        .map_err(|why| Status::bad_request(format!("couldn't get version/kind; json parse error: {why}")))
+/// What is wrong, in Go's words.
+pub fn read(bytes: &[u8]) -> Result<Parsed, String> {
+    let refused = match deep(bytes) {
+        Ok(parsed) => return Ok(parsed),
+        Err(why) => why,
+    };
+    match fault::of(bytes) {
+        Some(fault) => Err(fault),
+        None => deep(&mend::mended(bytes)).map_err(|_| refused.to_string()),
+    }
+}
+
+/// A value that we printed ourselves, however deeply it nests; `None` if it is none.
+#[must_use]
+pub fn value(bytes: &[u8]) -> Option<Value> {
+    serde_json::from_slice(bytes).ok().or_else(|| deep(bytes).ok().map(|parsed| parsed.value))
+}
+
+fn deep(bytes: &[u8]) -> Result<Parsed, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let parsed = Deep { levels: JSON_DEPTH_MAX - 1 }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(parsed)
 }
 
 /// Puts complaints (`unknown field "…"`, `duplicate field "…"`) in the order in which their fields stand in the document, which
@@ -151,7 +181,7 @@ mod places {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_document_order, parse};
+    use super::{JSON_DEPTH_MAX, Value, in_document_order, parse};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -198,6 +228,40 @@ mod tests {
     }
 
     #[test]
+    fn depth_has_its_limit() {
+        for levels in [0, 99, 100, 101, 127, 128, 200, 201, JSON_DEPTH_MAX - 1, JSON_DEPTH_MAX, 100_000] {
+            let lists = "[".repeat(levels) + "7" + &"]".repeat(levels);
+            let members = "{\"a\":".repeat(levels) + "7" + &"}".repeat(levels);
+            let twice = format!("{{\"b\":{members},\"b\":{members}}}");
+            for text in [lists, members] {
+                let parsed = parse(text.as_bytes());
+                assert_eq!(parsed.is_ok(), levels < JSON_DEPTH_MAX, "{levels}");
+                let Ok(parsed) = parsed else { continue };
+                assert_eq!(crate::depth::measure(&parsed.value).0, levels);
+                assert_eq!(parsed.value.to_string(), text);
+                assert_eq!(super::value(text.as_bytes()), Some(parsed.value));
+            }
+            if levels + 1 < JSON_DEPTH_MAX {
+                assert_eq!(parse(twice.as_bytes()).expect("JSON").duplicates, ["b"]);
+            }
+        }
+        let inner = "[".repeat(150) + "{\"a\":1,\"a\":2}" + &"]".repeat(150);
+        let duplicates = parse(inner.as_bytes()).expect("JSON").duplicates;
+        assert_eq!(duplicates, ["[0]".repeat(150) + ".a"]);
+    }
+
+    #[test]
+    fn characters_that_are_none_are_replaced() {
+        for text in [&b"{\"a\": \"x\xff\"}"[..], b"{\"a\": \"x\\ud800\"}"] {
+            assert_eq!(parse(text).expect("JSON").value, json!({"a": "x\u{fffd}"}));
+        }
+        assert_eq!(
+            parse(b"{\"a\xff\"").expect_err("no JSON").message,
+            "couldn't get version/kind; json parse error: unexpected end of JSON input"
+        );
+    }
+
+    #[test]
     fn what_is_no_json_is_a_bad_request() {
         let deep = "[".repeat(100_000);
         for text in ["{bad", "", "{}{}", "{\"a\":}", deep.as_str(), "nul"] {
@@ -209,8 +273,10 @@ mod tests {
         #[test]
         fn it_reads_what_serde_json_reads(bytes in proptest::collection::vec(any::<u8>(), 0..64), text in "[\\[\\]{}:,\"a0-9. ]{0,40}") {
             for bytes in [bytes.as_slice(), text.as_bytes()] {
-                let plain = serde_json::from_slice::<serde_json::Value>(bytes).ok();
-                prop_assert_eq!(parse(bytes).ok().map(|parsed| parsed.value), plain);
+                let plain = serde_json::from_slice::<Value>(bytes).ok();
+                let parsed = parse(bytes).ok().map(|parsed| parsed.value);
+                // It reads more: characters that are none.
+                prop_assert!(plain.is_none() || parsed == plain, "{:?}", bytes);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! A decoded document and the members it had twice. Whatever format it came from; the last of two members counts.
 use crate::limits::COMPLAINTS_MAX;
 use crate::place::clipped;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
@@ -22,32 +23,73 @@ impl Parsed {
 
 impl<'de> Deserialize<'de> for Parsed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut node = deserializer.deserialize_any(NodeVisitor)?;
+        Part { levels: usize::MAX, unbroken: None }.deserialize(deserializer).map(Part::named)
+    }
+}
+
+/// A JSON document of so many levels, for a deserializer of `serde_json`: that reads 128 at once, so deeper parts are read anew.
+pub struct Deep {
+    pub levels: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Deep {
+    type Value = Parsed;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Parsed, D::Error> {
+        Part { levels: self.levels, unbroken: Some(UNBROKEN) }.deserialize(deserializer).map(Part::named)
+    }
+}
+
+/// Levels that are read before the rest is taken as a text: fewer than the reader takes at once.
+const UNBROKEN: usize = 100;
+
+/// A part of a document; its duplicates are named from here: `.a[1].b`.
+struct Node(Parsed);
+
+/// How a part is read.
+#[derive(Clone, Copy)]
+struct Part {
+    /// Levels that it may have.
+    levels: usize,
+    /// Levels until the rest is taken as a text; `None`: never.
+    unbroken: Option<usize>,
+}
+
+impl Part {
+    fn named(mut node: Node) -> Parsed {
         for path in &mut node.0.duplicates {
             if path.starts_with('.') {
                 path.remove(0);
             }
         }
-        Ok(node.0)
+        node.0
+    }
+
+    /// How the parts of this one are read.
+    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
+        let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom("exceeded max depth"))?;
+        Ok(Self { levels, unbroken: self.unbroken.map(|left| left.saturating_sub(1)) })
     }
 }
 
-/// A part of a document; its duplicates are named from here: `.a[1].b`.
-struct Node(Parsed);
+impl<'de> DeserializeSeed<'de> for Part {
+    type Value = Node;
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        if self.unbroken != Some(0) {
+            return deserializer.deserialize_any(self);
+        }
+        let rest = <&RawValue>::deserialize(deserializer)?;
+        let mut deserializer = serde_json::Deserializer::from_str(rest.get());
+        Self { unbroken: Some(UNBROKEN), ..self }.deserialize(&mut deserializer).map_err(D::Error::custom)
     }
 }
-
-struct NodeVisitor;
 
 fn leaf(value: Value) -> Node {
     Node(Parsed { value, duplicates: Vec::new() })
 }
 
-impl<'de> Visitor<'de> for NodeVisitor {
+impl<'de> Visitor<'de> for Part {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,12 +129,12 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        Node::deserialize(deserializer)
+        self.deserialize(deserializer)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
-        let (mut items, mut duplicates) = (Vec::new(), Vec::new());
-        while let Some(Node(item)) = list.next_element()? {
+        let (inner, mut items, mut duplicates) = (self.inner()?, Vec::new(), Vec::new());
+        while let Some(Node(item)) = list.next_element_seed(inner)? {
             let at = items.len();
             let room = COMPLAINTS_MAX - duplicates.len();
             duplicates.extend(item.duplicates.into_iter().take(room).map(|path| clipped(format!("[{at}]{path}"))));
@@ -102,9 +144,9 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let (mut members, mut duplicates) = (Map::new(), Vec::new());
+        let (inner, mut members, mut duplicates) = (self.inner()?, Map::new(), Vec::new());
         while let Some(name) = map.next_key::<String>()? {
-            let Node(member) = map.next_value()?;
+            let Node(member) = map.next_value_seed(inner)?;
             let room = COMPLAINTS_MAX - duplicates.len();
             duplicates.extend(member.duplicates.into_iter().take(room).map(|path| clipped(format!(".{name}{path}"))));
             if members.contains_key(&name) && duplicates.len() < COMPLAINTS_MAX {

@@ -5,7 +5,7 @@
 use crate::base64;
 use crate::codec::protobuf::envelope::{MAGIC, SCHEMA, is_marker, of_kind};
 use crate::codec::protobuf::wire::{Fault, Item, Payload, items};
-use crate::limits::{JSON_DEPTH_MAX, PROTOBUF_VALUES_MAX};
+use crate::limits::{PROTOBUF_DEPTH_MAX, PROTOBUF_VALUES_MAX};
 use crate::quantity;
 use crate::schema::structure::{Field, Message, Shape, Type, message};
 use crate::status::Status;
@@ -38,7 +38,7 @@ fn bad(why: &str) -> Status {
 
 fn members(message: &'static Message, raw: &[u8]) -> Result<Map<String, Value>, Status> {
     let mut decoder = Decoder { values: 0 };
-    decoder.message(message, raw, JSON_DEPTH_MAX).map_err(|fault| bad(fault.text()))
+    decoder.message(message, raw, PROTOBUF_DEPTH_MAX).map_err(|fault| bad(fault.text()))
 }
 
 /// An opened envelope.

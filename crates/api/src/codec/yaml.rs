@@ -5,7 +5,7 @@ pub use lines::twice;
 
 use crate::codec::parsed::Parsed;
 use crate::depth;
-use crate::limits::{JSON_DEPTH_MAX, YAML_ALIAS_EVENTS_MAX, YAML_NODES_MAX};
+use crate::limits::{YAML_ALIAS_EVENTS_MAX, YAML_DEPTH_MAX, YAML_NODES_MAX};
 use crate::status::Status;
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Status> {
         with_snippet: false,
         budget: serde_saphyr::budget! {
             max_nodes: YAML_NODES_MAX,
-            max_depth: JSON_DEPTH_MAX,
+            max_depth: YAML_DEPTH_MAX,
             max_documents: 1,
         },
         alias_limits: serde_saphyr::alias_limits! {

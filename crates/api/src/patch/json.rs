@@ -169,9 +169,10 @@ mod tests {
         let copies: Vec<_> = (0..20)
             .map(|at| json!({"op": "copy", "from": "/a", "path": format!("/a{}", "/a".repeat(1 << at))}))
             .collect();
-        let nested = (0..100).fold(json!({"a": 1}), |value, _| json!({"a": value}));
-        let add = json!([{"op": "add", "path": format!("/a{}", "/a".repeat(99)), "value": nested}]);
-        let moved = json!([{"op": "add", "path": "/b", "value": nested}, {"op": "move", "from": "/b", "path": format!("/a{}", "/a".repeat(99))}]);
+        let half = crate::depth::LEVELS_MAX / 2 + 40;
+        let nested = (0..half).fold(json!({"a": 1}), |value, _| json!({"a": value}));
+        let add = json!([{"op": "add", "path": format!("/a{}", "/a".repeat(half - 1)), "value": nested}]);
+        let moved = json!([{"op": "add", "path": "/b", "value": nested}, {"op": "move", "from": "/b", "path": format!("/a{}", "/a".repeat(half - 1))}]);
         assert_eq!(apply(&json!({"a": {"a": 1}}), &json!(copies)).expect_err("too deep").code, 422);
         assert_eq!(apply(&nested, &add).expect_err("too deep").code, 422);
         assert_eq!(apply(&nested, &moved).expect_err("too deep").code, 422);

@@ -2,6 +2,7 @@
 //!
 //! Directives: `$patch: replace | delete | merge`, `$retainKeys`, `$setElementOrder/LIST`, `$deleteFromPrimitiveList/LIST`.
 //! The rules are those of apimachinery's `strategicpatch`, for `kubectl apply` computes its patches by them.
+use super::words::Shown;
 use crate::schema::structure::{Field, Message, Patch, Shape};
 use crate::status::Status;
 use serde_json::{Map, Value};
@@ -56,15 +57,16 @@ impl Place {
 }
 
 fn merge_map(mut old: Members, mut patch: Members, place: Place) -> Result<Members, Status> {
+    let whole = patch.contains_key(PATCH).then(|| Value::Object(patch.clone()));
     match patch.remove(PATCH) {
         None => {}
         Some(Value::String(directive)) => match directive.as_str() {
             "replace" => return Ok(drop_from_map(patch)),
             "delete" => return Ok(Members::new()),
             "merge" => {}
-            other => return Err(unknown(other)),
+            other => return Err(unknown(other, whole.as_ref())),
         },
-        Some(other) => return Err(unknown(&other.to_string())),
+        Some(other) => return Err(unknown(&other.to_string(), whole.as_ref())),
     }
     retain_keys(&mut old, &mut patch)?;
     ordered_lists(&mut old, &mut patch, place)?;
@@ -197,7 +199,7 @@ fn directives_of_items(old: Vec<Value>, patch: Vec<Value>, key: &str) -> Result<
             }
             Some("replace") => replace = true,
             Some("merge") => return Err(unprocessable("merging lists cannot yet be specified in the patch")),
-            Some(other) => return Err(unknown(other)),
+            Some(other) => return Err(unknown(other, Some(&item))),
         }
     }
     if replace {
@@ -288,12 +290,13 @@ fn drop_from_map(members: Members) -> Members {
     kept.map(|(name, value)| (name, drop_directives(value))).collect()
 }
 
-fn unknown(directive: &str) -> Status {
-    unprocessable(&format!("unknown patch type: {directive}"))
+fn unknown(directive: &str, whole: Option<&Value>) -> Status {
+    let whole = Shown(whole.unwrap_or(&Value::Null));
+    unprocessable(&format!("unknown patch type: {directive} in map: {whole}"))
 }
 
 fn no_key(item: &Value, key: &str) -> Status {
-    unprocessable(&format!("map: {item} does not contain declared merge key: {key}"))
+    unprocessable(&format!("map: {} does not contain declared merge key: {key}", Shown(item)))
 }
 
 fn unprocessable(message: &str) -> Status {

@@ -46,6 +46,8 @@ fn bad_label_selectors_are_bad_requests() {
     }
     let status = Labels::parse("==").expect_err("no key");
     assert_eq!(status.message, "found '==', expected: !, identifier, or 'end of string'");
+    let status = Labels::parse("a in (").expect_err("no values");
+    assert_eq!(status.message, "unable to parse requirement: found '', expected: ',', ')' or identifier");
 }
 
 #[test]

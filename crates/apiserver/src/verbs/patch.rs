@@ -74,7 +74,7 @@ pub async fn read(call: &Call) -> Result<(Patch, Value, WriteOptions, Vec<String
         ));
     }
     let form = if way == Patch::Apply { crate::negotiate::Body::Yaml } else { crate::negotiate::Body::Json };
-    let decoded = body::aside(form, &call.request.body, move |bytes| rules::decode_noting(form, bytes)).await?;
+    let decoded = body::aside(form, &call.request.body, move |bytes| rules::decode_patch(way, bytes)).await?;
     let (patch, duplicates) = decoded;
     let fits = if way == Patch::Json { patch.is_array() } else { patch.is_object() };
     if fits {

@@ -14,6 +14,9 @@ use hyper::Method;
 use hyper::header::WARNING;
 use serde_json::{Value, json};
 
+/// The group of a Scale, whatever it is a scale of.
+const GROUP: &str = "autoscaling";
+
 /// # Errors
 /// As the verbs on the object itself.
 pub async fn scale(call: Call) -> Result<Response, Status> {
@@ -111,8 +114,10 @@ fn scaled(call: &Call, object: &Value, scale: &Value) -> Result<Value, Status> {
     if !(0..=i64::from(i32::MAX)).contains(&replicas) {
         let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
         let cause = Cause { reason: "FieldValueInvalid", message, field: "spec.replicas".into() };
-        let mut status = draft::invalid(&call.kind, &call.target.name, vec![cause]);
-        status.message = status.message.replacen(&*call.kind.kind, "Scale", 1);
+        let name = &call.target.name;
+        let told = format!("Scale.{GROUP} {name:?} is invalid: {}: {}", cause.field, cause.message);
+        let mut status = Status::new(422, "Invalid", told).about(GROUP, "Scale", name);
+        status.causes = vec![cause];
         return Err(status);
     }
     let (path, ..) = paths(call);
@@ -164,7 +169,7 @@ fn selector_text(selector: &Value) -> String {
 /// The Scale of the object that a change answered with.
 fn reshaped(call: &Call, form: Form, response: Response) -> Result<Response, Status> {
     let crate::request::Content::Whole(bytes) = &response.content else { return Ok(response) };
-    let object: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let object: Value = api::codec::json::value(bytes).unwrap_or_default();
     let mut answer = shape::answer_in(form, response.code.as_u16(), &shown(call, &object))?;
     for warning in response.headers.get_all(WARNING) {
         answer.headers.append(WARNING, warning.clone());

@@ -123,6 +123,29 @@ fn long_lists_are_merged_in_order() {
 }
 
 #[test]
+fn faults_are_told_as_go_tells_them() {
+    let live = deployment(json!({"containers": [{"name": "a"}]}));
+    let known = message("api.apps.v1.Deployment").expect("known");
+    for (patch, want) in [
+        (
+            json!({"containers": [{"image": "noname"}]}),
+            "map: map[image:noname] does not contain declared merge key: name",
+        ),
+        (
+            json!({"containers": [{"name": "a", "$patch": "frob"}]}),
+            "unknown patch type: frob in map: map[$patch:frob name:a]",
+        ),
+        (
+            json!({"$patch": "frob", "hostNetwork": true}),
+            "unknown patch type: frob in map: map[$patch:frob hostNetwork:true]",
+        ),
+    ] {
+        let refused = apply(known, &live, &deployment(patch)).expect_err(want);
+        assert_eq!((refused.code, refused.message.as_str()), (422, want));
+    }
+}
+
+#[test]
 fn bad_patches_are_the_clients_fault() {
     let mut live = deployment(json!({"containers": [{"name": "a"}], "volumes": [{"name": "v"}]}));
     live["metadata"] = json!({"finalizers": ["f"]});
