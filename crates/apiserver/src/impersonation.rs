@@ -1,11 +1,12 @@
 //! Acting as somebody else (`Impersonate-User` and its like), for who may. It proves nobody's identity.
 use crate::identity::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User};
 use crate::permission::check;
-use crate::request::Request;
+use crate::request::{Request, Response};
 use crate::room::Room;
 use crate::route::unescape;
 use api::attempt::Attempt;
 use api::status::Status;
+use hyper::header::X_CONTENT_TYPE_OPTIONS;
 use std::collections::BTreeMap;
 
 const EXTRA: &str = "impersonate-extra-";
@@ -22,20 +23,17 @@ struct Wanted {
     extra: BTreeMap<String, Vec<String>>,
 }
 
-/// Whom `user` stands in for; `None` if the request names nobody.
+/// Whom `user` stands in for; `None` if the request names nobody (`nameless`: it may want to be somebody all the same).
 ///
 /// # Errors
-/// 403 if they may not be one of what is named; 500, as in Kubernetes, for groups and the like of nobody.
+/// 403 if they may not be one of what is named.
 pub async fn stand_in(room: &Room, user: &User, request: &Request) -> Result<Option<User>, Status> {
     if !request.headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
         return Ok(None);
     }
     let wanted = wanted(request);
     if wanted.name.is_empty() {
-        if wanted.uid.is_empty() && wanted.groups.is_empty() && wanted.extra.is_empty() {
-            return Ok(None);
-        }
-        return Err(of_nobody(request, &wanted));
+        return Ok(None);
     }
     let may = |group: &'static str, resource: &'static str, subresource: String, namespace: String, name: String| async move {
         let attempt = Attempt {
@@ -110,8 +108,14 @@ fn taken_for(wanted: Wanted) -> User {
     User { name: wanted.name.into(), uid: wanted.uid.into(), groups, extra: extra.collect() }
 }
 
-/// As Kubernetes shows references: kind, namespace, name, uid, version, revision, field.
-fn of_nobody(request: &Request, wanted: &Wanted) -> Status {
+/// The answer to who wants groups and the like of nobody: as in Kubernetes a text that shows references (kind, namespace, name, uid,
+/// version, revision, field).
+#[must_use]
+pub fn nameless(request: &Request) -> Option<Response> {
+    if !request.headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
+        return None;
+    }
+    let wanted = wanted(request);
     let mut told: Vec<String> = wanted.groups.iter().map(|group| format!("{{Group  {group}    }}")).collect();
     for (key, values) in &wanted.extra {
         told.extend(values.iter().map(|value| format!("{{UserExtra  {value}  {AUTHENTICATION}/v1  {key}}}")));
@@ -119,6 +123,12 @@ fn of_nobody(request: &Request, wanted: &Wanted) -> Status {
     if !wanted.uid.is_empty() {
         told.push(format!("{{UID  {}  {AUTHENTICATION}/v1  }}", wanted.uid));
     }
-    let (uri, told) = (request.uri.to_string(), told.join(" "));
-    Status::internal(format!("Internal Server Error: {uri:?}: requested [{told}] without impersonating a user"))
+    if !wanted.name.is_empty() || told.is_empty() {
+        return None;
+    }
+    let uri = request.uri.path_and_query().map_or("", |uri| uri.as_str());
+    let told = told.join(" ");
+    let text = format!("Internal Server Error: {uri:?}: requested [{told}] without impersonating a user\n");
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    Some(Response::text(500, text).with(X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }

@@ -87,6 +87,9 @@ impl ApiServer {
             ))
         })?;
         let user = self.user(&request, path, trail).await?;
+        if let Some(told) = impersonation::nameless(&request) {
+            return Ok(told);
+        }
         let route = route::parse(path).ok_or_else(|| Status::new(404, "NotFound", format!("no such path: {path}")))?;
         let past = match &moment {
             Some(_) if !matches!(request.method, Method::GET | Method::HEAD) => {
@@ -168,6 +171,7 @@ impl ApiServer {
         if !kind.namespaced && !target.namespace.is_empty() {
             return Err(no_resource());
         }
+        path_segment(&kind, &target)?;
         let origin = trail.origin();
         let call = Call { room: self.room.clone(), request, user, target, kind, query, form, past, origin };
         let deprecated: Vec<String> = call.kind.deprecated.as_deref().map(str::to_owned).into_iter().collect();
@@ -185,6 +189,16 @@ struct Ask {
     kind: Arc<Kind>,
     query: Parameters,
     past: Option<Arc<View>>,
+}
+
+/// What no object can be called is not looked for.
+fn path_segment(kind: &Kind, target: &Target) -> Result<(), Status> {
+    let name = target.name.as_str();
+    let wrong = if kind.stored() { api::name::path_segment(name) } else { Vec::new() };
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Status::bad_request(format!("Name parameter invalid: {name:?}: {}", wrong.join(";"))))
 }
 
 /// The verb that permissions speak of. `?watch=1` on one object watches that object.
