@@ -1,6 +1,8 @@
 //! Who asks: a verified client certificate names its user (CN) and groups (O). It believes nobody that TLS did not prove.
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Somebody who proved who they are.
@@ -22,6 +24,8 @@ pub const NODES: &str = "system:nodes";
 pub const AUTHENTICATED: &str = "system:authenticated";
 /// Everybody who proved nothing.
 pub const UNAUTHENTICATED: &str = "system:unauthenticated";
+/// By what somebody proved who they are, among what else is known of them.
+pub const CREDENTIAL: &str = "authentication.kubernetes.io/credential-id";
 /// The name of nobody.
 pub const ANONYMOUS: &str = "system:anonymous";
 
@@ -55,7 +59,13 @@ impl User {
         let subject = certificate.subject();
         let name = subject.iter_common_name().next()?.as_str().ok().filter(|name| !name.is_empty())?;
         let groups: Vec<&str> = subject.iter_organization().filter_map(|group| group.as_str().ok()).collect();
-        Some(Self::new(name, &groups))
+        let mut proof = "X509SHA256=".to_owned();
+        for byte in digest(&SHA256, der).as_ref() {
+            // Writing to a String cannot fail.
+            let _ = write!(proof, "{byte:02x}");
+        }
+        let extra = BTreeMap::from([(CREDENTIAL.into(), vec![proof.into()])]);
+        Some(Self { extra, ..Self::new(name, &groups) })
     }
 
     /// As Kubernetes shows somebody (`UserInfo`).
@@ -94,6 +104,23 @@ mod tests {
         for der in [&b""[..], b"\x30", b"\x30\x82\xff\xff\x00", &[0x30; 300]] {
             assert_eq!(User::from_certificate(der), None);
         }
+    }
+
+    #[test]
+    fn a_certificate_names_user_groups_and_itself() {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "bob");
+        params.distinguished_name.push(rcgen::DnType::OrganizationName, "devs");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let der = params.self_signed(&key).expect("a certificate").der().to_vec();
+        let bob = User::from_certificate(&der).expect("a user");
+        assert_eq!((&*bob.name, bob.in_group("devs"), bob.in_group(AUTHENTICATED)), ("bob", true, true));
+        let proof = bob.extra[CREDENTIAL].concat();
+        let digits = proof.strip_prefix("X509SHA256=").expect("the digest of a certificate");
+        let read: Vec<u8> =
+            (0..32).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("digits")).collect();
+        assert_eq!((read.as_slice(), digits.len()), (digest(&SHA256, &der).as_ref(), 64));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::error::LinkError;
 use crate::limits::{AUTHORITY_DAYS, SERVER_DAYS};
 use crate::peer::{MEMBER_PREFIX, MEMBER_SERVER_NAME, NODE_GROUP, NODE_PREFIX, check_name};
 use crate::reset::ResetSecret;
+use crate::subject;
 use api::revision::Millis;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -198,7 +199,14 @@ impl Authority {
         params.extended_key_usages = uses;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.use_authority_key_identifier_extension = true;
-        Ok(params.signed_by(&public, &self.issuer).map_err(broken)?.pem())
+        let certificate = params.signed_by(&public, &self.issuer).map_err(broken)?;
+        match holder {
+            Holder::Client { user, groups } if groups.len() > 1 => {
+                let broken = || LinkError::Certificate("the certificate does not take its groups".into());
+                subject::named(certificate.der(), &subject::name(user, groups), self.issuer.key()).ok_or_else(broken)
+            }
+            _ => Ok(certificate.pem()),
+        }
     }
 }
 
@@ -228,7 +236,7 @@ fn params(user: &str, groups: &[String], now: Millis, days: u64) -> CertificateP
     let mut params = CertificateParams::default();
     let mut name = rcgen::DistinguishedName::new();
     name.push(DnType::CommonName, user);
-    // A certificate with several groups would need repeated attributes, which rcgen's name does not hold: the first stands.
+    // A name holds one group here; more are put in afterwards.
     if let Some(group) = groups.first() {
         name.push(DnType::OrganizationName, group.as_str());
     }

@@ -16,5 +16,6 @@ mod runtime;
 pub mod session;
 pub mod sessions;
 pub mod signing;
+mod subject;
 mod tls;
 pub mod token;

@@ -3,10 +3,13 @@
 use crate::authority::Authority;
 use crate::error::LinkError;
 use crate::peer::{NODE_GROUP, NODE_PREFIX};
+use crate::subject;
 use api::revision::Millis;
-use rcgen::{CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType, SubjectPublicKeyInfo};
+use std::net::IpAddr;
 use std::time::Duration;
 use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::pem::parse_x509_pem;
 use x509_parser::prelude::FromDer;
 
@@ -50,8 +53,7 @@ impl Signer {
             return Some(format!("usages did not match {:?}", [more, "digital signature", purpose]));
         }
         if self == Self::Client {
-            let one = request.groups.len() <= 1;
-            return (!one).then(|| "a certificate can name one organization only".to_owned());
+            return None;
         }
         if request.groups != [NODE_GROUP] {
             return Some(format!("subject organization is not {NODE_GROUP}"));
@@ -91,9 +93,9 @@ impl Wanted {
         let name = subject.iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default().to_owned();
         let mut wanted = Self { name, groups, ..Self::default() };
         for extension in request.requested_extensions().into_iter().flatten() {
-            let x509_parser::extensions::ParsedExtension::SubjectAlternativeName(names) = extension else { continue };
+            let ParsedExtension::SubjectAlternativeName(names) = extension else { continue };
             for name in &names.general_names {
-                use x509_parser::extensions::GeneralName::{DNSName, IPAddress};
+                use GeneralName::{DNSName, IPAddress};
                 if matches!(name, DNSName(_) | IPAddress(_)) { wanted.hosts = true } else { wanted.others = true }
             }
         }
@@ -107,20 +109,46 @@ impl Authority {
     /// # Errors
     /// If the request is none, is not signed by its own key, or holds what no certificate of ours does.
     pub fn grant(&self, pem: &[u8], usages: &[&str], seconds: Option<u64>, now: Millis) -> Result<String, LinkError> {
-        let bad = |why: rcgen::Error| LinkError::Certificate(format!("the request cannot be signed: {why}"));
-        let text = std::str::from_utf8(pem).map_err(|why| LinkError::Certificate(why.to_string()))?;
-        let mut request = CertificateSigningRequestParams::from_pem(text).map_err(bad)?;
-        let params = &mut request.params;
+        let bad = |why: String| LinkError::Certificate(format!("the request cannot be signed: {why}"));
+        let (_, block) = parse_x509_pem(pem).map_err(|why| bad(why.to_string()))?;
+        let (_, request) = X509CertificationRequest::from_der(&block.contents).map_err(|why| bad(why.to_string()))?;
+        request.verify_signature().map_err(|why| bad(why.to_string()))?;
+        let asked = &request.certification_request_info;
+        let public = SubjectPublicKeyInfo::from_der(asked.subject_pki.raw).map_err(|why| bad(why.to_string()))?;
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = hosts(&request);
         params.is_ca = IsCa::NoCa;
-        params.subject_alt_names.retain(|name| matches!(name, SanType::DnsName(_) | SanType::IpAddress(_)));
         params.key_usages = usages.iter().filter_map(|usage| key_usage(usage)).collect();
         params.extended_key_usages = usages.iter().filter_map(|usage| purpose(usage)).collect();
         params.use_authority_key_identifier_extension = true;
         let today = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_millis(now.0);
         params.not_before = today - BACK;
         params.not_after = today + seconds.map_or(LIFE, |seconds| Duration::from_secs(seconds).min(LIFE));
-        Ok(request.signed_by(self.issuer()).map_err(bad)?.pem())
+        let plain = params.signed_by(&public, self.issuer()).map_err(|why| bad(why.to_string()))?;
+        // The subject as it was asked for, with all its groups.
+        subject::named(plain.der(), asked.subject.as_raw(), self.issuer().key())
+            .ok_or_else(|| bad("its subject cannot be read".to_owned()))
     }
+}
+
+/// The DNS names and addresses that a request names.
+fn hosts(request: &X509CertificationRequest<'_>) -> Vec<SanType> {
+    let mut hosts = Vec::new();
+    for extension in request.requested_extensions().into_iter().flatten() {
+        let ParsedExtension::SubjectAlternativeName(names) = extension else { continue };
+        hosts.extend(names.general_names.iter().filter_map(|name| {
+            match name {
+                GeneralName::DNSName(name) => (*name).try_into().ok().map(SanType::DnsName),
+                GeneralName::IPAddress(address) => <[u8; 4]>::try_from(*address)
+                    .map(IpAddr::from)
+                    .or_else(|_| <[u8; 16]>::try_from(*address).map(IpAddr::from))
+                    .ok()
+                    .map(SanType::IpAddress),
+                _ => None,
+            }
+        }));
+    }
+    hosts
 }
 
 fn key_usage(usage: &str) -> Option<KeyUsagePurpose> {
@@ -142,7 +170,7 @@ fn purpose(usage: &str) -> Option<ExtendedKeyUsagePurpose> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{CertificateParams, DnType, KeyPair};
+    use rcgen::{DnType, KeyPair};
     use x509_parser::parse_x509_certificate;
 
     fn request(name: &str, group: &str, hosts: &[&str]) -> String {
@@ -202,6 +230,43 @@ mod tests {
             assert_eq!(told.is_some(), want.is_some(), "{what}: {told:?}");
             assert!(told.unwrap_or_default().contains(want.unwrap_or_default()), "{what}");
         }
+    }
+
+    /// A request of several groups: the subject of a plain one is exchanged.
+    fn of_groups(name: &str, groups: &[&str]) -> String {
+        let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+        let authority = Authority::found("c", Millis(1_000_000_000_000)).expect("founded");
+        let key = authority.issuer().key();
+        let subject = subject::name(name, &groups);
+        let plain = CertificateParams::default().serialize_request(key).expect("a request");
+        subject::requested(plain.der(), &subject, key).expect("a request")
+    }
+
+    #[test]
+    fn all_groups_stay() {
+        let authority = Authority::found("c", Millis(1_000_000_000_000)).expect("founded");
+        let (usages, now) = (["client auth", "digital signature"], Millis(1_800_000_000_000));
+        let read = |pem: &str| {
+            let (_, block) = parse_x509_pem(pem.as_bytes()).expect("PEM");
+            let (_, read) = parse_x509_certificate(&block.contents).expect("a certificate");
+            let (_, own) = parse_x509_pem(authority.certificate_pem().as_bytes()).expect("PEM");
+            let (_, own) = parse_x509_certificate(&own.contents).expect("a certificate");
+            read.verify_signature(Some(own.public_key())).expect("signed by the authority");
+            let groups = read.subject().iter_organization().filter_map(|group| group.as_str().ok());
+            let name = read.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+            (name.unwrap_or_default().to_owned(), groups.map(str::to_owned).collect::<Vec<_>>())
+        };
+        let many: Vec<String> = (0..20).map(|at| format!("group-{at}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for groups in [&[][..], &["devs"], &["devs", "ops", "system:masters"], &many] {
+            let pem = of_groups("bob", groups);
+            assert_eq!(Wanted::read(pem.as_bytes()).expect("a request").groups, groups);
+            let granted = authority.grant(pem.as_bytes(), &usages, None, now).expect("granted");
+            assert_eq!(read(&granted), ("bob".to_owned(), groups.iter().map(|group| (*group).to_owned()).collect()));
+        }
+        let holder = crate::authority::Holder::Client { user: "ann".into(), groups: vec!["a".into(), "b".into()] };
+        let identity = authority.issue(&holder, now).expect("an identity");
+        assert_eq!(read(&identity.certificate_pem), ("ann".to_owned(), vec!["a".to_owned(), "b".to_owned()]));
     }
 
     #[test]
