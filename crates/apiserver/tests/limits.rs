@@ -128,6 +128,7 @@ fn depth_fits_the_stack() {
     let run = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(Box::pin(deepest()));
+        runtime.block_on(Box::pin(deep_built_in()));
     };
     let thread = std::thread::Builder::new().stack_size(STACK).spawn(run).expect("a thread");
     thread.join().expect("it ends well");
@@ -176,4 +177,64 @@ async fn deepest() {
     let last = ask(&server, "GET", well, &[], "").await;
     assert!(last.body.contains("{\"a\":4}"));
     assert_eq!(ask(&server, "DELETE", well, &[], "").await.code, 200);
+}
+
+/// Built-in kinds that hold what they like: schemas within schemas, and the state of whoever keeps revisions.
+async fn deep_built_in() {
+    let server = alone().await;
+    let definition = |levels: usize| {
+        let schema =
+            r#"{"type":"object","properties":{"a":"#.repeat(levels) + r#"{"type":"string"}"# + &"}}".repeat(levels);
+        format!(
+            r#"{{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{{"name":"wells.rutter.dev"}},
+            "spec":{{"group":"rutter.dev","scope":"Namespaced","names":{{"plural":"wells","kind":"Well"}},"versions":[{{"name":"v1",
+            "served":true,"storage":true,"schema":{{"openAPIV3Schema":{schema}}}}}]}}}}"#
+        )
+    };
+    let (definitions, levels) = ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", 60);
+    let refused = ask(&server, "POST", definitions, &[], definition(JSON_DEPTH_MAX / 2 - 10)).await;
+    assert!(refused.code == 422 && refused.body.contains("schemas may be nested 64 deep"), "{}", refused.code);
+    let made = ask(&server, "POST", definitions, &[], definition(levels)).await;
+    assert_eq!(made.code, 201, "{}", &made.body[..300.min(made.body.len())]);
+    let spec = "{\"a\":".repeat(levels) + "\"x\"" + &"}".repeat(levels);
+    let well = format!(r#"{{"apiVersion":"rutter.dev/v1","kind":"Well","metadata":{{"name":"w"}},{}"#, &spec[1..]);
+    let wells = "/apis/rutter.dev/v1/namespaces/default/wells";
+    let made = ask(&server, "POST", wells, &[], well).await;
+    assert_eq!(made.code, 201, "{}", &made.body[..300.min(made.body.len())]);
+    for path in ["/openapi/v3/apis/rutter.dev/v1", "/openapi/v2", wells] {
+        assert_eq!(ask(&server, "GET", path, &[], "").await.code, 200, "{path}");
+    }
+    let levels = JSON_DEPTH_MAX - 10;
+    let data = "[".repeat(levels) + &"]".repeat(levels);
+    let revision = format!(r#"{{"metadata":{{"name":"r"}},"revision":1,"data":{data}}}"#);
+    let revisions = "/apis/apps/v1/namespaces/default/controllerrevisions";
+    let made = ask(&server, "POST", revisions, &[], revision).await;
+    assert_eq!(made.code, 201, "{}", &made.body[..300.min(made.body.len())]);
+    for path in [definitions.to_owned(), format!("{revisions}/r")] {
+        for accept in ["application/json", "application/yaml"] {
+            assert_eq!(
+                ask(&server, "GET", &path, &[&format!("Accept: {accept}")], "").await.code,
+                200,
+                "{path} {accept}"
+            );
+        }
+        let request = [("accept", "application/vnd.kubernetes.protobuf")];
+        assert_eq!(code_of(&server, &path, &request).await, 200, "{path} in protobuf");
+    }
+}
+
+/// Of an answer that is no text.
+async fn code_of(server: &apiserver::server::ApiServer, path: &str, headers: &[(&'static str, &'static str)]) -> u16 {
+    let headers = headers.iter().map(|(name, value)| {
+        (hyper::header::HeaderName::from_static(name), hyper::header::HeaderValue::from_static(value))
+    });
+    let request = apiserver::request::Request {
+        method: hyper::Method::GET,
+        uri: path.parse().expect("a path"),
+        headers: headers.collect(),
+        body: bytes::Bytes::new(),
+        user: Some(apiserver::identity::User::new("admin", &["system:masters"])),
+        from: None,
+    };
+    serve::whole(server.handle(request).await).await.0
 }

@@ -14,7 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 static TEXT: &str = include_str!("../../data/columns.txt");
+static WORDS: &str = include_str!("../../data/column-words.txt");
 static TABLES: LazyLock<BTreeMap<&'static str, Vec<Column>>> = LazyLock::new(read);
+
+/// Of kinds whose columns are not known.
+const NAME: &str = "The name of the object, unique among its like.";
+const AGE: &str = "When it was made.";
 
 struct Column {
     name: &'static str,
@@ -23,10 +28,12 @@ struct Column {
     number: bool,
     priority: i64,
     source: &'static str,
+    description: &'static str,
 }
 
 fn read() -> BTreeMap<&'static str, Vec<Column>> {
     let mut tables: BTreeMap<&'static str, Vec<Column>> = BTreeMap::new();
+    let words: BTreeMap<&str, &'static str> = WORDS.lines().filter_map(|line| line.split_once('\t')).collect();
     let mut current = "";
     for line in TEXT.lines().filter(|line| !line.starts_with('#')) {
         let cells: Vec<&'static str> = line.split('\t').collect();
@@ -38,7 +45,8 @@ fn read() -> BTreeMap<&'static str, Vec<Column>> {
                     "count" => ("string", true),
                     kind => (kind, kind == "integer"),
                 };
-                tables.entry(current).or_default().push(Column { name, kind, number, priority, source });
+                let description = words.get(name).copied().unwrap_or_default();
+                tables.entry(current).or_default().push(Column { name, kind, number, priority, source, description });
             }
             _ => {}
         }
@@ -57,14 +65,15 @@ pub fn columns(kind: &Kind) -> Value {
     let column = |name: &str, kind: &str, format: &str, description: &str, priority: i64| json!({"name": name, "type": kind, "format": format, "description": description, "priority": priority});
     if let Some(known) = known(kind) {
         let list = known.iter().map(|known| {
-            column(known.name, known.kind, if known.name == "Name" { "name" } else { "" }, "", known.priority)
+            let format = if known.name == "Name" { "name" } else { "" };
+            column(known.name, known.kind, format, known.description, known.priority)
         });
         return list.collect();
     }
-    let mut list = vec![column("Name", "string", "name", "", 0)];
+    let mut list = vec![column("Name", "string", "name", NAME, 0)];
     if kind.columns.is_empty() {
         let (name, format) = if kind.custom() { ("Age", "date") } else { ("Created At", "date") };
-        list.push(column(name, format, "", "", 0));
+        list.push(column(name, format, "", AGE, 0));
     }
     for own in &kind.columns {
         list.push(column(&own.name, &own.kind, &own.format, &own.description, own.priority));

@@ -22,6 +22,7 @@ fn every_table_is_of_a_kind() {
     for (resource, columns) in &*TABLES {
         assert!(kinds.by_resource(resource).is_some(), "{resource}");
         assert!(columns.iter().all(|column| column.source.starts_with(['.', '@'])), "{resource}");
+        assert!(columns.iter().all(|column| !column.description.is_empty()), "{resource}");
     }
     for kind in crate::kinds::builtin() {
         for value in [json!({}), json!(7), json!({"spec": 1, "status": [], "metadata": "x"})] {
