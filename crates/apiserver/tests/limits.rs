@@ -174,6 +174,10 @@ async fn deepest() {
         let changed = ask(&server, method, well, &[header], body).await;
         assert_eq!(changed.code, 200, "{header} {}", &changed.body[..200.min(changed.body.len())]);
     }
+    let applied = r#"{"apiVersion":"rutter.dev/v1","kind":"Well","metadata":{"name":"w"},"spec":{"b":1}}"#;
+    let header = "Content-Type: application/apply-patch+yaml";
+    let applied = ask(&server, "PATCH", &format!("{well}?fieldManager=t"), &[header], applied).await;
+    assert_eq!(applied.code, 200, "{}", &applied.body[..200.min(applied.body.len())]);
     let last = ask(&server, "GET", well, &[], "").await;
     assert!(last.body.contains("{\"a\":4}"));
     assert_eq!(ask(&server, "DELETE", well, &[], "").await.code, 200);
