@@ -14,6 +14,7 @@ pub mod draft;
 pub mod families;
 pub mod flight;
 pub mod founding;
+pub mod frames;
 pub mod http;
 pub mod identity;
 pub mod impersonation;

@@ -88,6 +88,12 @@ pub const WEBHOOK_PAUSE: Duration = Duration::from_millis(500);
 pub const STRANGE_BYTES_MAX: usize = 64 * 1024;
 /// How long that may take: nobody waits for a stranger.
 pub const STRANGE_MAX: Duration = Duration::from_millis(200);
+/// Frames in one form that are kept for all who watch in it, as many as a watcher is given at once.
+pub const FRAMES_MAX: usize = 1_024;
+/// ... and their bytes.
+pub const FRAMES_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// What happened to a custom kind before its end must have been read from the log by then.
+pub const WATCH_END_MAX: Duration = Duration::from_secs(5);
 /// Parts of the table of open watches, each with a lock of its own; a power of two.
 pub const WATCH_SHARDS: usize = 16;
 /// Parts of a table of counters, each with a lock of its own; a power of two.

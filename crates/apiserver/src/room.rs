@@ -3,6 +3,7 @@
 use crate::audit::sink::Audit;
 use crate::authentication::chain::{Chain, Trust};
 use crate::flight::Flight;
+use crate::frames::Forms;
 use crate::limits::{PAGED_VIEWS_MAX, SERVED_KEPT, WATCH_SHARDS, WATCHES_MAX};
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
@@ -61,6 +62,8 @@ pub struct Room {
     /// Roles and bindings, ready to be asked.
     pub policies: Policies,
     watches: DashMap<u64, WatchInfo, Fixed>,
+    /// What watchers in the same form share.
+    pub forms: Forms,
     watch_ids: AtomicU64,
     stopping: AtomicBool,
     stop: Notify,
@@ -118,6 +121,7 @@ impl Room {
             served: RwLock::new(vec![Arc::new(served)]),
             policies: Policies::default(),
             watches: DashMap::with_hasher_and_shard_amount(Fixed::default(), WATCH_SHARDS),
+            forms: Forms::default(),
             watch_ids: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),

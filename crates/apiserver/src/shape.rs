@@ -5,6 +5,7 @@ use crate::request::{Content, Response};
 use api::codec::protobuf::encode::Printer;
 use api::kind::{Kind, Schema};
 use api::object::Object;
+use api::revision::Millis;
 use api::status::Status;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
@@ -230,7 +231,10 @@ pub fn yaml(code: u16, value: &Value) -> Result<Response, Status> {
 pub fn table(call: &Call, meta: Value, objects: &[Arc<Object>]) -> Result<Response, Status> {
     let include = Include::of(call)?;
     let columns = api::codec::table::columns(&call.kind);
-    let rows: Vec<Value> = objects.iter().map(|object| row(call, include, object)).collect();
+    // In the past, an age is that of then.
+    let now = call.past.as_ref().map_or_else(|| Millis(rt::wall()), |past| past.time());
+    let version = Version::of(call);
+    let rows: Vec<Value> = objects.iter().map(|object| row(&version, include, object, now)).collect();
     let table = json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": columns, "rows": rows});
     Ok(Response::value(200, &table))
 }
@@ -258,13 +262,11 @@ impl Include {
     }
 }
 
-/// One row of a table.
+/// One row of a table, as of `now`.
 #[must_use]
-pub fn row(call: &Call, include: Include, object: &Object) -> Value {
-    let value = value(call, object);
-    // In the past, an age is that of then.
-    let now = call.past.as_ref().map_or_else(|| api::revision::Millis(rt::wall()), |past| past.time());
-    let cells = api::codec::table::cells(&call.kind, &value, now);
+pub fn row(version: &Version, include: Include, object: &Object, now: Millis) -> Value {
+    let value = version.value(object);
+    let cells = api::codec::table::cells(&version.kind, &value, now);
     let shown = match include {
         Include::Nothing => return json!({"cells": cells}),
         Include::Metadata => partial(&value),

@@ -1,33 +1,34 @@
 //! Watch: what happens to the selected objects, from any revision that is kept. A watcher is a cursor; its frames are the
 //! objects' own bytes, coalesced into one write; over a WebSocket each is a message. It holds back nothing and remembers nothing.
+mod definition;
+mod piece;
+mod writer;
+
 use crate::call::Call;
-use crate::limits::{BOOKMARK_BEFORE_END, BOOKMARK_EVERY, CHUNK_BYTES, WATCH_SECONDS_MIN};
+use crate::limits::{BOOKMARK_BEFORE_END, BOOKMARK_EVERY, CHUNK_BYTES, WATCH_END_MAX, WATCH_SECONDS_MIN};
 use crate::negotiate::Form;
 use crate::query::{Freshness, ListOptions};
 use crate::read;
-use crate::request::{Content, JSON, PROTOBUF_WATCH, Pieces, Response, text_of};
-use crate::room::{Ticket, WatchInfo};
+use crate::request::{Content, JSON, PROTOBUF_WATCH, Pieces, Response};
+use crate::room::{Room, Ticket, WatchInfo};
 use crate::select::Selection;
-use crate::shape::{Envelopes, Include, Version, partial, row};
 use crate::verbs::list::selected;
 use crate::websocket::{self, Handshake};
-use api::codec::protobuf::encode::{self, Printer};
 use api::event::{Act, Event};
 use api::object::Object;
 use api::revision::Revision;
 use api::status::Status;
 use bytes::Bytes;
 use consensus::Watch;
-use futures::StreamExt as _;
+use definition::Definition;
 use futures::future::{BoxFuture, Either, select};
-use serde_json::{Value, json};
+use futures::{FutureExt as _, StreamExt as _};
+use piece::Piece;
 use std::sync::Arc;
 use std::time::Duration;
 use store::watch::{Batch, Behind};
 use tokio_tungstenite::tungstenite::Message;
-
-/// Marks the bookmark after the present state, KEP-3157.
-const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+use writer::Writer;
 
 /// # Errors
 /// As `query::list_options` and `Selection::new`; a revision that is gone is told in the stream, as in Kubernetes.
@@ -40,7 +41,7 @@ pub async fn watch(call: Call, options: &ListOptions) -> Result<Response, Status
         ));
     }
     let selection = Selection::new(&call, options)?;
-    let include = Include::of(&call)?;
+    let writer = Writer::of(&call)?;
     let info = WatchInfo { resource: call.kind.resource.clone().into(), user: call.user.name.clone() };
     let ticket = call.room.enter_watch(info)?;
     let (initial, from) = start(&call, options, &selection).await?;
@@ -50,24 +51,28 @@ pub async fn watch(call: Call, options: &ListOptions) -> Result<Response, Status
     let room = call.room.clone();
     let handshake = Handshake::of(&call.request);
     let protobuf = matches!(call.form, Form::Protobuf | Form::MetadataProtobuf);
-    let envelopes = if protobuf { Some(Envelopes::of(&call)?) } else { None };
-    let writer = Writer { version: Version::of(&call), envelopes, include, headed: false, call };
-    let mut stream = Stream {
+    let definition = Definition::of(&call);
+    let stream = Stream {
         initial: initial.into_iter().flatten().collect::<Vec<_>>().into_iter(),
         marked: options.initial_events == Some(true),
         from,
-        watch: Err(Behind { oldest: from }),
+        watch,
         selection,
         writer,
         bookmarks: options.bookmarks,
         ends,
         timer: Box::pin(rt::sleep_until(next_look(ends, options.bookmarks))),
-        stopped: Box::pin(async move { room.stopped().await }),
+        stopped: Box::pin({
+            let room = room.clone();
+            async move { room.stopped().await }
+        }),
         waiting: Vec::new().into_iter(),
+        definition,
+        last: None,
         over: false,
+        room,
         ticket,
     };
-    stream.watch = watch;
     let pieces: Pieces = Box::pin(futures::stream::unfold(stream, |mut stream| async move {
         let piece = stream.next().await?;
         Some((piece, stream))
@@ -143,13 +148,20 @@ struct Stream {
     timer: BoxFuture<'static, ()>,
     stopped: BoxFuture<'static, ()>,
     waiting: std::vec::IntoIter<Arc<Event>>,
+    /// Ends with the kind.
+    definition: Definition,
+    /// The revision at which the kind ended: what happened until then is still told.
+    last: Option<Revision>,
     over: bool,
+    room: Arc<Room>,
     #[expect(dead_code, reason = "held until the stream is dropped")]
     ticket: Ticket,
 }
 
 enum Woken {
     Batch(Result<Batch, Behind>),
+    /// The kind ended at this revision.
+    Ended(Revision),
     Timer,
     Stopped,
 }
@@ -159,39 +171,43 @@ impl Stream {
         if self.over {
             return None;
         }
-        let mut buffer = Vec::new();
+        let mut piece = Piece::default();
         for object in self.initial.by_ref() {
-            self.writer.object(&mut buffer, "ADDED", &object);
-            if buffer.len() >= CHUNK_BYTES {
-                return Some(buffer.into());
+            self.writer.object(piece.buffer(), "ADDED", &object);
+            if piece.len() >= CHUNK_BYTES {
+                return Some(piece.bytes());
             }
         }
         if std::mem::take(&mut self.marked) {
-            self.writer.bookmark(&mut buffer, self.from, true);
+            self.writer.bookmark(piece.buffer(), self.from, true);
         }
-        if !buffer.is_empty() {
-            return Some(buffer.into());
+        if !piece.is_empty() {
+            return Some(piece.bytes());
         }
         loop {
-            self.drain(&mut buffer);
-            if !buffer.is_empty() {
-                return Some(buffer.into());
+            self.drain(&mut piece);
+            if !piece.is_empty() {
+                return Some(piece.bytes());
+            }
+            if let Some(last) = self.last {
+                self.waiting = self.rest(last).await?.into_iter();
+                continue;
             }
             match self.wake().await {
                 Woken::Stopped => return None,
+                Woken::Ended(revision) => self.last = Some(revision),
                 Woken::Batch(Ok(batch)) => self.waiting = batch.events.into_iter(),
                 Woken::Batch(Err(behind)) => {
                     self.over = true;
-                    self.writer.error(&mut buffer, &gone(behind));
-                    return Some(buffer.into());
+                    self.writer.error(piece.buffer(), &gone(behind));
+                    return Some(piece.bytes());
                 }
                 Woken::Timer if rt::now() >= self.ends => return None,
                 Woken::Timer => {
                     self.timer = Box::pin(rt::sleep_until(next_look(self.ends, self.bookmarks)));
                     if let (true, Ok(watch)) = (self.bookmarks, &self.watch) {
-                        let through = watch.cursor();
-                        self.writer.bookmark(&mut buffer, through, false);
-                        return Some(buffer.into());
+                        self.writer.bookmark(piece.buffer(), watch.cursor(), false);
+                        return Some(piece.bytes());
                     }
                 }
             }
@@ -199,36 +215,48 @@ impl Stream {
     }
 
     /// Writes waiting events, up to one chunk.
-    fn drain(&mut self, buffer: &mut Vec<u8>) {
+    fn drain(&mut self, piece: &mut Piece) {
         let before = self.waiting.len();
-        self.write_waiting(buffer);
+        self.write_waiting(piece);
         let written = u64::try_from(before - self.waiting.len()).unwrap_or_default();
-        self.writer.call.room.metrics.watched(written);
+        self.room.metrics.watched(written);
     }
 
-    fn write_waiting(&mut self, buffer: &mut Vec<u8>) {
+    fn write_waiting(&mut self, piece: &mut Piece) {
         for event in self.waiting.by_ref() {
             let now = self.selection.matches(&event.object);
             let before = || event.before.as_deref().filter(|before| self.selection.matches(before));
             match event.act {
-                Act::Added if now => self.writer.object(buffer, "ADDED", &event.object),
-                Act::Deleted if now => self.writer.object(buffer, "DELETED", &event.object),
+                Act::Added if now => piece.add(self.writer.event("ADDED", &event.object)),
+                Act::Deleted if now => piece.add(self.writer.event("DELETED", &event.object)),
                 Act::Modified if now && (self.selection.is_all() || before().is_some()) => {
-                    self.writer.object(buffer, "MODIFIED", &event.object);
+                    piece.add(self.writer.event("MODIFIED", &event.object));
                 }
-                Act::Modified if now => self.writer.object(buffer, "ADDED", &event.object),
+                Act::Modified if now => piece.add(self.writer.event("ADDED", &event.object)),
                 // It is selected no more: for this watcher it went away, as it was, at this revision.
                 Act::Modified => {
                     if let Some(before) = before() {
-                        self.writer.object(buffer, "DELETED", &before.at(event.revision));
+                        piece.add(self.writer.event("DELETED", &before.at(event.revision)));
                     }
                 }
                 Act::Added | Act::Deleted => {}
             }
-            if buffer.len() >= CHUNK_BYTES {
+            if piece.len() >= CHUNK_BYTES {
                 return;
             }
         }
+    }
+
+    /// More of what happened up to `last`; `None` if that was all.
+    async fn rest(&mut self, last: Revision) -> Option<Vec<Arc<Event>>> {
+        let watch = self.watch.as_mut().ok()?;
+        let batch = if watch.in_memory() {
+            watch.next().now_or_never()?
+        } else {
+            rt::timeout(WATCH_END_MAX, watch.next()).await?
+        };
+        let events: Vec<_> = batch.ok()?.events.into_iter().filter(|event| event.revision <= last).collect();
+        (!events.is_empty()).then_some(events)
     }
 
     async fn wake(&mut self) -> Woken {
@@ -236,88 +264,14 @@ impl Stream {
             Ok(watch) => watch,
             Err(behind) => return Woken::Batch(Err(*behind)),
         };
-        let next = std::pin::pin!(watch.next());
-        match select(next, select(&mut self.stopped, &mut self.timer)).await {
+        let (next, end) = (std::pin::pin!(watch.next()), std::pin::pin!(self.definition.end()));
+        let others = select(end, select(&mut self.stopped, &mut self.timer));
+        match select(next, others).await {
             Either::Left((batch, _)) => Woken::Batch(batch),
-            Either::Right((Either::Left(_), _)) => Woken::Stopped,
-            Either::Right((Either::Right(_), _)) => Woken::Timer,
+            Either::Right((Either::Left((revision, _)), _)) => Woken::Ended(revision),
+            Either::Right((Either::Right((Either::Left(_), _)), _)) => Woken::Stopped,
+            Either::Right((Either::Right((Either::Right(_), _)), _)) => Woken::Timer,
         }
-    }
-}
-
-/// Makes frames: one JSON object a line, or protobuf with a length before each.
-struct Writer {
-    call: Call,
-    version: Version,
-    envelopes: Option<Envelopes>,
-    include: Include,
-    /// A table's columns are sent with the first frame only.
-    headed: bool,
-}
-
-impl Writer {
-    fn object(&mut self, buffer: &mut Vec<u8>, what: &str, object: &Object) {
-        if let Some(envelopes) = &self.envelopes {
-            return framed(buffer, what, envelopes.object(object));
-        }
-        buffer.extend_from_slice(b"{\"type\":\"");
-        buffer.extend_from_slice(what.as_bytes());
-        buffer.extend_from_slice(b"\",\"object\":");
-        match self.call.form {
-            Form::Metadata => buffer.extend_from_slice(&text_of(&partial(&object.value()))),
-            Form::Table => {
-                let rows = vec![row(&self.call, self.include, object)];
-                self.table(buffer, object.revision, rows);
-            }
-            _ => buffer.extend_from_slice(&self.version.bytes(object)),
-        }
-        if buffer.last() == Some(&b'\n') {
-            buffer.pop();
-        }
-        buffer.extend_from_slice(b"}\n");
-    }
-
-    fn table(&mut self, buffer: &mut Vec<u8>, revision: Revision, rows: Vec<Value>) {
-        let mut table = json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1",
-            "metadata": {"resourceVersion": revision.to_string()}, "columnDefinitions": null, "rows": rows});
-        if !std::mem::replace(&mut self.headed, true) {
-            table["columnDefinitions"] = api::codec::table::columns(&self.call.kind);
-        }
-        buffer.extend_from_slice(&text_of(&table));
-    }
-
-    fn bookmark(&mut self, buffer: &mut Vec<u8>, revision: Revision, initial: bool) {
-        let mut meta = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
-        if initial {
-            meta["annotations"] = json!({INITIAL_EVENTS_END: "true"});
-        }
-        if let Some(envelopes) = &self.envelopes {
-            return framed(buffer, "BOOKMARK", envelopes.json(json!({ "metadata": meta }).to_string().as_bytes()));
-        }
-        let object = match self.call.form {
-            Form::Metadata => {
-                json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta})
-            }
-            Form::Table => json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "rows": []}),
-            _ => json!({"kind": &*self.call.kind.kind, "apiVersion": self.call.kind.api_version(), "metadata": meta}),
-        };
-        buffer.extend_from_slice(&text_of(&json!({"type": "BOOKMARK", "object": object})));
-    }
-
-    fn error(&self, buffer: &mut Vec<u8>, status: &Status) {
-        let value = status.to_value();
-        match Printer::of_kind("v1", "Status").filter(|_| self.envelopes.is_some()) {
-            Some(printer) => framed(buffer, "ERROR", printer.object("v1", "Status", value.to_string().as_bytes())),
-            None => buffer.extend_from_slice(&text_of(&json!({"type": "ERROR", "object": value}))),
-        }
-    }
-}
-
-/// One frame of protobuf. An object that cannot be read was never written by us; the watch goes on without it.
-fn framed(buffer: &mut Vec<u8>, what: &str, envelope: Result<Vec<u8>, Status>) {
-    match envelope {
-        Ok(envelope) => encode::event(buffer, what, &envelope),
-        Err(why) => tracing::error!(%why, "an object was left out of a watch"),
     }
 }
 
