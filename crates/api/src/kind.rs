@@ -33,6 +33,8 @@ pub struct Kind {
     pub scale: Option<ScalePaths>,
     /// What clients of a deprecated version of a custom kind are warned of.
     pub deprecated: Option<Box<str>>,
+    /// The version that a custom kind is stored in, if that is served.
+    pub stored_in: Option<Box<str>>,
     /// The revision of its definition; 0 if it is built in. Objects that are newer have passed its schema.
     pub defined: u64,
 }

@@ -2,6 +2,8 @@
 //! A function of the kinds alone.
 use api::kind::{Kind, Subresource};
 use api::kinds::set::Kinds;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 /// The groups of Kubernetes in its own order, which says whose kind is meant by a name that several groups have.
@@ -82,6 +84,9 @@ pub fn resources(kinds: &Kinds, group: &str, version: &str) -> Option<Value> {
         let mut entry = json!({"name": &*kind.plural, "singularName": &*kind.singular, "namespaced": kind.namespaced,
             "kind": &*kind.kind, "verbs": texts(&kind.verbs)});
         words(&mut entry, kind);
+        if let Some(hash) = storage_hash(kinds, kind) {
+            entry["storageVersionHash"] = hash.into();
+        }
         list.push(entry);
         for sub in &kind.subresources {
             let mut entry = json!({"name": format!("{}/{}", kind.plural, sub.name), "singularName": "",
@@ -97,6 +102,26 @@ pub fn resources(kinds: &Kinds, group: &str, version: &str) -> Option<Value> {
     (!list.is_empty())
         .then(|| json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": list}))
 }
+
+/// Which version the kind is stored in, as a token that changes with it: the first bytes of the SHA-256 of its name. The legacy documents
+/// alone tell it. `None`: it is not stored, or in a version that nobody serves.
+fn storage_hash(kinds: &Kinds, kind: &Kind) -> Option<String> {
+    // What is made up of what members say of themselves is stored nowhere.
+    if !kind.stored() || !kind.has("create") {
+        return None;
+    }
+    let stored = match &kind.stored_in {
+        Some(version) => kinds.get(&kind.group, version, &kind.plural)?,
+        None if kind.custom() => return None,
+        // The first that is stored there: its twins and elder versions are made of it.
+        None => kinds.by_resource(&kind.resource)?,
+    };
+    let name = format!("{}/{}/{}", stored.group, stored.version, stored.kind);
+    let hash = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+    Some(STANDARD.encode(hash.as_ref().get(..STORAGE_HASH_BYTES)?))
+}
+
+const STORAGE_HASH_BYTES: usize = 8;
 
 /// The whole of `/api` (`core`) or `/apis` in one document, as apidiscovery.k8s.io `version` has it.
 #[must_use]

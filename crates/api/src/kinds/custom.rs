@@ -20,7 +20,7 @@ pub fn from_crd(definition: &Value) -> Result<Vec<Kind>, Status> {
     let mut problems = Problems::default();
     let spec = &definition["spec"];
     let mut kinds = Vec::new();
-    for (at, version) in spec["versions"].as_array().into_iter().flatten().enumerate() {
+    for (at, version) in versions(spec).enumerate() {
         if version["served"] == true {
             kinds.push(kind(definition, version, &format!("spec.versions[{at}]"), &mut problems));
         }
@@ -32,6 +32,10 @@ pub fn from_crd(definition: &Value) -> Result<Vec<Kind>, Status> {
     let own = own.ok_or_else(|| Status::internal("the kind CustomResourceDefinition is not known"))?;
     let name = definition["metadata"]["name"].as_str().unwrap_or_default();
     problems.refuse(own, name).map(|()| Vec::new())
+}
+
+fn versions(spec: &Value) -> impl Iterator<Item = &Value> {
+    spec["versions"].as_array().into_iter().flatten()
 }
 
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
@@ -73,6 +77,9 @@ fn kind(definition: &Value, version: &Value, path: &str, problems: &mut Problems
             .collect(),
         scale,
         deprecated: deprecated(spec, version),
+        stored_in: versions(spec)
+            .find(|one| one["storage"] == true && one["served"] == true)
+            .map(|one| text(one, "name").into()),
         defined: text(&definition["metadata"], "resourceVersion").parse().unwrap_or(0),
     }
 }
@@ -89,7 +96,7 @@ fn deprecated(spec: &Value, version: &Value) -> Option<Box<str>> {
     let better = |other: &&Value| {
         other["served"] == true && other["deprecated"] != true && priority::compare(text(other, "name"), name).is_lt()
     };
-    let others = spec["versions"].as_array().into_iter().flatten().filter(better);
+    let others = versions(spec).filter(better);
     let best = others.map(|other| text(other, "name")).min_by(|a, b| priority::compare(a, b));
     let instead = best.map(|best| format!("; use {group}/{best} {kind}")).unwrap_or_default();
     Some(format!("{group}/{name} {kind} is deprecated{instead}").into())

@@ -37,6 +37,7 @@ fn row(line: &str) -> Option<Kind> {
         selectable: Vec::new(),
         scale: None,
         deprecated: None,
+        stored_in: None,
         defined: 0,
     })
 }
