@@ -15,6 +15,8 @@ pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 pub const HEADER_READ_MAX: Duration = Duration::from_secs(30);
 /// The body of a request must have come by then.
 pub const BODY_READ_MAX: Duration = Duration::from_secs(60);
+/// A request that does not last must be answered by then, as `--request-timeout` of kube-apiserver.
+pub const REQUEST_MAX: Duration = Duration::from_secs(60);
 /// A server that stops waits this long for the requests in flight.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
 /// Bytes of a response chunk: lists and watches are written in pieces of about this size.

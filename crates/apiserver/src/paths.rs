@@ -8,6 +8,7 @@ use crate::metrics::page;
 use crate::negotiate::aggregated;
 use crate::operator::{Answer, Operation};
 use crate::permission;
+use crate::pretty;
 use crate::query::Parameters;
 use crate::request::{Content, JSON, Request, Response, TEXT};
 use crate::room::{Room, Served};
@@ -56,8 +57,9 @@ pub async fn answer(room: &Arc<Room>, route: Route, asked: Asked<'_>, trail: &mu
             Ok(discovered(room, &served, &route, asked.request))
         }
         Route::Other(path) => match path.as_str() {
-            "/" => Ok(Response::value(200, &root(&served.kinds))),
-            "/version" => Ok(Response::value(200, &version())),
+            "/" => Ok(Response::json(200, pretty::text(&root(&served.kinds)))),
+            // For people, whoever asks: so Kubernetes has it.
+            "/version" => Ok(Response::json(200, pretty::text(&version()))),
             "/openapi/v2" => Ok(documents::v2(&served, asked.request)),
             "/openapi/v3" => Ok(documents::index(&served, asked.request)),
             issuer::CONFIGURATION => Ok(issuer::configuration()),

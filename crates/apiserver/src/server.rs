@@ -13,7 +13,7 @@ use crate::room::{Parts, Room};
 use crate::route::{self, Route, Target};
 use crate::trail::{AUDIT_ID, Trail};
 use crate::verbs::{bind, collection, create, delete, evict, get, list, patch, review, scale, token, update, watch};
-use crate::{authentication, body, impersonation, paths, shape, streams};
+use crate::{authentication, body, deadline, impersonation, paths, pretty, shape, streams};
 use api::attempt::Attempt;
 use api::kind::Kind;
 use api::status::Status;
@@ -41,10 +41,13 @@ impl ApiServer {
         let mut trail = Trail::new(&request);
         let accept = request.headers.get(ACCEPT).cloned();
         let accept = accept.as_ref().and_then(|value| value.to_str().ok());
+        let people = pretty::wanted(&request);
         // A defect of one request must not take the connection's other requests with it.
         let answered = AssertUnwindSafe(self.answer(request, &mut trail)).catch_unwind().await;
         let response = match answered {
+            Ok(Ok(response)) if people && written(&trail) => pretty::indented(response),
             Ok(Ok(response)) => response,
+            Ok(Err(status)) if people => pretty::indented(shape::refused(accept, status)),
             Ok(Err(status)) => shape::refused(accept, status),
             Err(_) => {
                 tracing::error!(path = trail.uri(), "a request panicked");
@@ -115,6 +118,7 @@ impl ApiServer {
         };
         trail.verb = verb(&request, &target, &query);
         trail.target = Some(target.clone());
+        let deadline = if trail.long_running() { None } else { Some(deadline::of(&query)?) };
         let _place = self.enter(trail, path, &user)?;
         // Not even what need not be new: what an ill member holds may be wrong, or never be new again.
         self.room.member().illness().map_or(Ok(()), |why| Err(Status::unavailable(why)))?;
@@ -122,7 +126,10 @@ impl ApiServer {
         let kind = self.kind(&view, &target).await?;
         trail.known = true;
         let ask = Ask { request, user, target, kind, query, past };
-        self.call(ask, trail).await
+        match deadline {
+            Some(most) => deadline::within(most, self.call(ask, trail)).await,
+            None => self.call(ask, trail).await,
+        }
     }
 
     /// A request that is understood: it is told of, and takes its place among those that are served.
@@ -199,6 +206,12 @@ fn path_segment(kind: &Kind, target: &Target) -> Result<(), Status> {
         return Ok(());
     }
     Err(Status::bad_request(format!("Name parameter invalid: {name:?}: {}", wrong.join(";"))))
+}
+
+/// Whether the answer is written by this server, and in the form that was asked for.
+fn written(trail: &Trail) -> bool {
+    let path = trail.uri.path();
+    !trail.long_running() && pretty::negotiated(route::as_of(path).map_or(path, |(_, path)| path))
 }
 
 /// The verb that permissions speak of. `?watch=1` on one object watches that object.

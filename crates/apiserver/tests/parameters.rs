@@ -284,6 +284,25 @@ fn reads() -> Vec<Row> {
         row("GET", &format!("{MAPS}/.."), "", "", 400, r#"Name parameter invalid: \"..\": may not be '..'"#),
         row("GET", &format!("{MAPS}/%2e%2e"), "", "", 400, r#"Name parameter invalid: \"..\": may not be '..'"#),
         row("DELETE", &format!("{MAPS}/a%25"), "", "", 400, r#"Name parameter invalid: \"a%\": may not contain '%'"#),
+        row("GET", &format!("{MAPS}/a?pretty=true"), "", "", 200, "{\n  \"apiVersion\": \"v1\",\n"),
+        row("GET", &format!("{MAPS}/z?pretty=true"), "", "", 404, "{\n  \"apiVersion\": \"v1\",\n  \"code\": 404,\n"),
+        row("GET", &format!("{MAPS}/a?pretty=maybe"), "User-Agent: curl/8", "", 200, "{\"apiVersion\":\"v1\","),
+        row("GET", &format!("{MAPS}/a"), "User-Agent: curl/8", "", 200, "{\n  \"apiVersion\": \"v1\",\n"),
+        row(
+            "GET",
+            "/apis/apps",
+            "User-Agent: Wget/1",
+            "",
+            200,
+            "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"APIGroup\",\n",
+        ),
+        row("GET", "/openapi/v3", "User-Agent: curl/8", "", 200, "{\"paths\":{"),
+        row("GET", "/version", "", "", 200, "{\n  \""),
+        list("watch=1&timeoutSeconds=1&pretty=true", 200, "{\"type\":\"ADDED\",\"object\":{\"apiVersion\":"),
+        list("timeout=soon", 400, "invalid timeout specified in the request URL - time: invalid duration \\\"soon\\\""),
+        list("timeout=10", 400, "time: missing unit in duration"),
+        list("timeout=30s&limit=1", 200, r#""remainingItemCount":3"#),
+        list("watch=1&timeoutSeconds=1&timeout=soon", 200, "ADDED"),
     ]
 }
 
@@ -373,12 +392,11 @@ async fn parameters_of_pods_are_honoured_or_refused() {
 }
 
 /// Parameters that have no row above, and why.
-const WITHOUT_A_ROW: [(&str, &str); 5] = [
+const WITHOUT_A_ROW: [(&str, &str); 4] = [
     (
         "ignoreStoreReadErrorWithClusterBreakingPotential",
         "an object that alone cannot be read does not exist: a member whose log is damaged serves nothing",
     ),
-    ("pretty", "it changes how an answer looks, not what it says"),
     ("allowWatchBookmarks", "tests/properties.rs follows a watch with them"),
     ("path", "tests/proxy.rs hands paths on"),
     ("insecureSkipTLSVerifyBackend", "a node's session has no certificate of a kubelet to verify"),
