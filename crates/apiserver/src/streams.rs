@@ -6,12 +6,14 @@ mod coding;
 mod exec;
 mod forward;
 mod frames;
+mod kubelet;
 mod log;
 mod pod;
 mod ports;
 mod proxy;
 mod remote;
 mod spdy;
+mod tls;
 mod wire;
 
 use crate::call::Call;

@@ -1,4 +1,5 @@
-//! Requests handed on to pods, and ports carried over WebSocket channels: a node behind the server that runs small servers.
+//! Requests handed on to pods and answered for nodes, and ports carried over WebSocket channels: a node behind the server that runs small
+//! servers.
 mod serve;
 
 use apiserver::nodes::{Nodes, PodStream, What};
@@ -17,20 +18,29 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
-/// Each port of each pod is a web server that tells what it was asked; port 7 repeats bytes.
+/// Each port of each pod is a web server that tells what it was asked, 8443 over TLS; port 7 repeats bytes.
 struct Web;
 
 impl Nodes for Web {
     fn open(&self, _: &str, stream: PodStream) -> BoxFuture<'static, Result<Box<dyn Duplex>, api::status::Status>> {
         async move {
-            let What::Forward { port } = stream.what else { panic!("only ports are asked for") };
             let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+            let What::Forward { port } = stream.what else {
+                theirs.write_all(format!("{:?}", stream.what).as_bytes()).await.expect("written");
+                return Ok(Box::new(ours) as Box<dyn Duplex>);
+            };
             rt::spawn("web", async move {
                 if port == 7 {
                     let (mut read, mut write) = tokio::io::split(theirs);
                     let _ = tokio::io::copy(&mut read, &mut write).await;
                 } else if port == 9 {
                     let _ = theirs.shutdown().await;
+                } else if port == 8443 {
+                    let Ok(theirs) = acceptor().accept(theirs).await else { return };
+                    let service = hyper::service::service_fn(move |request| answer(stream.pod.clone(), port, request));
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(theirs), service)
+                        .await;
                 } else {
                     let service = hyper::service::service_fn(move |request| answer(stream.pod.clone(), port, request));
                     let _ = hyper::server::conn::http1::Builder::new()
@@ -42,6 +52,21 @@ impl Nodes for Web {
         }
         .boxed()
     }
+}
+
+/// With a certificate that nobody signed.
+fn acceptor() -> tokio_rustls::TlsAcceptor {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(vec!["elsewhere".to_owned()]).expect("names");
+    let certificate = params.self_signed(&key).expect("a certificate").der().clone();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .expect("an identity");
+    Arc::new(config).into()
 }
 
 async fn answer(
@@ -75,13 +100,14 @@ async fn server() -> ApiServer {
     let running =
         ask(&api, "PATCH", &format!("{NAMESPACE}/pods/p/status"), &merge, r#"{"status": {"phase": "Running"}}"#).await;
     assert_eq!(running.code, 200, "{}", running.body);
-    let ports =
-        json!([{"name": "http", "port": 80, "targetPort": 8081}, {"name": "other", "port": 81, "targetPort": 8082}]);
+    let ports = json!([{"name": "http", "port": 80, "targetPort": 8081}, {"name": "other", "port": 81, "targetPort": 8082},
+            {"name": "secret", "port": 443, "targetPort": 8443}]);
     let service = json!({"metadata": {"name": "web"}, "spec": {"selector": {"a": "b"}, "ports": ports}});
     made(ask(&api, "POST", &format!("{NAMESPACE}/services"), &[], service.to_string()).await);
     let slice = json!({"metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}}, "addressType": "IPv4",
         "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": true}, "targetRef": {"kind": "Pod", "name": "p", "namespace": "default"}}],
-        "ports": [{"name": "http", "port": 8081, "protocol": "TCP"}, {"name": "other", "port": 8082, "protocol": "TCP"}]});
+        "ports": [{"name": "http", "port": 8081, "protocol": "TCP"}, {"name": "other", "port": 8082, "protocol": "TCP"},
+            {"name": "secret", "port": 8443, "protocol": "TCP"}]});
     let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
     made(ask(&api, "POST", slices, &[], slice.to_string()).await);
     api
@@ -101,6 +127,8 @@ async fn requests_reach_the_port_that_is_meant() {
         ("services/web:http/proxy/a", 8081, "/a"),
         ("services/web:81/proxy/", 8082, "/"),
         ("services/http:web:other/proxy/", 8082, "/"),
+        ("pods/https:p:8443/proxy/a?x=1", 8443, "/a?x=1"),
+        ("services/https:web:secret/proxy/", 8443, "/"),
     ];
     for (path, port, uri) in table {
         let reply = ask(&api, "GET", &format!("{NAMESPACE}/{path}"), &[], "").await;
@@ -147,12 +175,43 @@ async fn answers_come_back_as_they_are() {
         ("services/kubernetes:https/proxy/", 503, "no endpoints available"),
         ("pods/p:x/proxy/", 400, "invalid pod request"),
         ("pods/p:9/proxy/", 503, "error trying to reach service"),
-        ("pods/https:p:1/proxy/", 501, "plain HTTP"),
+        ("pods/https:p:8080/proxy/", 503, "error trying to reach service"),
     ] {
         let reply = get(path).await;
         let message = reply.json()["message"].as_str().unwrap_or_default().to_owned();
         assert_eq!((reply.code, message.contains(want)), (code, true), "{path}: {message}");
     }
+}
+
+#[tokio::test]
+async fn what_is_asked_of_a_kubelet_is_answered_or_refused() {
+    let api = server().await;
+    let node = json!({"metadata": {"name": "n1"}});
+    made(ask(&api, "POST", "/api/v1/nodes", &[], node.to_string()).await);
+    let get = async |path: &str| ask(&api, "GET", &format!("/api/v1/nodes/{path}"), &[], "").await;
+    let reply = get("n1/proxy/healthz").await;
+    assert_eq!(reply.code, 503, "nobody has heard of it yet: {}", reply.body);
+    let merge = ["Content-Type: application/merge-patch+json"];
+    let ready = r#"{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}"#;
+    assert_eq!(ask(&api, "PATCH", "/api/v1/nodes/n1/status", &merge, ready).await.code, 200);
+    for (path, code, says) in [
+        ("n1/proxy/healthz", 200, "ok"),
+        ("n1:10250/proxy/healthz", 200, "ok"),
+        ("https:n1:10250/proxy/pods", 200, r#""kind":"PodList""#),
+        ("n1/proxy/pods", 200, r#""name":"p""#),
+        ("n1/proxy/runningpods/", 200, r#""name":"p""#),
+        ("n1/proxy/containerLogs/default/p/c?tailLines=3&container=other", 200, "tail_lines: Some(3)"),
+        ("n1/proxy/containerLogs/default/p/none", 400, "container none is not valid for pod p"),
+        ("n1/proxy/containerLogs/default/q/c", 404, "pods \\\"q\\\" not found"),
+        ("n1/proxy/stats/summary", 404, "does not tell"),
+        ("n1/proxy/configz", 404, "does not tell"),
+        ("n1:80/proxy/pods", 503, "error trying to reach service"),
+        ("n2/proxy/pods", 404, "nodes \\\"n2\\\" not found"),
+    ] {
+        let reply = get(path).await;
+        assert!(reply.code == code && reply.body.contains(says), "{path}: {} {}", reply.code, reply.body);
+    }
+    assert_eq!(ask(&api, "POST", "/api/v1/nodes/n1/proxy/run/default/p/c", &[], "").await.code, 405);
 }
 
 #[tokio::test]

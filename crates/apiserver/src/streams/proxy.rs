@@ -1,6 +1,9 @@
 //! `pods/NAME/proxy` and `services/NAME/proxy`: a request handed on to a port of a pod, and the pod's answer handed back. The name may
-//! be `NAME`, `NAME:PORT` or `http:NAME:PORT`. It changes neither but for what speaks of one connection only (RFC 9110, 7.6.1).
+//! be `NAME`, `NAME:PORT`, `http:NAME:PORT` or `https:NAME:PORT`. It changes neither but for what speaks of one connection only
+//! (RFC 9110, 7.6.1). `nodes/NAME/proxy` is another room's.
+use super::kubelet;
 use super::pod::open;
+use super::tls;
 use crate::call::Call;
 use crate::limits::PROXY_ANSWER_MAX;
 use crate::nodes::What;
@@ -44,31 +47,36 @@ pub(super) async fn proxy(call: Call) -> Result<Response, Status> {
         return Ok(response.with(header::LOCATION, &format!("{path}/{query}")));
     }
     let view = read::newest(&call.room).await?;
-    let (name, port) = named(&call.target.name)?;
+    let (secret, name, port) = named(&call.target.name)?;
     let (pod, port) = match call.target.resource.as_str() {
-        "pods" => of_pod(&call, &view, name, port)?,
+        "pods" => of_pod(&call, &view, name, port, secret)?,
         "services" => of_service(&call, &view, name, port)?,
-        _ => return Err(Status::new(501, "NotImplemented", "nodes have no HTTP server of their own here")),
+        _ => {
+            let (name, port) = (name.to_owned(), port.to_owned());
+            return kubelet::answer(call, &view, &name, &port).await;
+        }
     };
-    let stream = open(&call, &pod, &pod.value(), What::Forward { port }).await?;
-    let response = rt::timeout(PROXY_ANSWER_MAX, ask(&call, stream, port)).await;
+    let value = pod.value();
+    let asking = async {
+        let stream = open(&call, &pod, &value, What::Forward { port }).await?;
+        let stream = if secret { tls::shake(stream, &value["status"]["podIP"]).await? } else { stream };
+        ask(&call, stream, port).await
+    };
+    let response = rt::timeout(PROXY_ANSWER_MAX, asking).await;
     response.unwrap_or_else(|| Err(Status::new(504, "Timeout", "the pod did not answer in time")))
 }
 
-/// The name and the port of `NAME`, `NAME:PORT`, `http:NAME:PORT` (the port may be empty).
-fn named(text: &str) -> Result<(&str, &str), Status> {
+/// Whether over TLS, the name and the port of `NAME`, `NAME:PORT`, `http:NAME:PORT`, `https:NAME:PORT` (the port may be empty).
+fn named(text: &str) -> Result<(bool, &str, &str), Status> {
     match text.split(':').collect::<Vec<_>>()[..] {
-        [name] if !name.is_empty() => Ok((name, "")),
-        [name, port] if !name.is_empty() => Ok((name, port)),
-        ["http" | "", name, port] if !name.is_empty() => Ok((name, port)),
-        ["https", ..] => {
-            Err(Status::new(501, "NotImplemented", "pods are asked over plain HTTP only: write http:NAME:PORT"))
-        }
+        [name] if !name.is_empty() => Ok((false, name, "")),
+        [name, port] if !name.is_empty() => Ok((false, name, port)),
+        [scheme @ ("http" | "https" | ""), name, port] if !name.is_empty() => Ok((scheme == "https", name, port)),
         _ => Err(Status::bad_request(format!("invalid service request {text:?}"))),
     }
 }
 
-fn of_pod(call: &Call, view: &View, name: &str, port: &str) -> Result<(Arc<Object>, u16), Status> {
+fn of_pod(call: &Call, view: &View, name: &str, port: &str, secret: bool) -> Result<(Arc<Object>, u16), Status> {
     let pod = view.get("pods", &call.target.namespace, name).cloned();
     let pod = pod.ok_or_else(|| call.kind.not_found(name))?;
     let port = match port {
@@ -76,7 +84,7 @@ fn of_pod(call: &Call, view: &View, name: &str, port: &str) -> Result<(Arc<Objec
             let value = pod.value();
             let containers = value["spec"]["containers"].as_array().into_iter().flatten();
             let first = containers.filter_map(|container| container["ports"][0]["containerPort"].as_u64()).next();
-            first.and_then(|port| u16::try_from(port).ok()).unwrap_or(80)
+            first.and_then(|port| u16::try_from(port).ok()).unwrap_or(if secret { 443 } else { 80 })
         }
         port => number(port).ok_or_else(|| Status::bad_request(format!("invalid pod request {port:?}")))?,
     };
@@ -210,11 +218,14 @@ mod tests {
     #[test]
     fn names_have_schemes_and_ports() {
         let table = [
-            ("web", Some(("web", ""))),
-            ("web:80", Some(("web", "80"))),
-            ("http:web:http", Some(("web", "http"))),
-            ("http:web:", Some(("web", ""))),
-            ("https:web:443", None),
+            ("web", Some((false, "web", ""))),
+            ("web:80", Some((false, "web", "80"))),
+            ("http:web:http", Some((false, "web", "http"))),
+            ("http:web:", Some((false, "web", ""))),
+            (":web:80", Some((false, "web", "80"))),
+            ("https:web:443", Some((true, "web", "443"))),
+            ("https:web:", Some((true, "web", ""))),
+            ("ftp:web:21", None),
             (":80", None),
             ("a:b:c:d", None),
         ];
