@@ -13,6 +13,7 @@ mod depth;
 pub mod event;
 pub mod facet;
 pub mod field;
+pub mod flow;
 pub mod jsonpath;
 pub mod key;
 pub mod kind;

@@ -1,4 +1,4 @@
-//! What a cluster has from its first moment: roles and bindings, namespaces, the Service `kubernetes`, priority classes, the service network.
+//! What a cluster has from its first moment: roles and bindings, flow schemas and priority levels, namespaces, the Service `kubernetes`, priority classes, the service network.
 //! Asking twice does no harm.
 use crate::call::MODIFIED;
 use crate::identity::User;
@@ -54,7 +54,7 @@ pub async fn access(server: &ApiServer) -> Result<(), Status> {
         if writes.is_empty() {
             return Ok(());
         }
-        let note = "roles and bindings that every cluster has";
+        let note = "roles, bindings and flow schemas that every cluster has";
         if submit::as_cluster(room, view.revision(), note, writes).await?.is_ok() {
             return Ok(());
         }
@@ -74,6 +74,13 @@ fn lacking(view: &View) -> Result<Vec<Write>, Status> {
         let Some(value) = value else { continue };
         let body = api::kinds::body(resource, &value).map_err(|why| Status::internal(why.to_string()))?;
         writes.push(Write { key, condition, change: Change::Put(body) });
+    }
+    for (resource, expected) in api::flow::objects() {
+        let key = Key::new(resource, "", expected["metadata"]["name"].as_str().unwrap_or_default());
+        if view.get_key(&key).is_none() {
+            let body = api::kinds::body(resource, expected).map_err(|why| Status::internal(why.to_string()))?;
+            writes.push(Write { key, condition: Condition::Absent, change: Change::Put(body) });
+        }
     }
     Ok(writes)
 }

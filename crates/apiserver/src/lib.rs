@@ -14,6 +14,7 @@ pub mod documents;
 pub mod draft;
 pub mod families;
 pub mod flight;
+pub mod flow;
 pub mod founding;
 pub mod frames;
 pub mod http;

@@ -3,6 +3,7 @@
 use crate::audit::sink::Audit;
 use crate::authentication::chain::{Chain, Trust};
 use crate::flight::Flight;
+use crate::flow::Flows;
 use crate::frames::Forms;
 use crate::limits::{PAGED_VIEWS_MAX, SERVED_KEPT, WATCH_SHARDS, WATCHES_MAX};
 use crate::metrics::Metrics;
@@ -61,6 +62,8 @@ pub struct Room {
     served: RwLock<Vec<Arc<Served>>>,
     /// Roles and bindings, ready to be asked.
     pub policies: Policies,
+    /// Flow schemas and priority levels, ready to be asked.
+    pub flows: Flows,
     watches: DashMap<u64, WatchInfo, Fixed>,
     /// What watchers in the same form share.
     pub forms: Forms,
@@ -120,6 +123,7 @@ impl Room {
             parts,
             served: RwLock::new(vec![Arc::new(served)]),
             policies: Policies::default(),
+            flows: Flows::default(),
             watches: DashMap::with_hasher_and_shard_amount(Fixed::default(), WATCH_SHARDS),
             forms: Forms::default(),
             watch_ids: AtomicU64::new(0),

@@ -57,6 +57,7 @@ impl ApiServer {
         };
         self.room.metrics.answered(&trail, response.code.as_u16(), rt::now().since(trail.began));
         let response = response.with(AUDIT_ID, &trail.audit_id.clone());
+        let response = self.room.flows.told(&self.room.member().view(), &trail, response);
         audit::answered(&self.room, trail, response)
     }
 
