@@ -181,6 +181,8 @@ async fn accept(listener: TcpListener, tls: Arc<ArcSwap<ServerConfig>>, stop: Ar
             }
         }
     }
+    // Nobody waits at a door that will not be opened.
+    drop(listener);
     if rt::timeout(SHUTDOWN_MAX, graceful.shutdown()).await.is_none() {
         tracing::info!("requests were still running when the API server stopped");
     }

@@ -173,3 +173,26 @@ async fn a_watch_sends_its_head_at_once_and_ends_with_the_server() {
     let stopped = rt::timeout(Duration::from_secs(4), https.server.stop()).await;
     assert!(stopped.is_some(), "an open watch does not hold the server up");
 }
+
+/// A request that is being made when the server stops is answered; nobody new is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_flight_is_answered_before_the_end() {
+    let https = serve::https(serve::alone().await).await;
+    let address = https.server.address();
+    let mut stream = tls(&https, true).await;
+    let body = r#"{"metadata": {"name": "late"}}"#;
+    let head = "POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let head = format!("{head}Content-Length: {}\r\n\r\n{}", body.len(), &body[..5]);
+    stream.write_all(head.as_bytes()).await.expect("written");
+    // The server has begun to read it.
+    rt::sleep(Duration::from_millis(200)).await;
+    let stopping = rt::spawn("stop", https.server.stop());
+    rt::sleep(Duration::from_millis(200)).await;
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody new is let in");
+    stream.write_all(&body.as_bytes()[5..]).await.expect("written");
+    let mut answer = Vec::new();
+    let read = rt::timeout(Duration::from_secs(4), stream.read_to_end(&mut answer)).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(read.is_some() && answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(rt::timeout(Duration::from_secs(1), stopping).await.is_some(), "then it is over");
+}

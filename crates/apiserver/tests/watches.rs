@@ -177,3 +177,53 @@ async fn a_watch_ends_when_its_definition_says_something_else() {
     let mut again = open(&api, &format!("{BOATS}?watch=1"), FORMS[0]).await;
     assert!(again.next().now_or_never().is_none(), "the version that is left is watched anew");
 }
+
+/// Who does not read costs a cursor: nobody waits for it, and what it missed is read from the log when it comes back.
+#[tokio::test]
+async fn who_does_not_read_delays_nobody_and_misses_nothing() {
+    let api = alone().await;
+    for accept in [FORMS[0], FORMS[1]] {
+        let path = format!("{MAPS}?watch=1&resourceVersion={}", now(&api, MAPS).await);
+        let (mut slow, mut quick) = (open(&api, &path, accept).await, open(&api, &path, accept).await);
+        // More than is kept in memory for those who lag.
+        let data = "x".repeat(1_000_000);
+        let mut told = Vec::new();
+        for number in 0..40 {
+            let name = format!("big-{number}");
+            post(&api, MAPS, &json!({"metadata": {"name": name}, "data": {"k": data}})).await;
+            assert_eq!(ask(&api, "DELETE", &format!("{MAPS}/{name}"), &[], "").await.code, 200);
+            for _ in 0..2 {
+                let frame = next(&mut quick).await.expect("a frame");
+                assert!(frame.len() > data.len() && frame.len() < data.len() + 4_096, "{}", frame.len());
+                told.push(fingerprint(&frame));
+            }
+        }
+        for (at, told) in told.iter().enumerate() {
+            let frame = next(&mut slow).await.expect("a frame");
+            assert!(fingerprint(&frame) == *told, "{accept}: event {at}");
+        }
+        assert!(slow.next().now_or_never().is_none(), "that was all");
+    }
+}
+
+/// The first of a frame, where its kind, name and revision stand, and its size.
+fn fingerprint(frame: &Bytes) -> (usize, Bytes) {
+    (frame.len(), frame.slice(..200))
+}
+
+/// A server that stops ends watches between frames, in every form.
+#[tokio::test]
+async fn watches_end_cleanly_with_the_server() {
+    let api = alone().await;
+    post(&api, MAPS, &json!({"metadata": {"name": "m"}})).await;
+    let mut all = Vec::new();
+    for accept in FORMS {
+        let mut pieces = open(&api, &format!("{MAPS}?watch=1"), accept).await;
+        next(&mut pieces).await.expect("the present state");
+        all.push(pieces);
+    }
+    api.end_streams();
+    for mut pieces in all {
+        assert!(next(&mut pieces).await.is_none(), "it ends, and no frame is cut");
+    }
+}

@@ -16,6 +16,8 @@ pub const READ_BYTES: usize = 1024 * 1024;
 pub const RING_EVENTS_MAX: usize = 65_536;
 /// ... and the bytes of the objects they brought: large objects push out earlier ones.
 pub const RING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of the objects that a watcher is given at once, and holds while it is slow; one event is given in any case.
+pub const WATCH_BATCH_BYTES: usize = 1024 * 1024;
 /// Topics that each publishing relieves of events which the ring of all has dropped.
 pub const TOPICS_SWEPT: usize = 4;
 /// Bytes of one block of a snapshot: the largest object, its facet, and a full block before it.

@@ -1,6 +1,6 @@
 //! Who is told of a change. Watchers of one interest share a topic: a ring of the events it wants. A change costs what it matters
 //! to; a slow watcher costs a cursor, never a queue. It knows wakers, not a runtime, and never keeps the writer waiting on a reader.
-use crate::limits::{RING_BYTES_MAX, RING_EVENTS_MAX, TOPICS_SWEPT};
+use crate::limits::{RING_BYTES_MAX, RING_EVENTS_MAX, TOPICS_SWEPT, WATCH_BATCH_BYTES};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 use api::event::Event;
 use api::object::Object;
@@ -314,7 +314,7 @@ impl Shape {
 }
 
 impl Watcher {
-    /// The next events it wants, at most `max`; waits while there are none.
+    /// The next events it wants, at most `max` and not many bytes of them; waits while there are none.
     ///
     /// # Errors
     /// (as ready value) `Behind` if memory no longer holds what follows its cursor.
@@ -325,7 +325,13 @@ impl Watcher {
         if self.cursor < state.ring.after {
             return Poll::Ready(Err(Behind { oldest: state.ring.after }));
         }
-        let events: Vec<_> = state.ring.after(self.cursor).take(max.max(1)).cloned().collect();
+        let mut bytes = 0;
+        let fits = |event: &&Arc<Event>| {
+            let had = bytes;
+            bytes += event.object.bytes.len();
+            had < WATCH_BATCH_BYTES
+        };
+        let events: Vec<_> = state.ring.after(self.cursor).take(max.max(1)).take_while(fits).cloned().collect();
         let newest = if cfg!(weakened) {
             drop(state);
             let later = Revision(self.shared.newest.load(Ordering::Acquire));

@@ -218,3 +218,22 @@ fn large_objects_push_out_earlier_ones() {
     assert!(hub.watch(Interest::default(), Revision(5)).is_ok());
     assert_eq!(hub.watch(Interest::default(), Revision(4)).map(|_| ()), Err(Behind { oldest: Revision(5) }));
 }
+
+/// A slow watcher holds few large objects at once, and misses none.
+#[test]
+fn a_batch_has_an_end_in_bytes() {
+    let hub = Hub::starting_at(Revision(0));
+    let mut watcher = hub.watch(Interest::default(), Revision(0)).expect("a watcher");
+    for revision in 1..=9 {
+        let object = object("configmaps", "n", "x", "", revision);
+        let bytes = bytes::Bytes::from(vec![0; crate::limits::WATCH_BATCH_BYTES / 2]);
+        hub.publish(&[event(revision, Arc::new(Object { bytes, ..(*object).clone() }), None)], Revision(revision));
+    }
+    let mut context = Context::from_waker(Waker::noop());
+    let mut seen = Vec::new();
+    while let Poll::Ready(Ok(batch)) = watcher.poll(&mut context, 100) {
+        assert!(batch.events.len() <= 2 && Some(batch.through) == batch.events.last().map(|event| event.revision));
+        seen.extend(batch.events.iter().map(|event| event.revision.0));
+    }
+    assert_eq!(seen, (1..=9).collect::<Vec<_>>());
+}
