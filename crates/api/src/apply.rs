@@ -50,7 +50,8 @@ pub fn apply(place: Place<'_>, live: Option<&Value>, config: &Value, writer: Wri
     walk::fields(place, config, &mut wanted).map_err(bad)?;
     strip(&mut wanted);
     let own = Manager::applier(writer);
-    let last = managers.get(&own).cloned();
+    // Who says all that they said last time takes nothing away.
+    let last = managers.get(&own).filter(|last| !wanted.covers(last)).cloned();
     managers.put(&own, wanted);
     let mut new = walk::merge(place, live, config).map_err(bad)?;
     if let Some(last) = last {
@@ -70,11 +71,7 @@ pub fn note(place: Place<'_>, old: Option<&Value>, new: &mut Value, writer: Writ
     let unset = json!({});
     let old = old.unwrap_or(&unset);
     // A client that sends none leaves them as they are; one that sends an empty one clears them.
-    let sent = Managers::sent(new);
-    let mut managers = match (sent, old.get("metadata")) {
-        (Some(sent), _) => sent,
-        (None, _) => Managers::of(old),
-    };
+    let mut managers = Managers::sent(new, old).unwrap_or_else(|| Managers::of(old));
     let difference = stripped(walk::compare(place, old, new).map_err(bad)?);
     managers.update(&Manager::updater(writer), &difference);
     managers.write(old, new);
@@ -86,7 +83,7 @@ fn bad(why: String) -> Status {
 }
 
 /// Takes away what the applier had said before and nobody says now.
-fn prune(place: Place<'_>, merged: Value, last: &Set, managers: &Managers) -> Result<Value, String> {
+fn prune(place: Place<'_>, merged: Value, last: &Set, managers: &Managers<'_>) -> Result<Value, String> {
     // What nobody owns stays: with the last label that somebody applied, the metadata does not go.
     let mut managed = Set::default();
     for path in UNOWNED {

@@ -1,20 +1,21 @@
 //! The audit stream: events (audit.k8s.io/v1) of the requests that the policy names, a JSON line each, handed to a sink. Writes are
 //! in the log in any case; this is for reads, and for who wants files. It holds no request back: a sink that is full loses, and says so.
+mod event;
 pub mod sink;
 
-use crate::identity::User;
 use crate::limits::AUDIT_OBJECT_BYTES_MAX;
 use crate::negotiate;
-use crate::request::{Content, Pieces, Response, Upgrade, agent, text_of};
+use crate::request::{Content, Pieces, Response, Upgrade};
 use crate::room::Room;
 use crate::rules;
 use crate::trail::Trail;
 use api::audit::{Level, Stage};
-use api::revision::Millis;
 use bytes::Bytes;
+use event::Event;
 use futures::StreamExt;
 use hyper::header::CONTENT_TYPE;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Bytes of an answer that went well and may still be a Status.
@@ -88,7 +89,7 @@ fn emit(room: &Room, trail: &Trail, stage: Stage, code: u16, answer: Option<(&st
     if level == Level::None {
         return;
     }
-    let mut event = event(trail, stage, level, code);
+    let mut event = Event::new(trail, stage, level, code);
     if stage != Stage::RequestReceived {
         complete(&mut event, trail);
     }
@@ -96,99 +97,89 @@ fn emit(room: &Room, trail: &Trail, stage: Stage, code: u16, answer: Option<(&st
         said(&mut event, code, media, bytes);
     }
     if level >= Level::Request && stage != Stage::RequestReceived {
-        attach(&mut event, "requestObject", trail.content_type(), &trail.body);
+        event.request_object = object(&mut event, trail.content_type(), &trail.body);
     }
     if let (Level::RequestResponse, Some((media, bytes))) = (level, answer) {
-        attach(&mut event, "responseObject", Some(media), bytes);
+        event.response_object = object(&mut event, Some(media), bytes);
     }
-    room.metrics.audited(audit.sink.take(text_of(&event)));
-}
-
-/// Everything but the objects.
-fn event(trail: &Trail, stage: Stage, level: Level, code: u16) -> Value {
-    let mut event = json!({
-        "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": level.text(), "auditID": &*trail.audit_id,
-        "stage": stage.text(), "requestURI": trail.uri(), "verb": trail.verb, "userAgent": agent(trail.agent.as_ref()),
-        "user": trail.user.as_ref().map_or_else(|| json!({}), User::shown),
-        "requestReceivedTimestamp": micro(trail.received), "stageTimestamp": micro(rt::wall()),
-    });
-    if let Some(from) = trail.from {
-        event["sourceIPs"] = json!([from.to_string()]);
-    }
-    if let Some(acts_as) = &trail.acts_as {
-        event["impersonatedUser"] = acts_as.shown();
-    }
-    if let Some(target) = &trail.target {
-        let parts = [
-            ("resource", &target.resource),
-            ("namespace", &target.namespace),
-            ("name", &target.name),
-            ("apiGroup", &target.group),
-            ("apiVersion", &target.version),
-            ("subresource", &target.subresource),
-        ];
-        let parts = parts.into_iter().filter(|(_, text)| !text.is_empty());
-        event["objectRef"] = parts.map(|(name, text)| (name.to_owned(), Value::from(text.as_str()))).collect();
-    }
-    if stage != Stage::RequestReceived {
-        event["responseStatus"] = json!({"metadata": {}, "code": code});
-        // Who was refused was refused by the rules alone if no rule let them pass.
-        event["annotations"] = match &trail.rule {
-            Some(rule) => json!({"authorization.k8s.io/decision": "allow", "authorization.k8s.io/reason": &**rule}),
-            None => json!({"authorization.k8s.io/decision": "forbid", "authorization.k8s.io/reason": ""}),
-        };
-    }
-    event
+    room.metrics.audited(audit.sink.take(event.line()));
 }
 
 /// What the URL does not say of the object that is written, its body does: its name where it is created, and which one of that name.
-fn complete(event: &mut Value, trail: &Trail) {
+fn complete(event: &mut Event<'_>, trail: &Trail) {
     let writes = matches!(trail.verb, "create" | "update");
     // Whoever was refused was refused before the body was read.
-    if !writes || trail.rule.is_none() || !event["objectRef"].is_object() {
-        return;
+    let Some(reference) = event.object_ref.as_mut().filter(|_| writes && trail.rule.is_some()) else { return };
+    let Some(named) = named(trail) else { return };
+    let parts = [
+        (&mut reference.namespace, named.namespace),
+        (&mut reference.name, named.name),
+        (&mut reference.uid, named.uid),
+        (&mut reference.resource_version, named.resource_version),
+    ];
+    for (known, told) in parts.into_iter().filter(|(known, _)| known.is_empty()) {
+        *known = told.unwrap_or_default().into();
     }
-    let Some(object) = decoded(trail.content_type(), &trail.body) else { return };
-    let meta = &object["metadata"];
-    for (member, of) in
-        [("namespace", "namespace"), ("name", "name"), ("uid", "uid"), ("resourceVersion", "resourceVersion")]
+}
+
+/// Which object a body is.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Named {
+    namespace: Option<String>,
+    name: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    metadata: Named,
+}
+
+/// JSON is looked through for this alone; other forms are read whole.
+fn named(trail: &Trail) -> Option<Named> {
+    if let (negotiate::Body::Json, true) = (form(trail.content_type()), trail.body.len() <= AUDIT_OBJECT_BYTES_MAX)
+        && let Ok(found) = serde_json::from_slice::<Metadata>(&trail.body)
     {
-        if event["objectRef"].get(member).is_none()
-            && let Some(text) = meta[of].as_str().filter(|text| !text.is_empty())
-        {
-            event["objectRef"][member] = text.into();
-        }
+        return Some(found.metadata);
     }
+    let object = decoded(trail.content_type(), &trail.body)?;
+    let text = |member: &str| object["metadata"][member].as_str().map(str::to_owned);
+    Some(Named {
+        namespace: text("namespace"),
+        name: text("name"),
+        uid: text("uid"),
+        resource_version: text("resourceVersion"),
+    })
 }
 
 /// What a Status that is answered says stands in the event at any level.
-fn said(event: &mut Value, code: u16, media: &str, bytes: &Bytes) {
-    if code < 400 && bytes.len() > STATUS_BYTES_MAX {
+fn said(event: &mut Event<'_>, code: u16, media: &str, bytes: &Bytes) {
+    let mark: &[u8] = b"Status";
+    if code < 400 && (bytes.len() > STATUS_BYTES_MAX || !bytes.windows(mark.len()).any(|window| window == mark)) {
         return;
     }
-    let Some(answer) = decoded(Some(media), bytes) else { return };
+    let Some(mut answer) = decoded(Some(media), bytes) else { return };
     if answer["kind"] != "Status" || answer["apiVersion"] != "v1" {
         return;
     }
+    let Some(response) = &mut event.response_status else { return };
     for member in ["status", "message", "reason", "details"] {
-        if !answer[member].is_null() {
-            event["responseStatus"][member] = answer[member].clone();
+        let told = answer[member].take();
+        if !told.is_null() {
+            response.said.insert(member, told);
         }
     }
 }
 
-/// Adds a body as an object; one that is none or too large is left out.
-fn attach(event: &mut Value, member: &str, media: Option<&str>, bytes: &Bytes) {
-    if bytes.is_empty() {
-        return;
-    }
+/// A body as an object of the event; one that is none or too large is left out.
+fn object(event: &mut Event<'_>, media: Option<&str>, bytes: &Bytes) -> Option<Value> {
     if bytes.len() > AUDIT_OBJECT_BYTES_MAX {
-        event["annotations"][TRUNCATED] = "true".into();
-        return;
+        event.annotations.insert(TRUNCATED, "true");
     }
-    if let Some(value) = decoded(media, bytes) {
-        event[member] = value;
-    }
+    decoded(media, bytes)
 }
 
 /// A body as an object; none if it is too large.
@@ -196,18 +187,14 @@ fn decoded(media: Option<&str>, bytes: &Bytes) -> Option<Value> {
     if bytes.is_empty() || bytes.len() > AUDIT_OBJECT_BYTES_MAX {
         return None;
     }
-    // A patch in YAML is an object too; JSON patches are lists.
-    let form = match negotiate::media(media) {
+    rules::decode_any(form(media), bytes).ok()
+}
+
+/// A patch in YAML is an object too; JSON patches are lists.
+fn form(media: Option<&str>) -> negotiate::Body {
+    match negotiate::media(media) {
         "application/vnd.kubernetes.protobuf" => negotiate::Body::Protobuf,
         media if media.ends_with("yaml") => negotiate::Body::Yaml,
         _ => negotiate::Body::Json,
-    };
-    rules::decode_any(form, bytes).ok()
-}
-
-/// RFC 3339 with six digits; this clock has three.
-fn micro(millis: u64) -> String {
-    let text = Millis(millis).rfc3339().to_string();
-    let head = text.trim_end_matches('Z').split('.').next().unwrap_or_default();
-    format!("{head}.{:03}000Z", millis % 1_000)
+    }
 }

@@ -2,15 +2,14 @@
 //! comes faster than the disk takes it is lost, and counted by who handed it over.
 use crate::config::AuditFile;
 use crate::error::ControlError;
-use crate::limits::AUDIT_LINES_MAX;
+use crate::limits::{AUDIT_BYTES_MAX, AUDIT_GATHER};
 use api::audit::Policy;
 use apiserver::audit::sink::{Audit, Sink};
 use bytes::Bytes;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Reads the policy and opens the file.
 ///
@@ -21,24 +20,74 @@ pub(crate) fn open(config: &AuditFile) -> Result<Audit, ControlError> {
     let text = std::fs::read(&config.policy).map_err(|why| broken(&config.policy, why.to_string()))?;
     let policy = Policy::parse(&text).map_err(|why| broken(&config.policy, why))?;
     let book = Book::open(config).map_err(|why| broken(&config.log, why.to_string()))?;
-    let (sender, receiver) = channel(AUDIT_LINES_MAX);
-    drop(rt::blocking("audit", move || write_all(book, receiver)));
-    Ok(Audit { policy: Arc::new(policy), sink: Arc::new(Queue(sender)) })
+    let waiting = Arc::new(Waiting::default());
+    let taken = waiting.clone();
+    drop(rt::blocking("audit", move || write_all(book, &taken)));
+    Ok(Audit { policy: Arc::new(policy), sink: Arc::new(Queue(waiting)) })
 }
 
-struct Queue(Sender<Bytes>);
+/// Lines that wait for the disk. The writer is woken by the first of them and takes all that have gathered a moment later: a wake-up
+/// for each would cost a request more than its event does.
+#[derive(Default)]
+struct Waiting {
+    lines: Mutex<Lines>,
+    some: Condvar,
+}
 
-impl Sink for Queue {
-    fn take(&self, line: Bytes) -> bool {
-        self.0.try_send(line).is_ok()
+#[derive(Default)]
+struct Lines {
+    waiting: Vec<u8>,
+    /// Nobody hands over any more.
+    closed: bool,
+}
+
+impl Waiting {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        // A list of lines is whole after every step.
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for lines and takes them; `None` after the last.
+    fn take(&self) -> Option<Vec<u8>> {
+        let none = |lines: &mut Lines| lines.waiting.is_empty() && !lines.closed;
+        let lines = self.some.wait_while(self.lines(), none).unwrap_or_else(PoisonError::into_inner);
+        let gather = |lines: &mut Lines| !lines.closed;
+        let (mut lines, _) =
+            self.some.wait_timeout_while(lines, AUDIT_GATHER, gather).unwrap_or_else(PoisonError::into_inner);
+        (!lines.waiting.is_empty()).then(|| std::mem::take(&mut lines.waiting))
     }
 }
 
-/// Writes until every sender is gone.
-fn write_all(mut book: Book, mut receiver: Receiver<Bytes>) {
+struct Queue(Arc<Waiting>);
+
+impl Sink for Queue {
+    fn take(&self, line: Bytes) -> bool {
+        let mut lines = self.0.lines();
+        let first = lines.waiting.is_empty();
+        if !first && lines.waiting.len() + line.len() > AUDIT_BYTES_MAX {
+            return false;
+        }
+        lines.waiting.extend_from_slice(&line);
+        drop(lines);
+        if first {
+            self.0.some.notify_one();
+        }
+        true
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.0.lines().closed = true;
+        self.0.some.notify_one();
+    }
+}
+
+/// Writes until nobody hands over any more.
+fn write_all(mut book: Book, waiting: &Waiting) {
     let mut ill = false;
-    while let Some(line) = receiver.blocking_recv() {
-        let written = book.write(&line);
+    while let Some(lines) = waiting.take() {
+        let written = book.write(&lines);
         if let (Err(why), false) = (&written, ill) {
             tracing::warn!(path = %book.path.display(), %why, "audit events cannot be written; they are lost until they can");
         }

@@ -1,8 +1,10 @@
 //! Every queue, wait and retry of a running member, in one place.
 use std::time::Duration;
 
-/// Audit events that wait for the disk; more are lost.
-pub const AUDIT_LINES_MAX: usize = 8_192;
+/// Bytes of audit events that wait for the disk; more are lost.
+pub const AUDIT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long audit events gather before they are written together.
+pub const AUDIT_GATHER: Duration = Duration::from_millis(20);
 /// How often what depends on leadership looks whether it still leads.
 pub const LEADING_POLL: Duration = Duration::from_millis(50);
 /// Decisions whose commands are on their way at once.

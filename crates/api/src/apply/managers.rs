@@ -78,6 +78,11 @@ impl Manager {
         if self.applies { "Apply" } else { "Update" }
     }
 
+    /// How Kubernetes sorts them.
+    fn order(&self) -> (&str, &str, &str, &str) {
+        (self.operation(), &self.time, &self.name, &self.subresource)
+    }
+
     /// As conflicts name it.
     fn shown(&self) -> String {
         let mut text = format!("{:?}", self.name);
@@ -94,46 +99,68 @@ impl Manager {
     }
 }
 
+/// One who owns something.
+#[derive(Clone, Debug)]
+struct Owner<'o> {
+    manager: Manager,
+    set: Set,
+    /// The entry as it stands in the object, until something of it changes.
+    entry: Option<&'o Value>,
+}
+
 /// All managers of one object.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Managers(Vec<(Manager, Set)>);
+pub(crate) struct Managers<'o> {
+    owners: Vec<Owner<'o>>,
+    /// A client named them: their times are not to be believed.
+    sent: bool,
+}
 
-impl Managers {
-    /// Those of an object.
-    pub(crate) fn of(object: &Value) -> Self {
-        Self::sent(object).unwrap_or_default()
+/// The list of an object that says something of its managers.
+fn entries(object: &Value) -> Option<&Vec<Value>> {
+    object.get("metadata")?.get("managedFields")?.as_array().filter(|entries| !entries.is_empty())
+}
+
+fn read(entry: &Value) -> Option<(Manager, Set)> {
+    Some((Manager::read(entry)?, Set::read(entry.get("fieldsV1")?)))
+}
+
+impl<'o> Managers<'o> {
+    /// Those of an object as it is stored.
+    pub(crate) fn of(object: &'o Value) -> Self {
+        let owner = |entry| read(entry).map(|(manager, set)| Owner { manager, set, entry: Some(entry) });
+        Self { owners: entries(object).into_iter().flatten().filter_map(owner).collect(), sent: false }
     }
 
-    /// Those that an object names; `None` if it says nothing of them.
-    pub(crate) fn sent(object: &Value) -> Option<Self> {
-        let entries = object.get("metadata")?.get("managedFields")?.as_array()?;
-        if entries.is_empty() {
-            return None;
-        }
-        let read = |entry: &Value| Some((Manager::read(entry)?, Set::read(entry.get("fieldsV1")?)));
-        Some(Self(entries.iter().filter_map(read).collect()))
+    /// Those that a client names for an object; `None` if it says nothing of them, or what is known.
+    pub(crate) fn sent(new: &Value, old: &Value) -> Option<Self> {
+        let told = entries(new).filter(|told| Some(*told) != entries(old))?;
+        let owner = |entry| read(entry).map(|(manager, set)| Owner { manager, set, entry: None });
+        Some(Self { owners: told.iter().filter_map(owner).collect(), sent: true })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.owners.is_empty()
     }
 
     pub(crate) fn sets(&self) -> impl Iterator<Item = &Set> {
-        self.0.iter().map(|(_, set)| set)
+        self.owners.iter().map(|owner| &owner.set)
     }
 
     pub(crate) fn get(&self, manager: &Manager) -> Option<&Set> {
-        self.0.iter().find(|(other, _)| other.is(manager)).map(|(_, set)| set)
+        self.owners.iter().find(|owner| owner.manager.is(manager)).map(|owner| &owner.set)
     }
 
     /// Gives `set` to `manager`, and nothing else.
     pub(crate) fn put(&mut self, manager: &Manager, set: Set) {
-        match self.0.iter_mut().find(|(other, _)| other.is(manager)) {
-            Some((known, owned)) if *owned != set || known.api_version != manager.api_version => {
-                (*known, *owned) = (manager.clone(), set);
-            }
-            Some(_) => {}
-            None => self.0.push((manager.clone(), set)),
+        let known = self.owners.iter_mut().find(|owner| owner.manager.is(manager));
+        if known.as_ref().is_some_and(|known| known.set == set && known.manager.api_version == manager.api_version) {
+            return;
+        }
+        let owner = Owner { manager: manager.clone(), set, entry: None };
+        match known {
+            Some(known) => *known = owner,
+            None => self.owners.push(owner),
         }
     }
 
@@ -143,84 +170,91 @@ impl Managers {
     /// 409 that names what they own of it, unless by force.
     pub(crate) fn yield_to(&mut self, own: &Manager, difference: &Difference, force: bool) -> Result<(), Status> {
         let changed = difference.set();
-        let others = || self.0.iter().filter(|(manager, _)| !manager.is(own));
-        let conflicts: Vec<(&Manager, String)> = others()
-            .flat_map(|(manager, set)| set.intersection(&changed).paths().into_iter().map(move |path| (manager, path)))
-            .collect();
+        let others = self.owners.iter().filter(|owner| !owner.manager.is(own) && owner.set.meets(&changed));
+        let paths = |owner: &Owner<'_>| owner.set.intersection(&changed).paths();
+        let conflicts: Vec<(&Manager, String)> =
+            others.flat_map(|owner| paths(owner).into_iter().map(|path| (&owner.manager, path))).collect();
         if !force && !conflicts.is_empty() {
             return Err(conflict(&conflicts));
         }
-        let gone = changed.union(&difference.removed);
-        self.lose(own, &gone);
+        self.lose(own, &changed);
+        self.lose(own, &difference.removed);
         Ok(())
     }
 
     /// An update: who did it owns what it changed, and nobody else does.
     pub(crate) fn update(&mut self, own: &Manager, difference: &Difference) {
         let changed = difference.set();
-        let before = self.get(own).cloned().unwrap_or_default();
-        self.lose(own, &changed.union(&difference.removed));
-        let owned = before.union(&changed).difference(&difference.removed);
-        if owned.is_empty() {
-            self.0.retain(|(manager, _)| !manager.is(own));
-        } else {
-            self.put(own, owned);
+        self.lose(own, &changed);
+        self.lose(own, &difference.removed);
+        let same = |set: &&Set| set.covers(&changed) && !set.meets(&difference.removed);
+        if self.get(own).filter(same).is_none() {
+            let before = self.get(own).cloned().unwrap_or_default();
+            let owned = before.union(&changed).difference(&difference.removed);
+            if owned.is_empty() {
+                self.owners.retain(|owner| !owner.manager.is(own));
+            } else {
+                self.put(own, owned);
+            }
         }
         self.forget_ancient();
     }
 
     fn lose(&mut self, own: &Manager, gone: &Set) {
-        for (manager, set) in &mut self.0 {
-            if !manager.is(own) {
-                *set = set.difference(gone);
-            }
+        for owner in self.owners.iter_mut().filter(|owner| !owner.manager.is(own) && owner.set.meets(gone)) {
+            owner.set = owner.set.difference(gone);
+            owner.entry = None;
         }
-        self.0.retain(|(manager, set)| manager.is(own) || !set.is_empty());
+        self.owners.retain(|owner| owner.manager.is(own) || !owner.set.is_empty());
     }
 
     /// The oldest updaters become one.
     fn forget_ancient(&mut self) {
-        let mut updaters: Vec<usize> = (0..self.0.len()).filter(|at| !self.0[*at].0.applies).collect();
+        let mut updaters: Vec<usize> = (0..self.owners.len()).filter(|at| !self.owners[*at].manager.applies).collect();
         if updaters.len() <= UPDATERS_MAX {
             return;
         }
-        updaters.sort_by(|left, right| self.0[*left].0.time.cmp(&self.0[*right].0.time));
+        updaters.sort_by(|left, right| self.owners[*left].manager.time.cmp(&self.owners[*right].manager.time));
         let mut old: Vec<usize> = updaters[..=updaters.len() - UPDATERS_MAX].to_vec();
         old.sort_unstable_by(|left, right| right.cmp(left));
         let mut all = Set::default();
         let mut kept: Option<Manager> = None;
         for at in old {
-            let (manager, set) = self.0.remove(at);
+            let Owner { manager, set, .. } = self.owners.remove(at);
             all = all.union(&set);
             kept = Some(kept.map_or(manager.clone(), |kept| if kept.time < manager.time { manager } else { kept }));
         }
         if let Some(newest) = kept {
-            self.0.push((Manager { name: ANCIENT.into(), subresource: String::new(), ..newest }, all));
+            let manager = Manager { name: ANCIENT.into(), subresource: String::new(), ..newest };
+            self.owners.push(Owner { manager, set: all, entry: None });
         }
     }
 
     /// Writes them into `new`; those that own what they owned in `old` keep their time.
     pub(crate) fn write(mut self, old: &Value, new: &mut Value) {
-        let before = Self::of(old);
-        for (manager, set) in &mut self.0 {
-            let same = before.0.iter().find(|(other, owned)| other.is(manager) && owned == set);
-            if let Some((known, _)) = same
-                && known.api_version == manager.api_version
-            {
-                manager.time.clone_from(&known.time);
-            }
+        if self.sent {
+            self.take_times(&Managers::of(old));
         }
-        self.0.retain(|(_, set)| !set.is_empty());
-        self.0.sort_by(|(left, _), (right, _)| {
-            let key = |manager: &Manager| (manager.operation(), manager.time.clone(), manager.name.clone());
-            key(left).cmp(&key(right)).then_with(|| left.subresource.cmp(&right.subresource))
-        });
-        let entries: Vec<Value> = self.0.iter().map(|(manager, set)| entry(manager, set)).collect();
+        self.owners.retain(|owner| !owner.set.is_empty());
+        self.owners.sort_by(|left, right| left.manager.order().cmp(&right.manager.order()));
+        let whole = |owner: &Owner<'_>| owner.entry.cloned().unwrap_or_else(|| entry(&owner.manager, &owner.set));
+        let entries: Vec<Value> = self.owners.iter().map(whole).collect();
         let Some(meta) = new.get_mut("metadata").and_then(Value::as_object_mut) else { return };
         if entries.is_empty() {
             meta.remove("managedFields");
         } else {
             meta.insert("managedFields".into(), entries.into());
+        }
+    }
+
+    fn take_times(&mut self, before: &Managers<'_>) {
+        for owner in &mut self.owners {
+            let same = |other: &&Owner<'_>| other.manager.is(&owner.manager) && other.set == owner.set;
+            if let Some(known) = before.owners.iter().find(same)
+                && known.manager.api_version == owner.manager.api_version
+            {
+                owner.manager.time.clone_from(&known.manager.time);
+            }
         }
     }
 }

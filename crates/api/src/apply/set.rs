@@ -81,6 +81,23 @@ impl Set {
         all
     }
 
+    /// Whether every place of `other` is one of this set.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let below = |(step, theirs): (&Step, &Self)| match self.below.get(step) {
+            Some(mine) => mine.covers(theirs),
+            None => theirs.is_empty(),
+        };
+        (self.member || !other.member) && other.below.iter().all(below)
+    }
+
+    /// Whether a place of `other` is one of this set.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let below = |(step, theirs): (&Step, &Self)| self.below.get(step).is_some_and(|mine| mine.meets(theirs));
+        (self.member && other.member) || other.below.iter().any(below)
+    }
+
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let both = self.below.iter().filter_map(|(step, below)| Some((step, below, other.below.get(step)?)));

@@ -78,14 +78,13 @@ pub(super) fn fields(place: Place<'_>, value: &Value, set: &mut Set) -> Result<(
 pub(super) fn merge(place: Place<'_>, live: &Value, config: &Value) -> Result<Value, String> {
     Ok(match (form(place, live)?, form(place, config)?) {
         (Form::Members(live), Form::Members(config)) => {
-            let mut merged = live.clone();
-            for (name, value) in config {
-                let value = match live.get(name) {
-                    Some(live) => merge(place.member(name).0, live, value)?,
-                    None => value.clone(),
-                };
-                merged.insert(name.clone(), value);
-            }
+            let both = live.iter().map(|(name, live)| {
+                let config = config.get(name).map(|config| merge(place.member(name).0, live, config));
+                Ok((name.clone(), config.unwrap_or_else(|| Ok(live.clone()))?))
+            });
+            let mut merged = both.collect::<Result<Map<_, _>, String>>()?;
+            let fresh = config.iter().filter(|(name, _)| !live.contains_key(*name));
+            merged.extend(fresh.map(|(name, value)| (name.clone(), value.clone())));
             Value::Object(merged)
         }
         (Form::Items(live), Form::Items(config)) => {

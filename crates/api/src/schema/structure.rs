@@ -106,20 +106,18 @@ pub fn messages() -> impl Iterator<Item = &'static Message> {
 impl Message {
     /// The field of that JSON name, its own or one whose message is inlined.
     #[must_use]
-    pub fn field(&self, name: &str) -> Option<&'static Field> {
-        let known = message(self.name)?;
-        known.fields.iter().find(|field| field.name == name && !name.is_empty()).or_else(|| {
-            let inlined = known.fields.iter().filter(|field| field.name.is_empty());
+    pub fn field(&'static self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name && !name.is_empty()).or_else(|| {
+            let inlined = self.fields.iter().filter(|field| field.name.is_empty());
             inlined.filter_map(|field| field.message()).find_map(|message| message.field(name))
         })
     }
 
     /// All JSON members, inlined ones included.
     #[must_use]
-    pub fn members(&self) -> Vec<&'static Field> {
-        let Some(known) = message(self.name) else { return Vec::new() };
+    pub fn members(&'static self) -> Vec<&'static Field> {
         let mut all = Vec::new();
-        for field in &known.fields {
+        for field in &self.fields {
             match field.message() {
                 Some(inlined) if field.name.is_empty() => all.extend(inlined.members()),
                 _ => all.push(field),

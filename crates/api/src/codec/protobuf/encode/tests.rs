@@ -131,7 +131,7 @@ impl Chance {
         (mixed ^ (mixed >> 31)) % below
     }
 
-    fn object(&mut self, message: &Message, depth: usize) -> Value {
+    fn object(&mut self, message: &'static Message, depth: usize) -> Value {
         let mut members = Map::new();
         for field in message.members() {
             let here = if depth == 0 { 2 } else { 4 };
