@@ -224,6 +224,14 @@ async fn openapi_v3_is_kept_by_its_hash() {
     let plain = get(&server, "/openapi/v3/apis/apps/v1", "application/json").await;
     assert_eq!((plain.code, plain.headers.get("expires")), (200, None));
     assert_eq!(get(&server, "/openapi/v3/apis/nope/v1", "application/json").await.code, 404);
+    // In protobuf there is none: who takes JSON too is given that.
+    for form in ["spec.v3.v1.0", "spec.v3@v1.0"] {
+        let protobuf = format!("application/com.github.proto-openapi.{form}+protobuf");
+        assert_eq!(get(&server, "/openapi/v3/apis/apps/v1", &protobuf).await.code, 406);
+        let either = get(&server, "/openapi/v3/apis/apps/v1", &format!("{protobuf},application/json")).await;
+        assert_eq!((either.code, &either.headers["content-type"]), (200, &plain.headers["content-type"]));
+        assert_eq!(either.json()["openapi"], "3.0.0");
+    }
     assert_eq!(ask(&server, "POST", DEFINITIONS, &[], definition("p")).await.code, 201);
     let index = get(&server, "/openapi/v3", "application/json").await.json();
     let widgets = index["paths"]["apis/example.com/v1"]["serverRelativeURL"].as_str().expect("served").to_owned();

@@ -15,6 +15,7 @@ mod endpoint_slice_mirroring;
 mod endpoints;
 mod event_retention;
 mod fields;
+mod flow_schema;
 mod garbage;
 mod job;
 mod kinds;
@@ -51,6 +52,7 @@ pub fn all() -> &'static [Controller] {
         token_secrets::CONTROLLER,
         namespace::CONTROLLER,
         definition::CONTROLLER,
+        flow_schema::CONTROLLER,
         garbage::CONTROLLER,
         node_ipam::CONTROLLER,
         node_lifecycle::CONTROLLER,
