@@ -205,7 +205,8 @@ async fn connection(
     let user = stream.get_ref().1.peer_certificates().and_then(|chain| User::from_certificate(chain.first()?));
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let (api, user) = (api.clone(), user.clone());
-        async move { Ok::<_, Infallible>(serve(&api, user, peer, request).await) }
+        // hyper keeps a place as large as this for as long as the connection or stream lasts: in a box it goes with the answer.
+        Box::pin(async move { Ok::<_, Infallible>(serve(&api, user, peer, request).await) })
     });
     let mut builder = auto::Builder::new(Spawn);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_MAX).max_buf_size(HEADER_BYTES_MAX);
