@@ -71,11 +71,21 @@ pub fn note(place: Place<'_>, old: Option<&Value>, new: &mut Value, writer: Writ
     let unset = json!({});
     let old = old.unwrap_or(&unset);
     // A client that sends none leaves them as they are; one that sends an empty one clears them.
-    let mut managers = Managers::sent(new, old).unwrap_or_else(|| Managers::of(old));
+    // Through a subresource nobody says who owns the object.
+    let sent = if writer.subresource.is_empty() { Managers::sent(new, old) } else { None };
+    let mut managers = sent.unwrap_or_else(|| Managers::of(old));
     let difference = stripped(walk::compare(place, old, new).map_err(bad)?);
     managers.update(&Manager::updater(writer), &difference);
     managers.write(old, new);
     Ok(())
+}
+
+/// What is wrong with a document that is to be applied: where, and that an item lacks its key or has it twice.
+///
+/// # Errors
+/// In the words of `structured-merge-diff`.
+pub fn check(place: Place<'_>, config: &Value) -> Result<(), String> {
+    walk::check(place, config, "")
 }
 
 fn bad(why: String) -> Status {

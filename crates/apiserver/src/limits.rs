@@ -23,8 +23,9 @@ pub const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
 pub const CHUNK_BYTES: usize = 64 * 1024;
 /// Whole responses of at least this size are compressed for who asks for it, as in kube-apiserver.
 pub const GZIP_BYTES_MIN: usize = 128 * 1024;
-/// A read-modify-write that loses this many races gives up with 409.
-pub const WRITE_ATTEMPTS: usize = 8;
+/// A read-modify-write that loses this many races gives up with 409. Each time it does, another write has had its turn, and no more than some
+/// hundreds are in flight at each member.
+pub const WRITE_ATTEMPTS: usize = 1_024;
 /// A write that loses this many races for a quota gives up with 503. Each time it does, another write has had its turn.
 pub const QUOTA_ATTEMPTS: usize = 64;
 /// Names that generateName or an address allocation draws before it gives up.

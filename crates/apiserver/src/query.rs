@@ -242,7 +242,7 @@ pub struct ListOptions {
 }
 
 /// # Errors
-/// 400 or 422 as Kubernetes words them (api.md 2.2).
+/// 400 or 422 as Kubernetes words them.
 pub fn list_options(query: &Parameters, watch_prefix: bool) -> Result<ListOptions, Status> {
     const KIND: &str = "ListOptions";
     let forbid = |field: &str, why: String| invalid(KIND, field, "FieldValueForbidden", &format!("Forbidden: {why}"));

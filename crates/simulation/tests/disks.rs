@@ -48,10 +48,14 @@ const LIE: &str = "at 1s for 7s isolate m3\nat 2s for 6s lie m2\nat 8s for 8s is
 
 #[test]
 fn a_lying_disk_is_survived_where_its_member_is_replaced_and_seen_where_it_is_not() {
-    let mut seen = Vec::new();
     for seed in 1..9 {
         let replaced = run(seed, LIE);
         assert!(replaced.violations.is_empty(), "seed {seed}: {:?}", replaced.violations);
+    }
+    let lost = |broken: &String| ["one log", "durable", "answered", "one state"].contains(&broken.as_str());
+    let mut seen: Vec<String> = Vec::new();
+    // What is lost where nobody is replaced hangs on who led and what was on its way.
+    for seed in 1..41 {
         let sheet = Sheet::read(&format!("{AROUND}{LIE}")).expect("it can be read");
         let mut scenario = Scenario::drawn(seed, &sheet);
         let trusted = |step: Step| if step.fault.name == "lie" { Step { fault: &TRUSTED, ..step } } else { step };
@@ -60,7 +64,9 @@ fn a_lying_disk_is_survived_where_its_member_is_replaced_and_seen_where_it_is_no
         let broken: Vec<String> = run.violations.iter().map(|one| one.invariant.clone()).collect();
         println!("seed {seed}: {broken:?}");
         seen.extend(broken);
+        if seen.iter().any(lost) {
+            break;
+        }
     }
-    let lost = |broken: &String| ["one log", "durable", "answered", "one state"].contains(&broken.as_str());
     assert!(seen.iter().any(lost), "{seen:?}");
 }

@@ -74,6 +74,12 @@ impl Manager {
         Some(Self { name, applies, api_version, subresource: text("subresource"), time: text("time") })
     }
 
+    /// Whether an entry that a client wrote says all that it must, in steps that are ones.
+    fn readable(entry: &Value) -> bool {
+        let says = |member: &str| entry[member].as_str().is_some_and(|text| !text.is_empty());
+        says("apiVersion") && entry["fieldsType"] == "FieldsV1" && Set::readable(&entry["fieldsV1"])
+    }
+
     fn operation(&self) -> &'static str {
         if self.applies { "Apply" } else { "Update" }
     }
@@ -132,11 +138,21 @@ impl<'o> Managers<'o> {
         Self { owners: entries(object).into_iter().flatten().filter_map(owner).collect(), sent: false }
     }
 
-    /// Those that a client names for an object; `None` if it says nothing of them, or what is known.
+    /// Those that a client names for an object; `None` if it says nothing of them, what is known, or something that cannot be read.
+    /// One empty entry takes them all away.
     pub(crate) fn sent(new: &Value, old: &Value) -> Option<Self> {
         let told = entries(new).filter(|told| Some(*told) != entries(old))?;
-        let owner = |entry| read(entry).map(|(manager, set)| Owner { manager, set, entry: None });
-        Some(Self { owners: told.iter().filter_map(owner).collect(), sent: true })
+        if let [Value::Object(entry)] = told.as_slice()
+            && entry.is_empty()
+        {
+            return Some(Self { owners: Vec::new(), sent: true });
+        }
+        let owner = |entry: &Value| {
+            let (manager, set) = read(entry).filter(|_| Manager::readable(entry))?;
+            Some(Owner { manager, set, entry: None })
+        };
+        let owners: Option<Vec<Owner<'_>>> = told.iter().map(owner).collect();
+        owners.map(|owners| Self { owners, sent: true })
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -165,6 +165,19 @@ impl Set {
         set
     }
 
+    /// Whether `value` is `fieldsV1` and nothing else.
+    #[must_use]
+    pub fn readable(value: &Value) -> bool {
+        Self::readable_below(value, 0)
+    }
+
+    fn readable_below(value: &Value, depth: usize) -> bool {
+        let step = |(text, below): (&String, &Value)| {
+            text == "." || (Step::read(text).is_some() && Self::readable_below(below, depth + 1))
+        };
+        depth < Self::DEPTH_MAX && value.as_object().is_some_and(|members| members.iter().all(step))
+    }
+
     fn read_below(value: &Value, depth: usize) -> Self {
         let whole = Self { member: true, below: BTreeMap::new() };
         let Some(members) = value.as_object().filter(|_| depth < Self::DEPTH_MAX) else { return whole };

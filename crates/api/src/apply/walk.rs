@@ -42,6 +42,40 @@ fn first_of_each(items: Vec<(Step, &Value)>) -> Vec<(Step, &Value)> {
     items.into_iter().zip(first).filter_map(|(item, first)| first.then_some(item)).collect()
 }
 
+/// Whether each item of each list is told apart from the others; `path` is where `value` stands.
+///
+/// # Errors
+/// Where one is not.
+pub(super) fn check(place: Place<'_>, value: &Value, path: &str) -> Result<(), String> {
+    match value {
+        Value::Object(members) if !matches!(place, Place::Atomic) => {
+            members.iter().try_for_each(|(name, value)| check(place.member(name).0, value, &format!("{path}.{name}")))
+        }
+        Value::Array(items) => {
+            let told_apart = place.items();
+            let mut seen = BTreeSet::new();
+            for (at, item) in items.iter().enumerate() {
+                let step = match &told_apart {
+                    Items::Whole => return Ok(()),
+                    Items::Values => Step::Value(item.to_string()),
+                    Items::Keys(keys) => {
+                        Step::Key(place.key(keys, item).map_err(|why| format!("{path}: element {at}: {why}"))?)
+                    }
+                };
+                let inner = format!("{path}{step}");
+                if matches!(step, Step::Key(_)) {
+                    check(place.item(), item, &inner)?;
+                }
+                if let Some(twice) = seen.replace(step) {
+                    return Err(format!("{path}: duplicate entries for key {twice}"));
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Puts every place that `value` says into `set`.
 ///
 /// # Errors

@@ -66,6 +66,11 @@ impl Oidc {
                 // Those that are known stay good while the issuer is away.
                 Err(why) if fetched.keys.is_empty() => {
                     fetched.at = None;
+                    tracing::warn!(
+                        issuer = self.issuer.url,
+                        why,
+                        "the keys of an issuer cannot be fetched: its tokens are refused"
+                    );
                     return Err(format!("oidc: fetching keys {why}"));
                 }
                 Err(why) => tracing::warn!(why, "the keys of an issuer could not be fetched again"),
@@ -142,15 +147,25 @@ impl Issuer {
         if self.username.name == "email" && claims.get("email_verified").is_some_and(|verified| *verified != true) {
             return Err("oidc: email not verified".into());
         }
-        let groups: Vec<String> = match &claims[&self.groups.name] {
-            Value::String(one) => vec![one.clone()],
-            Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            _ => Vec::new(),
-        };
+        let groups = self.groups(&claims[&self.groups.name])?;
         let groups: Vec<String> = groups.iter().map(|group| format!("{}{group}", self.groups.prefix)).collect();
         let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
         let mut user = User::new(&format!("{}{name}", self.username.prefix), &groups);
         user.uid = claims[&self.uid].as_str().filter(|_| !self.uid.is_empty()).unwrap_or_default().into();
         Ok(user)
+    }
+
+    /// One group or a list of them.
+    fn groups(&self, claim: &Value) -> Result<Vec<String>, String> {
+        let wrong =
+            || format!("oidc: parse groups claim {:?}: it is neither a text nor a list of texts", self.groups.name);
+        match claim {
+            Value::Null => Ok(Vec::new()),
+            Value::String(one) => Ok(vec![one.clone()]),
+            Value::Array(list) => {
+                list.iter().map(|group| group.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+            }
+            _ => Err(wrong()),
+        }
     }
 }

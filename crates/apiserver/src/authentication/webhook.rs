@@ -28,7 +28,10 @@ impl Webhook {
         if let Some(answer) = self.answers.get(&question) {
             return answer;
         }
-        let answer = verdict(&self.review(token, audiences).await?["status"]);
+        let review = self.review(token, audiences).await;
+        let review =
+            review.inspect_err(|why| tracing::warn!(why, "a token webhook does not answer: its tokens are refused"));
+        let answer = verdict(&review?["status"], audiences);
         let lasts = if matches!(answer, Ok(Some(_))) { WEBHOOK_KNOWN } else { WEBHOOK_UNKNOWN };
         self.answers.keep(&question, answer.clone(), lasts);
         answer
@@ -59,7 +62,8 @@ impl Authenticator for Webhook {
     }
 }
 
-fn verdict(status: &Value) -> Verdict {
+/// What an answer says to `asked`, the audiences that were named to it. A token for others proves nothing here.
+fn verdict(status: &Value, asked: &[String]) -> Verdict {
     if status["authenticated"] != true {
         return match status["error"].as_str().unwrap_or_default() {
             "" => Ok(None),
@@ -80,5 +84,28 @@ fn verdict(status: &Value) -> Verdict {
     user.extra = extra
         .map(|(name, values)| (name.as_str().into(), texts(values).into_iter().map(Into::into).collect()))
         .collect();
-    Ok(Some(Known { user, audiences: texts(&status["audiences"]) }))
+    let mut audiences = texts(&status["audiences"]);
+    let told = !audiences.is_empty();
+    audiences.retain(|one| asked.contains(one));
+    Ok(if told && audiences.is_empty() { None } else { Some(Known { user, audiences }) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::verdict;
+    use serde_json::json;
+
+    #[test]
+    fn a_token_for_others_proves_nothing() {
+        let asked = ["here".to_owned()];
+        for (told, wanted) in [
+            (json!([]), Some(vec![])),
+            (json!(["there", "here"]), Some(vec!["here".to_owned()])),
+            (json!(["there"]), None),
+        ] {
+            let status = json!({"authenticated": true, "user": {"username": "a"}, "audiences": told});
+            let known = verdict(&status, &asked).expect("no refusal");
+            assert_eq!(known.map(|known| known.audiences), wanted, "{told}");
+        }
+    }
 }

@@ -1,12 +1,14 @@
 //! PATCH: the four kinds of patch, each a function of the object as it is, applied by the read-modify-write of `update`.
 use crate::body;
-use crate::call::Call;
+use crate::call::{Call, MODIFIED};
 use crate::draft;
+use crate::limits::WRITE_ATTEMPTS;
 use crate::negotiate::{Patch, media};
 use crate::query::{FieldValidation, WriteOptions, invalid, write_options};
 use crate::request::Response;
 use crate::rules;
 use crate::verbs::{create, update};
+use api::apply::place::Place;
 use api::schema;
 use api::status::Status;
 use hyper::header::CONTENT_TYPE;
@@ -114,6 +116,11 @@ async fn apply(
     mut wanted: Value,
     duplicates: &[String],
 ) -> Result<Response, Status> {
+    let (said, expected) = (wanted["apiVersion"].as_str().unwrap_or_default(), call.kind.api_version());
+    if said != expected {
+        let why = "Incorrect version specified in apply patch. Specified patch version: ";
+        return Err(Status::bad_request(format!("{why}{said}, expected: {expected}")));
+    }
     draft::identify(&call.kind, &mut wanted)?;
     draft::place(call, &mut wanted)?;
     let meta = draft::meta(&call.kind, &mut wanted)?;
@@ -126,6 +133,7 @@ async fn apply(
     if !unknown.is_empty() {
         return Err(undeclared(call, &unknown));
     }
+    api::apply::check(Place::of(&call.kind), &wanted).map_err(|why| untyped(call, &why))?;
     let warnings = twice(options, duplicates, &call.request.body)?;
     let bound = !draft::text(&wanted, "resourceVersion").is_empty();
     let make = |current: &std::sync::Arc<api::object::Object>, old: &Value| {
@@ -133,28 +141,45 @@ async fn apply(
         let new = rules::apply(call, Some(old), &wanted, options)?;
         Ok((new, Vec::new()))
     };
-    match update::change(call, options, bound, make).await {
-        Err(status)
-            if status.code == 404
-                && call.target.subresource.is_empty()
-                && !bound
-                && status.name == call.target.name =>
-        {
-            create::may(call).await?;
-            let new = rules::apply(call, None, &wanted, options)?;
-            let (response, more) = create::created(call, options, new).await?;
-            Ok(response.warn(&warnings).warn(&more))
+    let absent = |status: &Status| {
+        status.code == 404 && call.target.subresource.is_empty() && !bound && status.name == call.target.name
+    };
+    for _ in 0..WRITE_ATTEMPTS {
+        match update::change(call, options, bound, make).await {
+            Err(status) if absent(&status) => {}
+            other => return Ok(other?.warn(&warnings)),
         }
-        other => Ok(other?.warn(&warnings)),
+        create::may(call).await?;
+        let uid = draft::text(&wanted, "uid");
+        if !uid.is_empty() {
+            let why =
+                format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+            return Err(Status::conflict(&call.kind.group, &call.kind.plural, &call.target.name, &why));
+        }
+        let new = rules::apply(call, None, &wanted, options)?;
+        match create::created(call, options, new).await {
+            // Somebody else has made it meanwhile: it is applied to what they made.
+            Err(status) if status.reason == "AlreadyExists" => {}
+            made => {
+                let (response, more) = made?;
+                return Ok(response.warn(&warnings).warn(&more));
+            }
+        }
     }
+    Err(call.conflict(MODIFIED))
 }
 
 /// What is applied must be known whatever the client says of unknown fields, for nobody could own it otherwise.
 fn undeclared(call: &Call, unknown: &[String]) -> Status {
     let told: Vec<String> = unknown.iter().map(|path| format!(".{path}: field not declared in schema")).collect();
     let told = if told.len() == 1 { told.concat() } else { format!("errors:\n  {}", told.join("\n  ")) };
+    untyped(call, &told)
+}
+
+/// The document is none of its kind.
+fn untyped(call: &Call, told: &str) -> Status {
     let (target, kind) = (&call.target, &call.kind);
-    let what = format!("{}/{}; {}, Kind={}", target.namespace, target.name, kind.api_version(), kind.kind);
+    let what = format!("{}/{}; {}/{}, Kind={}", target.namespace, target.name, kind.group, kind.version, kind.kind);
     Status::new(500, "", format!("failed to create typed patch object ({what}): {told}"))
 }
 

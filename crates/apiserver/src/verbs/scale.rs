@@ -59,17 +59,22 @@ pub async fn scale(call: Call) -> Result<Response, Status> {
             let (way, patch, options, _) = read_patch(call).await?;
             let bound = names_revision(way, &patch);
             let response = change(call, &options, bound, |current, old| {
-                let wanted = match way {
+                let mut wanted = match way {
                     Patch::Json | Patch::Merge => rules::patch(&call.kind, way, &shown(call, old), &patch)?,
-                    // A Scale has no lists, so a strategic merge and an apply are plain merges.
-                    Patch::Strategic | Patch::Apply => {
-                        rules::patch(&call.kind, Patch::Merge, &shown(call, old), &patch)?
-                    }
+                    // A Scale has no lists, so a strategic merge is a plain one.
+                    Patch::Strategic => rules::patch(&call.kind, Patch::Merge, &shown(call, old), &patch)?,
+                    Patch::Apply => patch.clone(),
                 };
                 draft::same_object(call, current, &wanted)?;
-                let mut wanted = wanted;
                 let complaints = rules::check_as("api.autoscaling.v1.Scale", &mut wanted)?;
-                Ok((scaled(call, old, &wanted)?, body::judge(&call.kind, options.validation, complaints)?))
+                let complaints = body::judge(&call.kind, options.validation, complaints)?;
+                let new = if way == Patch::Apply {
+                    // Who applies a Scale owns the replicas of the object, and nothing else of it.
+                    rules::apply(call, Some(old), &scaled(call, &json!({}), &wanted)?, &options)?
+                } else {
+                    scaled(call, old, &wanted)?
+                };
+                Ok((new, complaints))
             });
             reshaped(call, form, response.await?)
         }

@@ -33,7 +33,7 @@ use store::view::View;
 const CREATED_BY_PUT: [&str; 5] = ["leases.coordination.k8s.io", "events", "endpoints", "limitranges", "services"];
 
 /// # Errors
-/// As `api.md` 2.3: 404, 409 for a stale revision or another uid, 400, 422.
+/// 404, 409 for a stale revision or another uid, 400, 422.
 pub async fn update(call: &Call) -> Result<Response, Status> {
     let options = write_options("UpdateOptions", &call.query)?;
     let decoded = body::object(call, options.validation).await?;

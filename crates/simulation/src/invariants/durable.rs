@@ -1,5 +1,5 @@
 //! What was acknowledged stands in the log for ever, with the outcome that was told; what was said not to have happened is
-//! not there (design.md, section 4: command; Raft's leader completeness).
+//! not there (Raft's leader completeness).
 use crate::evidence::Evidence;
 use crate::history::{Asked, Told};
 use api::command::Outcome;

@@ -1,4 +1,4 @@
-//! Revisions are dense and never go back: in the log, in a life of a member, for a watcher (design.md, section 4: revision).
+//! Revisions are dense and never go back: in the log, in a life of a member, for a watcher.
 use crate::evidence::Evidence;
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! No command takes effect twice, however often it was sent (design.md, section 4: `id` makes a retry return the first outcome).
+//! No command takes effect twice, however often it was sent (its `id` makes a retry return the first outcome).
 //! Every written object names its command, so this needs no trust in the fold's own bookkeeping.
 use crate::evidence::Evidence;
 use api::command::Outcome;
