@@ -4,7 +4,7 @@ use crate::request::Response;
 use crate::trail::Trail;
 use api::flow::{Flow, LEVELS, SCHEMAS, Who};
 use hyper::header::HeaderName;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use store::view::{Part, View};
 
 const SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
@@ -14,11 +14,11 @@ const LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel
 #[derive(Debug, Default)]
 pub struct Flows(Mutex<Known>);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Known {
     part: Part,
     /// In the order in which they are asked: a schema, its uid, and its level's.
-    flows: std::sync::Arc<[(Flow, String, String)]>,
+    flows: Arc<[(Flow, String, String)]>,
 }
 
 impl Flows {
@@ -30,25 +30,25 @@ impl Flows {
         }
         let facts = trail.facts();
         let who = Who { user: facts.user, groups: facts.groups };
-        let known = self.known(view);
-        match known.flows.iter().find(|(flow, ..)| flow.takes(who, &facts.attempt)) {
+        let flows = self.of(view);
+        match flows.iter().find(|(flow, ..)| flow.takes(who, &facts.attempt)) {
             Some((_, schema, level)) => response.with(SCHEMA, schema).with(LEVEL, level),
             None => response,
         }
     }
 
-    fn known(&self, view: &View) -> Known {
+    fn of(&self, view: &View) -> Arc<[(Flow, String, String)]> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.part.is_of(view) {
             *known = Known { part: view.part(&[SCHEMAS, LEVELS]), flows: flows(view).into() };
         }
-        known.clone()
+        known.flows.clone()
     }
 }
 
 /// A schema whose level is not there is as good as none.
 fn flows(view: &View) -> Vec<(Flow, String, String)> {
-    let of = |schema: &std::sync::Arc<api::object::Object>| {
+    let of = |schema: &Arc<api::object::Object>| {
         let flow = Flow::of(&schema.value());
         let level = view.get(LEVELS, "", &flow.level)?;
         Some((flow, schema.uid.to_string(), level.uid.to_string()))
