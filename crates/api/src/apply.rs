@@ -34,7 +34,7 @@ const UNOWNED: [&[&str]; 11] = [
 /// The object after `writer` applied `config` to `live`, its managers included. Without defaults: they are the caller's.
 ///
 /// # Errors
-/// 409 that names every member which another owns, unless by force; 400 for lists that cannot be merged.
+/// 409 that names every member which another owns, unless by force.
 pub fn apply(place: Place<'_>, live: Option<&Value>, config: &Value, writer: Writer<'_>) -> Result<Value, Status> {
     let unset = json!({});
     let live = live.unwrap_or(&unset);
@@ -42,42 +42,42 @@ pub fn apply(place: Place<'_>, live: Option<&Value>, config: &Value, writer: Wri
     if managers.is_empty() && live.get("metadata").is_some() {
         // What was there before anybody was noted belongs to nobody who applies.
         let mut all = Set::default();
-        walk::fields(place, live, &mut all).map_err(bad)?;
+        walk::fields(place, live, &mut all);
         strip(&mut all);
         managers.put(&Manager::before_first_apply(writer.api_version, writer.time), all);
     }
     let mut wanted = Set::default();
-    walk::fields(place, config, &mut wanted).map_err(bad)?;
+    walk::fields(place, config, &mut wanted);
     strip(&mut wanted);
     let own = Manager::applier(writer);
     // Who says all that they said last time takes nothing away.
     let last = managers.get(&own).filter(|last| !wanted.covers(last)).cloned();
     managers.put(&own, wanted);
-    let mut new = walk::merge(place, live, config).map_err(bad)?;
+    let mut new = walk::merge(place, live, config);
     if let Some(last) = last {
-        new = prune(place, new, &last, &managers).map_err(bad)?;
+        new = prune(place, new, &last, &managers);
     }
-    let difference = stripped(walk::compare(place, live, &new).map_err(bad)?);
+    let difference = stripped(walk::compare(place, live, &new));
     managers.yield_to(&own, &difference, writer.force)?;
     managers.write(live, &mut new);
     Ok(new)
 }
 
 /// Notes in `new` who owns what after `writer` made `new` of `old` by another way than apply.
-///
-/// # Errors
-/// 400 for lists that cannot be compared.
-pub fn note(place: Place<'_>, old: Option<&Value>, new: &mut Value, writer: Writer<'_>) -> Result<(), Status> {
+pub fn note(place: Place<'_>, old: Option<&Value>, new: &mut Value, writer: Writer<'_>) {
     let unset = json!({});
     let old = old.unwrap_or(&unset);
     // A client that sends none leaves them as they are; one that sends an empty one clears them.
     // Through a subresource nobody says who owns the object.
     let sent = if writer.subresource.is_empty() { Managers::sent(new, old) } else { None };
     let mut managers = sent.unwrap_or_else(|| Managers::of(old));
-    let difference = stripped(walk::compare(place, old, new).map_err(bad)?);
+    if managers.is_empty() && old.get("metadata").is_some() {
+        // Nobody has said who owns what of it: that begins with the next who applies.
+        return managers.write(old, new);
+    }
+    let difference = stripped(walk::compare(place, old, new));
     managers.update(&Manager::updater(writer), &difference);
     managers.write(old, new);
-    Ok(())
 }
 
 /// What is wrong with a document that is to be applied: where, and that an item lacks its key or has it twice.
@@ -88,12 +88,8 @@ pub fn check(place: Place<'_>, config: &Value) -> Result<(), String> {
     walk::check(place, config, "")
 }
 
-fn bad(why: String) -> Status {
-    Status::bad_request(format!("failed to create typed patch object: {why}"))
-}
-
 /// Takes away what the applier had said before and nobody says now.
-fn prune(place: Place<'_>, merged: Value, last: &Set, managers: &Managers<'_>) -> Result<Value, String> {
+fn prune(place: Place<'_>, merged: Value, last: &Set, managers: &Managers<'_>) -> Value {
     // What nobody owns stays: with the last label that somebody applied, the metadata does not go.
     let mut managed = Set::default();
     for path in UNOWNED {
@@ -103,7 +99,7 @@ fn prune(place: Place<'_>, merged: Value, last: &Set, managers: &Managers<'_>) -
         managed = managed.union(set);
     }
     let mut there = Set::default();
-    walk::fields(place, &merged, &mut there)?;
+    walk::fields(place, &merged, &mut there);
     let gone =
         walk::named(place, &there).intersection(&walk::named(place, last)).difference(&walk::named(place, &managed));
     walk::remove(place, merged, &gone)

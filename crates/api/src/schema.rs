@@ -27,14 +27,21 @@ pub fn check_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Statu
 /// # Errors
 /// 400 for a value of the wrong type.
 pub fn unknown_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Status> {
-    let wrong = |why: String| {
+    read_fields(kind, value).map_err(|why| {
         let message =
             format!("{} in version {:?} cannot be handled as a {}: {why}", kind.kind, kind.version, kind.kind);
         Status::bad_request(message)
-    };
+    })
+}
+
+/// As `unknown_fields`.
+///
+/// # Errors
+/// What Go's decoder says of a value of the wrong type.
+pub fn read_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, String> {
     Ok(match &kind.schema {
         Schema::Message(name) => match structure::message(name) {
-            Some(message) => fields::check(message, value).map_err(wrong)?,
+            Some(message) => fields::check(message, value)?,
             None => Vec::new(),
         },
         Schema::Custom(schema) => {
@@ -42,7 +49,7 @@ pub fn unknown_fields(kind: &Kind, value: &mut Value) -> Result<Vec<String>, Sta
             if let (Some(message), Some(meta)) = (structure::message(structure::OBJECT_META), value.get_mut("metadata"))
                 && !meta.is_null()
             {
-                let gone = fields::check(message, meta).map_err(wrong)?;
+                let gone = fields::check(message, meta)?;
                 unknown.extend(gone.into_iter().map(|path| format!("metadata.{path}")));
             }
             unknown

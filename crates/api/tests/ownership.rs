@@ -155,6 +155,9 @@ fn owned(shape: &Shape, fields: &Value) -> BTreeSet<String> {
     places
 }
 
+/// Who owns what was there when nobody owned anything.
+const BEFORE: &str = "before-first-apply";
+
 /// The model.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct World {
@@ -180,8 +183,19 @@ impl World {
         self.owned.retain(|_, places| !places.is_empty());
     }
 
-    /// The names of those who object, once for each place.
+    /// The names of those who object, once for each place: then nothing has changed.
     fn apply(&mut self, own: &str, config: &Places, force: bool) -> Result<(), Vec<String>> {
+        let mut after = self.clone();
+        if after.owned.is_empty() {
+            // What nobody owns is not to go with whoever applies first.
+            after.owned.insert(BEFORE.to_owned(), after.live.keys().cloned().collect());
+        }
+        after.applied(own, config, force)?;
+        *self = after;
+        Ok(())
+    }
+
+    fn applied(&mut self, own: &str, config: &Places, force: bool) -> Result<(), Vec<String>> {
         let differs = |place: &&String| self.live.get(*place).is_some_and(|value| config[*place] != *value);
         let changed: BTreeSet<String> = config.keys().filter(differs).cloned().collect();
         let conflicts: Vec<String> = changed.iter().flat_map(|place| self.others_own(own, place)).collect();
@@ -209,6 +223,9 @@ impl World {
         match value {
             Some(value) => drop(self.live.insert(place.to_owned(), value.clone())),
             None => drop(self.live.remove(place)),
+        }
+        if self.owned.is_empty() {
+            return;
         }
         self.owned.entry(own.to_owned()).or_default().insert(place.to_owned());
         self.taken(own, &BTreeSet::from([place.to_owned()]));
@@ -248,7 +265,7 @@ fn writer<'a>(name: &'a str, version: &'a str, force: bool) -> Writer<'a> {
 fn seen(shape: &Shape, object: &Value) -> World {
     let managers = object["metadata"]["managedFields"].as_array().into_iter().flatten();
     let owned = managers.map(|entry| {
-        assert_eq!(entry["operation"] == "Update", entry["manager"] == "updater");
+        assert_eq!(entry["operation"] == "Update", entry["manager"] == "updater" || entry["manager"] == BEFORE);
         (entry["manager"].as_str().expect("a name").to_owned(), owned(shape, &entry["fieldsV1"]))
     });
     let mut world = World { live: read(shape, object), owned: owned.collect() };
@@ -282,7 +299,7 @@ fn follow(shape: &Shape, deeds: Vec<Deed>) {
                 model.update("updater", at, value.as_ref());
                 let mut new = built(shape, &model.live);
                 new["metadata"]["managedFields"] = live["metadata"]["managedFields"].clone();
-                note(place, Some(&live), &mut new, writer("updater", &version, false)).expect("it is noted");
+                note(place, Some(&live), &mut new, writer("updater", &version, false));
                 live = new;
             }
         }

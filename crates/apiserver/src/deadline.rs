@@ -1,6 +1,7 @@
 //! How long a request may take: as long as its `timeout` says, and never longer than every request may. What lasts is for others to end.
 use crate::limits::REQUEST_MAX;
 use crate::query::Parameters;
+use api::duration;
 use api::status::Status;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 /// 400 in Kubernetes' words if `timeout` is no duration.
 pub fn of(query: &Parameters) -> Result<Duration, Status> {
     let Some(text) = query.get("timeout") else { return Ok(REQUEST_MAX) };
-    let nanos = nanos(text)
+    let nanos = duration::nanos(text)
         .map_err(|why| Status::bad_request(format!("invalid timeout specified in the request URL - time: {why}")))?;
     // No time at all is what Kubernetes takes for no wish.
     let asked = u64::try_from(nanos).ok().filter(|nanos| *nanos > 0).map(Duration::from_nanos);
@@ -25,46 +26,6 @@ pub async fn within<T>(most: Duration, work: impl Future<Output = Result<T, Stat
         Err(Status::new(504, "Timeout", why).detailed())
     })
 }
-
-const UNITS: [(&str, f64); 8] =
-    [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("μs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3_600e9)];
-
-/// A duration as Go's `time.ParseDuration` reads it: `1h30m`, `-1.5s`, `0`.
-fn nanos(text: &str) -> Result<i64, String> {
-    let invalid = || format!("invalid duration {text:?}");
-    let negative = text.starts_with('-');
-    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if rest == "0" {
-        return Ok(0);
-    }
-    let mut total = 0.0;
-    if rest.is_empty() {
-        return Err(invalid());
-    }
-    while !rest.is_empty() {
-        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let (digits, tail) = rest.split_at(number);
-        let value: f64 = digits.parse().map_err(|_| invalid())?;
-        let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(end);
-        if unit.is_empty() {
-            return Err(format!("missing unit in duration {text:?}"));
-        }
-        let known = UNITS.iter().find(|(name, _)| *name == unit);
-        let (_, each) = known.ok_or_else(|| format!("unknown unit {unit:?} in duration {text:?}"))?;
-        total += value * each;
-        rest = tail;
-    }
-    if total >= NANOS_END {
-        return Err(invalid());
-    }
-    let total = Duration::from_secs_f64(total / 1e9).as_nanos();
-    let total = i64::try_from(total).map_err(|_| invalid())?;
-    Ok(if negative { -total } else { total })
-}
-
-/// Go counts nanoseconds in 63 bits.
-const NANOS_END: f64 = 9.2e18;
 
 #[cfg(test)]
 mod tests {

@@ -191,6 +191,19 @@ pub fn carry_over(kind: &Kind, old: &Value, new: &mut Value) -> Result<(), Statu
     Ok(())
 }
 
+/// Kinds whose status brings no labels, as their strategies in Kubernetes have it.
+const UNLABELLED: [&str; 9] = [
+    "APIService",
+    "CustomResourceDefinition",
+    "Deployment",
+    "FlowSchema",
+    "PriorityLevelConfiguration",
+    "ResourceClaim",
+    "ServiceCIDR",
+    "ValidatingAdmissionPolicy",
+    "VolumeAttachment",
+];
+
 /// The object as it is, with the status (and what of the metadata goes with it) of `new`.
 #[must_use]
 pub fn with_status(kind: &Kind, old: &Value, new: &Value) -> Value {
@@ -206,21 +219,29 @@ pub fn with_status(kind: &Kind, old: &Value, new: &Value) -> Value {
     if kind.custom() {
         return result;
     }
-    let labels = matches!(&*kind.kind, "Node" | "Pod");
-    for member in ["annotations", "labels", "managedFields"].into_iter().filter(|member| *member != "labels" || labels)
-    {
-        let wanted = new
-            .get("metadata")
-            .and_then(|meta| meta.get(member))
-            .filter(|wanted| wanted.is_object() || wanted.is_array());
-        if let Some(meta) = result.get_mut("metadata").and_then(Value::as_object_mut) {
-            match wanted {
-                Some(wanted) => meta.insert(member.into(), wanted.clone()),
-                None => meta.remove(member),
-            };
-        }
+    take_meta(&mut result, new, &["annotations", "managedFields"]);
+    if labelled_with_status(kind) {
+        take_meta(&mut result, new, &["labels"]);
     }
     result
+}
+
+/// Whether who writes the status may write labels too.
+#[must_use]
+pub fn labelled_with_status(kind: &Kind) -> bool {
+    !kind.custom() && !UNLABELLED.contains(&&*kind.kind)
+}
+
+/// Of the metadata, these members as they are in `new`.
+pub fn take_meta(object: &mut Value, new: &Value, members: &[&str]) {
+    let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for member in members {
+        let wanted = new.get("metadata").and_then(|meta| meta.get(*member));
+        match wanted.filter(|wanted| wanted.is_object() || wanted.is_array()) {
+            Some(wanted) => meta.insert((*member).into(), wanted.clone()),
+            None => meta.remove(*member),
+        };
+    }
 }
 
 /// Raises the generation if anything but metadata and status changed.
@@ -320,6 +341,24 @@ pub fn same_object(call: &Call, current: &Object, body: &Value) -> Result<(), St
         );
         return Err(call.conflict(&why));
     }
+    same_revision(call, current, body)
+}
+
+/// As `same_object` for a patch, which has no uid to go by but changes what it names.
+///
+/// # Errors
+/// 422 if the uid would change, 409 and 400 as `same_object`.
+pub fn unmoved(call: &Call, current: &Object, patched: &Value) -> Result<(), Status> {
+    let uid = text(patched, "uid");
+    if !uid.is_empty() && uid != current.uid.to_string() {
+        let message = format!("Invalid value: {uid:?}: field is immutable");
+        let cause = Cause { reason: "FieldValueInvalid", message, field: "metadata.uid".into() };
+        return Err(invalid(&call.kind, &call.target.name, vec![cause]));
+    }
+    same_revision(call, current, patched)
+}
+
+fn same_revision(call: &Call, current: &Object, body: &Value) -> Result<(), Status> {
     let version = text(body, "resourceVersion");
     if !version.is_empty() && crate::query::revision(version)? != current.revision {
         return Err(call.conflict(crate::call::MODIFIED));

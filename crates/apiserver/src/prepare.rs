@@ -1,6 +1,7 @@
 //! What each kind's writers may not say of it, as Kubernetes' registry strategies have it (pkg/registry): it is put back or made,
 //! silently, before anything is judged. It refuses nothing and asks nobody.
 use crate::call::Call;
+use crate::draft;
 use crate::identity::User;
 use api::revision::Millis;
 use serde_json::{Map, Value, json};
@@ -9,6 +10,9 @@ use serde_json::{Map, Value, json};
 pub fn create(call: &Call, value: &mut Value) {
     if is(call, "certificates.k8s.io", "CertificateSigningRequest") {
         requester(&call.user, value);
+    }
+    if is(call, "", "Pod") && value["spec"]["terminationGracePeriodSeconds"].as_i64().is_some_and(|grace| grace < 0) {
+        value["spec"]["terminationGracePeriodSeconds"] = 1.into();
     }
 }
 
@@ -46,13 +50,26 @@ pub fn update(call: &Call, old: &Value, new: &mut Value) {
 
 /// What only one type of Service has goes with the type, if it was not asked for anew.
 fn service(old: &Value, new: &mut Value) {
+    let inside = |spec: &Value| spec["type"] != "ExternalName";
+    let unsaid = |value: &Value| value.as_str().is_none_or(str::is_empty);
+    if inside(old)
+        && !inside(new)
+        && old["clusterIPs"] == new["clusterIPs"]
+        && (old["clusterIP"] == new["clusterIP"] || unsaid(&new["clusterIP"]))
+        && let Some(spec) = new.as_object_mut()
+    {
+        spec.remove("clusterIP");
+        spec.remove("clusterIPs");
+    }
     let outside = |spec: &Value| {
         matches!(spec["type"].as_str(), Some("NodePort" | "LoadBalancer"))
             || spec["externalIPs"].as_array().is_some_and(|ips| !ips.is_empty())
     };
     let balanced = |spec: &Value| spec["type"] == "LoadBalancer";
     let local = |spec: &Value| balanced(spec) && spec["externalTrafficPolicy"] == "Local";
-    let rules: [(&str, &dyn Fn(&Value) -> bool); 4] = [
+    let rules: [(&str, &dyn Fn(&Value) -> bool); 6] = [
+        ("ipFamilies", &inside),
+        ("ipFamilyPolicy", &inside),
         ("healthCheckNodePort", &local),
         ("externalTrafficPolicy", &outside),
         ("allocateLoadBalancerNodePorts", &balanced),
@@ -138,6 +155,7 @@ pub fn narrowed(subresource: &str, old: &Value, wanted: &Value) -> Value {
         "approval" => {
             let mut new = with(old, wanted, "status", "conditions");
             stamp(old, &mut new);
+            draft::take_meta(&mut new, wanted, &["annotations", "labels"]);
             new
         }
         "resize" => resized(old, wanted),

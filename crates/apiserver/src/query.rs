@@ -2,6 +2,7 @@
 //! A parameter that would change the meaning and cannot be read is refused, never ignored.
 use crate::limits::QUERY_PARAMETERS_MAX;
 use crate::route::unescape;
+use api::go;
 use api::revision::Revision;
 use api::status::{Cause, Status};
 use serde_json::Value;
@@ -54,31 +55,22 @@ impl Parameters {
         self.all(name).next().is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "0" | "false"))
     }
 
-    /// A number that must not be negative.
-    ///
-    /// # Errors
-    /// 400 if it is not a number that fits.
-    pub fn number(&self, name: &str) -> Result<Option<u64>, Status> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        let why =
-            || Status::bad_request(format!("{name}: Invalid value: {text:?}: must be a whole number, not negative"));
-        text.parse().map(Some).map_err(|_| why())
-    }
-
-    /// A number as the options of lists have it: any, and one that is there is not empty.
+    /// A whole number of any sign: one that is there is not empty.
     ///
     /// # Errors
     /// 400 in the words of Go's `strconv`.
     pub fn signed(&self, name: &str) -> Result<Option<i64>, Status> {
-        let Some(text) = self.all(name).next() else { return Ok(None) };
-        let wrong = |error: std::num::ParseIntError| {
-            use std::num::IntErrorKind::{NegOverflow, PosOverflow};
-            let far = matches!(error.kind(), PosOverflow | NegOverflow);
-            let why = if far { "value out of range" } else { "invalid syntax" };
-            Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"))
-        };
-        text.parse().map(Some).map_err(wrong)
+        self.all(name).next().map(whole).transpose()
     }
+}
+
+fn whole(text: &str) -> Result<i64, Status> {
+    text.parse().map_err(|error: std::num::ParseIntError| {
+        use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+        let far = matches!(error.kind(), PosOverflow | NegOverflow);
+        let why = if far { "value out of range" } else { "invalid syntax" };
+        Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"))
+    })
 }
 
 /// How far a write goes, and what is said of unknown fields.
@@ -122,7 +114,8 @@ pub fn write_options(kind: &str, query: &Parameters) -> Result<WriteOptions, Sta
     }
     if let Some((at, c)) = manager.char_indices().find(|(_, c)| c.is_control() || (c.is_whitespace() && *c != ' ')) {
         let code = u32::from(c);
-        let message = format!("Invalid value: {manager:?}: invalid character U+{code:04X} (at position {at})");
+        let message =
+            format!("Invalid value: {}: invalid character U+{code:04X} (at position {at})", go::quoted(&manager));
         return Err(invalid(kind, "fieldManager", "FieldValueInvalid", &message));
     }
     Ok(WriteOptions { dry_run, validation, manager, force: query.flag("force"), applies: false })
@@ -173,12 +166,17 @@ pub fn delete_options(query: &Parameters, body: Option<&Value>) -> Result<Delete
     }
     let (grace, policy, orphan) = match body {
         None => {
-            let grace = query.get("gracePeriodSeconds").map(|text| text.parse::<i64>().map_err(|_| grace_error(text)));
+            let grace = query.get("gracePeriodSeconds").map(whole);
             let orphan = query.has("orphanDependents").then(|| query.flag("orphanDependents"));
             (grace.transpose()?, query.get("propagationPolicy").map(str::to_owned), orphan)
         }
         Some(body) => {
-            let number = |value: &Value| value.as_i64().ok_or_else(|| grace_error(&value.to_string()));
+            let number = |value: &Value| {
+                value.as_i64().ok_or_else(|| {
+                    let why = format!("gracePeriodSeconds: Invalid value: {value}: must be a whole number of seconds");
+                    Status::bad_request(why)
+                })
+            };
             let grace = body.get("gracePeriodSeconds").filter(|value| !value.is_null()).map(number).transpose()?;
             (grace, body.get("propagationPolicy").and_then(text), body.get("orphanDependents").and_then(Value::as_bool))
         }
@@ -210,10 +208,6 @@ pub fn delete_options(query: &Parameters, body: Option<&Value>) -> Result<Delete
         revision: in_body("resourceVersion"),
         accepts: orphan == Some(false),
     })
-}
-
-fn grace_error(text: &str) -> Status {
-    Status::bad_request(format!("gracePeriodSeconds: Invalid value: {text}: must be a whole number of seconds"))
 }
 
 /// How fresh a read must be.

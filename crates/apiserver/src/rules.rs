@@ -175,7 +175,7 @@ pub fn patch(kind: &Kind, way: Patch, old: &Value, patch: &Value) -> Result<Valu
 /// status to `/status`, all the rest to the object itself.
 ///
 /// # Errors
-/// 409 that names what others own, 400 for lists that cannot be merged.
+/// 409 that names what others own.
 pub fn apply(call: &Call, old: Option<&Value>, wanted: &Value, options: &WriteOptions) -> Result<Value, Status> {
     let mut wanted = wanted.clone();
     let status = call.target.subresource == "status";
@@ -186,18 +186,18 @@ pub fn apply(call: &Call, old: Option<&Value>, wanted: &Value, options: &WriteOp
             _ => !status,
         });
     }
+    if status
+        && !draft::labelled_with_status(&call.kind)
+        && let Some(meta) = wanted.get_mut("metadata").and_then(Value::as_object_mut)
+    {
+        meta.remove("labels");
+    }
     api::apply::apply(Place::of(&call.kind), old, &wanted, writer(call, options, &call.kind.api_version(), &now()))
 }
 
 /// Notes in `new` who owns what, after any other write.
-///
-/// # Errors
-/// 400 for lists that cannot be compared.
-pub fn note(call: &Call, old: Option<&Value>, new: &mut Value, options: &WriteOptions) -> Result<(), Status> {
-    let noted =
-        api::apply::note(Place::of(&call.kind), old, new, writer(call, options, &call.kind.api_version(), &now()));
-    // What is wrong with a custom kind's lists is validation's to say, in the words of its schema.
-    if call.kind.custom() { Ok(()) } else { noted }
+pub fn note(call: &Call, old: Option<&Value>, new: &mut Value, options: &WriteOptions) {
+    api::apply::note(Place::of(&call.kind), old, new, writer(call, options, &call.kind.api_version(), &now()));
 }
 
 fn now() -> String {

@@ -49,13 +49,19 @@ impl Selection {
     /// 400 for a selector that cannot be read or names an unknown field.
     pub fn new(call: &Call, options: &ListOptions) -> Result<Self, Status> {
         let labels = Labels::parse(&options.labels)?;
-        let mut known = fields::paths(&call.kind.resource).to_vec();
+        let named = fields::named(&call.kind.group, &call.kind.resource);
+        let mut known: Vec<&str> = named.iter().map(|(path, _)| *path).collect();
         known.extend(call.kind.selectable.iter().map(|path| &**path));
         if call.kind.custom() {
             // Named, so that what it does not know is told in the words for kinds that know some.
             known.push("metadata.name");
         }
         let mut fields = Fields::parse(&options.fields, &known)?;
+        for term in &mut fields.terms {
+            if let Some((_, stored)) = named.iter().find(|(path, stored)| *path == &*term.path && path != stored) {
+                term.path = (*stored).into();
+            }
+        }
         let exact = |path: &str| fields.exact(path).map(Arc::from);
         let namespace = (!call.target.namespace.is_empty()).then(|| Arc::from(call.target.namespace.as_str()));
         let name =

@@ -230,7 +230,7 @@ fn asked(request: &Request, kind: &Kind, target: &Target, verb: &str) -> Result<
     if !kind.custom() {
         routed(accept, matches!(verb, "list" | "watch"))?;
     }
-    let own = target.subresource.is_empty()
+    let own = matches!(&*target.subresource, "" | "scale")
         || kind.subresource(&target.subresource).is_some_and(|body| body.kind == kind.kind);
     form(accept, Offer { converted: kind.stored() && own, protobuf: !kind.custom(), watch: verb == "watch" })
 }

@@ -37,7 +37,7 @@ async fn a_document_says_what_it_is_and_each_item_once() {
             WEB,
             web(&without),
             500,
-            r#".env: element 0: associative list with keys has an element that omits key field \"name\""#,
+            r#".env: element 0: associative list with keys has an element that omits all key fields [\"name\"]"#,
         ),
         (WEB, web(&one), 201, ""),
         (WEB, web(&twice), 500, "duplicate entries"),
@@ -81,6 +81,23 @@ async fn who_applies_a_scale_owns_the_replicas() {
     assert_eq!(of("sa").map(|owner| &owner["fieldsV1"]), Some(&json!({"f:spec": {"f:replicas": {}}})), "{object}");
     assert!(of("sc").is_none(), "whoever lost all is gone: {object}");
     assert!(object["spec"]["template"]["spec"]["containers"].is_array(), "all else is as it was");
+}
+
+#[tokio::test]
+async fn what_nobody_owns_is_owned_again_once_somebody_applies() {
+    let server = serve::alone().await;
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}});
+    assert_eq!(apply(&server, MAP, "a", &map).await.code, 201);
+    let moved = ask(&server, "PATCH", MAP, &MERGE, r#"{"metadata":{"uid":"123"}}"#).await;
+    assert_eq!(moved.code, 422, "{}", moved.body);
+    assert!(moved.body.contains("metadata.uid: Invalid value: \\\"123\\\": field is immutable"), "{}", moved.body);
+    let cleared = ask(&server, "PATCH", MAP, &MERGE, r#"{"metadata":{"managedFields":[{}]}}"#).await;
+    assert!(cleared.json()["metadata"]["managedFields"].is_null(), "{}", cleared.body);
+    let updated = ask(&server, "PATCH", &format!("{MAP}?fieldManager=z"), &MERGE, r#"{"data":{"c":"d"}}"#).await;
+    assert!(updated.json()["metadata"]["managedFields"].is_null(), "{}", updated.body);
+    let owners = apply(&server, MAP, "a", &map).await.json()["metadata"]["managedFields"].clone();
+    let names: Vec<&Value> = owners.as_array().expect("managers").iter().map(|owner| &owner["manager"]).collect();
+    assert_eq!(names, ["a", "before-first-apply"], "{owners}");
 }
 
 #[tokio::test]

@@ -71,7 +71,14 @@ fn writes() -> Vec<Row> {
     vec![
         dry(row("POST", &format!("{MAPS}?dryRun=All"), "", map, 201, r#""name":"n""#)),
         row("POST", &format!("{MAPS}?dryRun=Some"), "", map, 422, "dryRun"),
-        dry(row("PUT", &format!("{one}?dryRun=All"), "", r#"{"data":{"k":"w"}}"#, 200, r#""k":"w""#)),
+        dry(row(
+            "PUT",
+            &format!("{one}?dryRun=All"),
+            "",
+            r#"{"metadata":{"name":"a"},"data":{"k":"w"}}"#,
+            200,
+            r#""k":"w""#,
+        )),
         dry(row("PATCH", &format!("{one}?dryRun=All"), MERGE, r#"{"data":{"k":"w"}}"#, 200, r#""k":"w""#)),
         dry(row(
             "PATCH",
@@ -190,6 +197,7 @@ fn writes() -> Vec<Row> {
             r#""manager":"someone""#,
         )),
         row("POST", &format!("{MAPS}?fieldManager=a%0Ab"), "", map, 422, "invalid character U+000A (at position 1)"),
+        row("POST", &format!("{MAPS}?fieldManager=a%01"), "", map, 422, r#"\"a\\x01\": invalid character U+0001"#),
         row(
             "POST",
             &format!("{MAPS}?fieldManager={}", "m".repeat(129)),
@@ -210,7 +218,7 @@ fn deletes() -> Vec<Row> {
     let query = |query: &str, code, says| row("DELETE", &format!("{MAPS}/a?{query}"), "", "", code, says);
     vec![
         query("propagationPolicy=Sideways", 422, "propagationPolicy"),
-        query("gracePeriodSeconds=soon", 400, "gracePeriodSeconds"),
+        query("gracePeriodSeconds=soon", 400, "strconv.ParseInt: parsing \\\"soon\\\": invalid syntax"),
         query(
             "orphanDependents=true&propagationPolicy=Orphan",
             422,
@@ -363,7 +371,9 @@ async fn parameters_of_pods_are_honoured_or_refused() {
     let (eviction, binding) = (format!("{PODS}/p/eviction"), format!("{PODS}/p/binding"));
     let rows = vec![
         log("container=z", 400, "container z is not valid"),
-        log("tailLines=-1", 400, "tailLines"),
+        log("tailLines=-1", 422, "tailLines: Invalid value: -1: must be greater than or equal to 0"),
+        log("tailLines=x", 400, "strconv.ParseInt: parsing \\\"x\\\": invalid syntax"),
+        log("limitBytes=-2", 422, "limitBytes: Invalid value: -2: must be greater than 0"),
         log("sinceSeconds=0", 422, "must be greater than 0"),
         log("limitBytes=0", 422, "must be greater than 0"),
         log("sinceTime=yesterday", 422, "sinceTime"),

@@ -79,9 +79,9 @@ async fn patches_of_every_kind() {
         (json!([{"op": "remove", "path": "/spec/none"}]), 422),
         (json!({"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 1}}), 409),
         (json!({"metadata": {"name": "other"}}), 400),
-        (json!({"spec": {"replicas": "many"}}), 400),
+        (json!({"spec": {"replicas": "many"}}), 422),
         (json!([{"op": "replace", "path": "/metadata", "value": 7}]), 400),
-        (json!([{"op": "replace", "path": "/spec", "value": "x"}]), 400),
+        (json!([{"op": "replace", "path": "/spec", "value": "x"}]), 422),
         (json!([{"op": "replace", "path": "", "value": []}]), 400),
     ];
     for (patch, code) in table {
@@ -104,6 +104,11 @@ async fn scale_shows_and_sets_replicas() {
         (&scale["kind"], &scale["spec"]["replicas"], &scale["status"]["selector"]),
         (&json!("Scale"), &json!(2), &json!("app=a"))
     );
+    let table = ask(&server, "GET", &path, &["Accept: application/json;as=Table;v=v1;g=meta.k8s.io"], "").await.json();
+    let names: Vec<&Value> =
+        table["columnDefinitions"].as_array().expect("columns").iter().map(|column| &column["name"]).collect();
+    assert_eq!(names, ["Name", "Desired", "Available", "Age"]);
+    assert_eq!((&table["rows"][0]["cells"][0], &table["rows"][0]["cells"][1]), (&json!("d"), &json!(2)));
     scale["spec"]["replicas"] = json!(4);
     let mut other = scale.clone();
     other["metadata"]["name"] = json!("other");

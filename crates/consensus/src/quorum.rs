@@ -300,7 +300,7 @@ impl Quorum {
     }
 
     pub(crate) async fn stop(&self) {
-        self.room.fall_ill(Health::Stopped("it was asked to".into()));
+        self.room.retire();
         // It may have stopped before.
         let _ = self.raft.shutdown().await;
     }

@@ -129,15 +129,29 @@ impl Room {
         {
             tracing::error!(%error, "that this member differs could not be noted: do not start it again");
         }
-        self.health.send_if_modified(|health| {
+        if self.becomes(illness) {
+            tracing::error!(illness = self.illness(), "this member serves no longer");
+        }
+    }
+
+    /// It was asked to stop, which is no illness.
+    pub(crate) fn retire(&self) {
+        if self.becomes(Health::Stopped("it was asked to".into())) {
+            tracing::info!("this member stops, as it was asked to");
+        }
+    }
+
+    /// Whether it was well before: the first state that is another is the one that stays.
+    fn becomes(&self, state: Health) -> bool {
+        let first = self.health.send_if_modified(|health| {
             let first = *health == Health::Well;
             if first {
-                tracing::error!(?illness, "this member serves no longer");
-                *health = illness;
+                *health = state;
             }
             first
         });
         self.leadership.send_if_modified(|leadership| std::mem::take(&mut leadership.here));
+        first
     }
 
     /// An error of the log that was met while it was read: where bytes are not what was written, nothing here is to be trusted.

@@ -1,5 +1,5 @@
-//! CronJob: a Job each time its schedule is due, and of those that have ended only a few. Its Jobs do the work; it counts no pods. Time zones
-//! other than UTC are not known, and are refused in an Event.
+//! CronJob: a Job each time its schedule is due in the time of its zone, and of those that have ended only a few. Its Jobs do the work; it
+//! counts no pods.
 
 use crate::conditions::is_true;
 use crate::controller::Controller;
@@ -16,7 +16,7 @@ use api::kinds::builtin;
 use api::object::Object;
 use api::report::Report;
 use api::revision::Millis;
-use api::schedule::Schedule;
+use api::schedule::{self, Schedule};
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 use store::view::View;
@@ -124,34 +124,37 @@ impl Turn<'_> {
     /// Makes the Job that is due, if one is; notes when the next will be.
     fn schedule(&mut self, active: &[(Arc<Object>, Value)]) {
         let zone = text(&self.value, "/spec/timeZone").to_owned();
-        if !matches!(zone.as_str(), "" | "UTC" | "Etc/UTC") {
-            return self.tell_once("UnknownTimeZone", &format!("invalid timezone: {zone:?}: only UTC is known"));
-        }
-        let text_of = text(&self.value, "/spec/schedule").to_owned();
-        let Some(schedule) = Schedule::parse(&text_of) else {
-            return self.tell_once("UnparseableSchedule", &format!("unparseable schedule: {text_of:?}"));
+        let Some(zone) = schedule::zone(if zone.is_empty() { "UTC" } else { &zone }) else {
+            return self.tell_once("UnknownTimeZone", &format!("invalid timezone: {zone:?}: unknown time zone {zone}"));
         };
-        self.wake_at = schedule.next(self.now);
+        let text_of = text(&self.value, "/spec/schedule").to_owned();
+        let schedule = match Schedule::parse(&text_of) {
+            Ok(schedule) => schedule.of(zone),
+            Err(why) => {
+                return self.tell_once("UnparseableSchedule", &format!("unparseable schedule: {text_of:?} : {why}"));
+            }
+        };
         let since = Millis::parse(text(&self.value, "/status/lastScheduleTime")).unwrap_or(self.object.created);
         let late = number(&self.value, "/spec/startingDeadlineSeconds").and_then(|late| u64::try_from(late).ok());
         let late = late.map_or(0, |late| self.now.0.saturating_sub(late.saturating_mul(1_000)));
-        let Some(due) = schedule.last(Millis(since.0.max(late)), self.now) else { return };
+        self.wake_at = schedule.next(since, self.now);
+        let Some(due) = schedule.last(since, self.now).filter(|due| due.0 > late) else { return };
         match text(&self.value, "/spec/concurrencyPolicy") {
             "Forbid" if !active.is_empty() => return,
             "Replace" => active.iter().for_each(|(job, _)| self.end(job)),
             _ => {}
         }
-        self.make(due);
+        self.make(due, &schedule.shown(due));
     }
 
-    fn make(&mut self, due: Millis) {
+    fn make(&mut self, due: Millis, shown: &str) {
         let namespace = &*self.object.key.namespace;
         if self.view.get("namespaces", "", namespace).is_some_and(|namespace| namespace.facet.deleting.is_some()) {
             return;
         }
         let name = format!("{}-{}", self.object.key.name, due.0 / 60_000);
         if self.view.get(JOBS, namespace, &name).is_none() {
-            let job = self.job(&name, due);
+            let job = self.job(&name, shown);
             self.writes.extend(create(JOBS, &job));
             self.tell(false, "SuccessfulCreate", &format!("Created job {name}"));
         }
@@ -159,7 +162,7 @@ impl Turn<'_> {
     }
 
     /// The Job of its template for that moment, as the API would let it in.
-    fn job(&self, name: &str, due: Millis) -> Value {
+    fn job(&self, name: &str, due: &str) -> Value {
         static KIND: LazyLock<Option<&'static Kind>> =
             LazyLock::new(|| builtin().iter().find(|kind| &*kind.resource == JOBS));
         let template = at(&self.value, "/spec/jobTemplate");
@@ -173,7 +176,7 @@ impl Turn<'_> {
                 set(&mut job, &["metadata", member], value.clone());
             }
         }
-        set(&mut job, &["metadata", "annotations", "batch.kubernetes.io/cronjob-scheduled-timestamp"], due.rfc3339());
+        set(&mut job, &["metadata", "annotations", "batch.kubernetes.io/cronjob-scheduled-timestamp"], due);
         if let Some(kind) = *KIND {
             api::schema::default(kind, &mut job);
         }

@@ -60,6 +60,7 @@ pub fn all() -> &'static [Controller] {
         pod_gc::CONTROLLER,
         deployment::CONTROLLER,
         replica_set::CONTROLLER,
+        replica_set::REPLICATION_CONTROLLER,
         job::CONTROLLER,
         cron_job::CONTROLLER,
         stateful_set::CONTROLLER,

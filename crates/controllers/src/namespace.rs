@@ -18,6 +18,16 @@ use store::view::View;
 
 const RESOURCE: &str = "namespaces";
 const FINALIZER: &str = "kubernetes";
+/// What can go wrong where what there is must be asked of many servers first: here it stands in the view. Clients wait for these.
+const NEVER_FAIL: [(&str, &str, &str); 3] = [
+    ("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered"),
+    ("NamespaceDeletionGroupVersionParsingFailure", "ParsedGroupVersions", "All legacy kube types successfully parsed"),
+    (
+        "NamespaceDeletionContentFailure",
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    ),
+];
 
 pub(crate) const CONTROLLER: Controller = Controller { name: "namespace", keys, all, decide };
 
@@ -105,6 +115,9 @@ fn finish(object: &Arc<Object>) -> Decision {
 /// Says what is left, and which finalizers hold it.
 fn report(view: &View, namespace: &mut Value, name: &str, left: &[(&str, usize)], now: Millis) {
     set(namespace, &["status", "phase"], "Terminating");
+    for (kind, reason, message) in NEVER_FAIL {
+        put(namespace, Wanted { kind, status: "False", reason, message }, now, false);
+    }
     let kinds: Vec<String> = left.iter().map(|(resource, _)| format!("{resource} has resource instances")).collect();
     let message = format!("Some resources are remaining: {}", kinds.join(", "));
     let remaining =

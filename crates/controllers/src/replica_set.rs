@@ -1,4 +1,5 @@
-//! ReplicaSet: as many pods as it says, made, adopted, released and deleted. It never touches pods that another controls.
+//! ReplicaSet, and the older ReplicationController: as many pods as it says, made, adopted, released and deleted. It never touches pods
+//! that another controls.
 use crate::conditions::{self, Wanted, put};
 use crate::controller::Controller;
 use crate::fields::{at, list, number, set, unset};
@@ -22,37 +23,118 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::view::View;
 
-const RESOURCE: &str = "replicasets.apps";
+/// In what the two kinds differ.
+struct Sets {
+    resource: &'static str,
+    kind: &'static str,
+    api_version: &'static str,
+    /// Who tells of it.
+    component: &'static str,
+    selector: fn(&Value) -> Option<Labels>,
+}
+
+static REPLICA_SETS: Sets = Sets {
+    resource: "replicasets.apps",
+    kind: "ReplicaSet",
+    api_version: "apps/v1",
+    component: "replicaset-controller",
+    selector: |set| selectors::read(at(set, "/spec/selector")),
+};
+
+static REPLICATION_CONTROLLERS: Sets = Sets {
+    resource: "replicationcontrollers",
+    kind: "ReplicationController",
+    api_version: "v1",
+    component: "replication-controller",
+    selector: |set| selectors::of_labels(at(set, "/spec/selector")),
+};
+
 /// The condition of a set that could not make what it wants.
 const FAILED: &str = "ReplicaFailure";
 
 /// Keys are ReplicaSets, and pods without a controller, for which one is sought.
-pub(crate) const CONTROLLER: Controller = Controller { name: "replica_set", keys, all, decide };
+pub(crate) const CONTROLLER: Controller = Controller {
+    name: "replica_set",
+    keys: |event, view| REPLICA_SETS.keys(event, view),
+    all: |view| REPLICA_SETS.all(view),
+    decide: |view, key, now| REPLICA_SETS.decide(view, key, now),
+};
 
-fn keys(event: &Event, view: &View) -> Vec<Key> {
-    let object = &event.object;
-    match &*object.key.resource {
-        RESOURCE => vec![object.key.clone()],
-        "pods" => {
-            let states = [Some(object), event.before.as_ref()];
-            let mut keys: Vec<Key> =
-                states.into_iter().flatten().filter_map(|pod| controller_key(pod, "ReplicaSet", RESOURCE)).collect();
-            keys.dedup();
-            if event.act != api::event::Act::Deleted && adoptable(object) && !object.facet.labels.is_empty() {
-                keys.push(object.key.clone());
+/// The same of ReplicationControllers.
+pub(crate) const REPLICATION_CONTROLLER: Controller = Controller {
+    name: "replication_controller",
+    keys: |event, view| REPLICATION_CONTROLLERS.keys(event, view),
+    all: |view| REPLICATION_CONTROLLERS.all(view),
+    decide: |view, key, now| REPLICATION_CONTROLLERS.decide(view, key, now),
+};
+
+impl Sets {
+    fn keys(&self, event: &Event, view: &View) -> Vec<Key> {
+        let object = &event.object;
+        match &*object.key.resource {
+            own if own == self.resource => vec![object.key.clone()],
+            "pods" => {
+                let states = [Some(object), event.before.as_ref()];
+                let sets = states.into_iter().flatten().filter_map(|pod| controller_key(pod, self.kind, self.resource));
+                let mut keys: Vec<Key> = sets.collect();
+                keys.dedup();
+                if event.act != api::event::Act::Deleted && self.sought(view, object) {
+                    keys.push(object.key.clone());
+                }
+                keys
             }
-            keys
+            // There may be room now for what a quota refused, and a way for what admission did.
+            api::quota::RESOURCE => {
+                let sets = view.list(self.resource, Some(&object.key.namespace));
+                sets.filter(|set| failed(set)).map(|set| set.key.clone()).collect()
+            }
+            _ => {
+                let mut keys = readmission::keys(event, view, self.resource);
+                keys.retain(|key| view.get_key(key).is_some_and(failed));
+                keys
+            }
         }
-        // There may be room now for what a quota refused, and a way for what admission did.
-        api::quota::RESOURCE => {
-            let sets = view.list(RESOURCE, Some(&object.key.namespace));
-            sets.filter(|set| failed(set)).map(|set| set.key.clone()).collect()
+    }
+
+    /// Whether a set is sought for the pod, and there is one that might take it.
+    fn sought(&self, view: &View, pod: &Object) -> bool {
+        let any = || view.list(self.resource, Some(&pod.key.namespace)).next().is_some();
+        adoptable(pod) && !pod.facet.labels.is_empty() && any()
+    }
+
+    fn all(&self, view: &View) -> Vec<Key> {
+        let orphans = view.list("pods", None).filter(|pod| self.sought(view, pod));
+        view.list(self.resource, None).chain(orphans).map(|object| object.key.clone()).collect()
+    }
+
+    fn decide(&'static self, view: &View, key: &Key, now: Millis) -> Decision {
+        let Some(object) = view.get_key(key) else { return Decision::idle() };
+        if &*key.resource == "pods" {
+            return self.adopt_one(view, object);
         }
-        _ => {
-            let mut keys = readmission::keys(event, view, RESOURCE);
-            keys.retain(|key| view.get_key(key).is_some_and(failed));
-            keys
+        let value = object.value();
+        let Some(selector) = (self.selector)(&value) else { return Decision::idle() };
+        Turn { sets: self, view, object, value, selector, now, writes: Vec::new(), bytes: 0, refused: None }.decide()
+    }
+
+    /// A pod that lost its controller, or never had one, goes to the oldest set that selects it.
+    fn adopt_one(&self, view: &View, pod: &Arc<Object>) -> Decision {
+        if !adoptable(pod) || Pod::read(pod).finished() {
+            return Decision::idle();
         }
+        let sets = view.list(self.resource, Some(&pod.key.namespace)).filter(|set| set.facet.deleting.is_none());
+        let takes =
+            |set: &&Arc<Object>| (self.selector)(&set.value()).is_some_and(|selector| selector.matches(&pod.facet));
+        let Some(set) = sets.filter(takes).min_by_key(|set| (set.created, set.key.clone())) else {
+            return Decision::idle();
+        };
+        let write = replace(pod, &with_owner(pod, self.owner(set)));
+        Decision::one(write.into_iter().collect(), format!("adopted by {}", set.key.name))
+    }
+
+    /// What says of a pod that it is this set's.
+    fn owner(&self, set: &Object) -> Value {
+        controller_reference(self.api_version, self.kind, set)
     }
 }
 
@@ -61,39 +143,9 @@ fn failed(set: &Arc<Object>) -> bool {
     conditions::is_true(&set.value(), FAILED)
 }
 
-fn all(view: &View) -> Vec<Key> {
-    let orphans = view.list("pods", None).filter(|pod| adoptable(pod) && !pod.facet.labels.is_empty());
-    view.list(RESOURCE, None).chain(orphans).map(|object| object.key.clone()).collect()
-}
-
-fn decide(view: &View, key: &Key, now: Millis) -> Decision {
-    let Some(object) = view.get_key(key) else { return Decision::idle() };
-    if &*key.resource == "pods" {
-        return adopt_one(view, object);
-    }
-    let value = object.value();
-    let Some(selector) = selectors::read(at(&value, "/spec/selector")) else { return Decision::idle() };
-    Turn { view, object, value, selector, now, writes: Vec::new(), bytes: 0, refused: None }.decide()
-}
-
-/// A pod that lost its controller, or never had one, goes to the oldest ReplicaSet that selects it.
-fn adopt_one(view: &View, pod: &Arc<Object>) -> Decision {
-    if !adoptable(pod) || Pod::read(pod).finished() {
-        return Decision::idle();
-    }
-    let sets = view.list(RESOURCE, Some(&pod.key.namespace)).filter(|set| set.facet.deleting.is_none());
-    let takes = |set: &&Arc<Object>| {
-        selectors::read(at(&set.value(), "/spec/selector")).is_some_and(|selector| selector.matches(&pod.facet))
-    };
-    let Some(set) = sets.filter(takes).min_by_key(|set| (set.created, set.key.clone())) else {
-        return Decision::idle();
-    };
-    let write = replace(pod, &with_owner(pod, controller_reference("apps/v1", "ReplicaSet", set)));
-    Decision::one(write.into_iter().collect(), format!("adopted by {}", set.key.name))
-}
-
-/// One decision about one ReplicaSet.
+/// One decision about one set.
 struct Turn<'a> {
+    sets: &'static Sets,
     view: &'a View,
     object: &'a Arc<Object>,
     value: Value,
@@ -155,13 +207,12 @@ impl Turn<'_> {
         Decision { wake_at, ..Decision::one(self.writes, note) }
     }
 
-    /// A new ReplicaSet first takes what is already there; later orphans come one by one.
+    /// A new set first takes what is already there; later orphans come one by one.
     fn adopt(&mut self, pods: &mut Vec<Pod>) {
         for pod in orphans(self.view, "pods", &self.object.key.namespace, &self.selector) {
             let seen = Pod::read(pod);
             if !seen.finished() {
-                let reference = controller_reference("apps/v1", "ReplicaSet", self.object);
-                self.put(replace(pod, &with_owner(pod, reference)));
+                self.put(replace(pod, &with_owner(pod, self.sets.owner(self.object))));
                 pods.push(seen);
             }
             if self.full() {
@@ -186,7 +237,7 @@ impl Turn<'_> {
             if names.contains(&name) {
                 continue;
             }
-            let owner = controller_reference("apps/v1", "ReplicaSet", self.object);
+            let owner = self.sets.owner(self.object);
             let pod = match from_template(self.view, &template, namespace, &name, &stem, &stem, owner) {
                 Ok(pod) => pod,
                 Err(why) => {
@@ -230,7 +281,7 @@ impl Turn<'_> {
         if !known {
             let message = format!("Error creating: {message}");
             let report =
-                Report { component: "replicaset-controller", warning: true, reason: "FailedCreate", message: &message };
+                Report { component: self.sets.component, warning: true, reason: "FailedCreate", message: &message };
             self.writes.extend(reports::write(self.view, &self.value, report, self.now));
         }
     }
@@ -255,7 +306,7 @@ impl Turn<'_> {
             many => vec![format!("{what}s: {} ({}, ...)", many.len(), many[0])],
         };
         for message in messages {
-            let report = Report { component: "replicaset-controller", warning: false, reason, message: &message };
+            let report = Report { component: self.sets.component, warning: false, reason, message: &message };
             self.writes.extend(reports::write(self.view, &self.value, report, self.now));
         }
     }

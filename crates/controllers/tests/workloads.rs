@@ -195,6 +195,34 @@ fn a_replica_set_adopts_what_matches_and_releases_what_does_not() {
 }
 
 #[test]
+fn a_replication_controller_does_the_same_by_its_own_selector() {
+    const RC: &str = "replicationcontrollers";
+    let mut cluster = Cluster::new(1);
+    cluster.create("pods", pod("early", json!({"app": "web"})));
+    let mut made = replica_set("web", 2);
+    (made["apiVersion"], made["kind"]) = ("v1".into(), "ReplicationController".into());
+    made["spec"]["selector"] = json!({"app": "web"});
+    cluster.create(RC, made);
+    cluster.settle();
+    let owners: Vec<Value> =
+        cluster.active("default").iter().map(|pod| pod["metadata"]["ownerReferences"][0].clone()).collect();
+    assert!(owners.len() == 2 && owners.iter().all(|owner| owner["kind"] == "ReplicationController"), "{owners:?}");
+    assert!(owners.iter().all(|owner| owner["apiVersion"] == "v1" && owner["controller"] == true), "{owners:?}");
+    let status = cluster.get(RC, "default", "web").expect("it is there")["status"].clone();
+    assert_eq!(
+        (&status["replicas"], &status["readyReplicas"], &status["observedGeneration"]),
+        (&json!(2), &json!(2), &json!(1))
+    );
+    cluster.update("pods", "default", "early", |value| value["metadata"]["labels"] = json!({"app": "other"}));
+    cluster.settle();
+    let early = cluster.get("pods", "default", "early").expect("it was let go, not deleted");
+    assert!(early["metadata"]["ownerReferences"].is_null() && cluster.active("default").len() == 3);
+    cluster.update(RC, "default", "web", |value| value["spec"]["replicas"] = 0.into());
+    cluster.settle();
+    assert_eq!(cluster.active("default").len(), 1);
+}
+
+#[test]
 fn pods_that_serve_least_go_first() {
     let mut cluster = Cluster::new(1);
     cluster.create(SETS, replica_set("web", 3));

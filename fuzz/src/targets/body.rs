@@ -114,5 +114,5 @@ fn store(kind: &Kind, value: &Value) {
     let _ = codec::table::columns(kind);
     let mut noted = stored;
     let writer = Writer { name: "m", api_version: "v1", subresource: "", time: "2026-01-01T00:00:00Z", force: false };
-    let _ = apply::note(Place::of(kind), None, &mut noted, writer);
+    apply::note(Place::of(kind), None, &mut noted, writer);
 }

@@ -38,10 +38,6 @@ fn twice(kind: &Kind, old: &Value, config: &Value) {
     let place = Place::of(kind);
     let Ok(once) = apply::apply(place, Some(old), config, writer("a", "2026-01-01T00:00:00Z", true)) else { return };
     let again = apply::apply(place, Some(&once), config, writer("a", "2026-01-01T00:00:01Z", false));
-    // What is there may not fit its schema: then nothing can be applied to it.
-    if again.as_ref().is_err_and(|status| status.code == 400) {
-        return;
-    }
     assert_eq!(again.as_ref(), Ok(&once), "to apply it again changes something");
     let other = apply::apply(place, Some(&once), config, writer("b", "2026-01-01T00:00:02Z", false));
     let without = |mut value: Value| {

@@ -22,7 +22,7 @@ pub fn run(bytes: &[u8]) {
     }
     let _ = route::parse(text);
     let _ = route::as_of(text);
-    let _ = Parameters::parse(Some(text)).map(|query| query.number("limit"));
+    let _ = Parameters::parse(Some(text)).map(|query| query.signed("limit"));
     let mut value = json!({"a": {"b": [1, {"c": "d"}]}, "spec": {}});
     if jsonpath::understood(text) {
         let _ = jsonpath::find(text, &value);

@@ -1,7 +1,7 @@
 //! What is known of a place in an object: how its members and items are told apart. It sees no object.
 use crate::kind::{Kind, Schema};
 use crate::schema::structural::node::{Additional, Node, Unique};
-use crate::schema::structure::{Field, Message, OBJECT_META, Shape, message};
+use crate::schema::structure::{Field, Message, OBJECT_META, Shape, Type, message};
 use serde_json::{Map, Value};
 
 /// The schema of one place.
@@ -66,8 +66,10 @@ impl<'s> Place<'s> {
         match field.shape {
             Shape::List if matches!(field.list, "map" | "set") => Self::List(field),
             Shape::List => Self::Atomic,
-            _ if field.map == "atomic" => Self::Atomic,
+            _ if field.map == "atomic" || field.kind == Type::Any => Self::Atomic,
             Shape::Map => Self::Map(field.message()),
+            // A field may take apart what is one whole elsewhere.
+            Shape::One if field.map == "granular" => field.message().map_or(Self::Free, Self::Message),
             Shape::One => field.message().map_or(Self::Free, Self::one),
         }
     }
@@ -104,11 +106,8 @@ impl<'s> Place<'s> {
         }
     }
 
-    /// The keys of an item as canonical JSON, with the schema's defaults for those it does not say.
-    ///
-    /// # Errors
-    /// If it says none and there is no default.
-    pub(crate) fn key(self, keys: &[&str], item: &Value) -> Result<String, String> {
+    /// The keys of an item as canonical JSON, with the schema's defaults for those it does not say; what has none is left out.
+    pub(crate) fn key(self, keys: &[&str], item: &Value) -> String {
         let mut found = Map::new();
         for &key in keys {
             let default = || match self {
@@ -118,13 +117,11 @@ impl<'s> Place<'s> {
                 _ => None,
             };
             let value = item.get(key).filter(|value| !value.is_null()).cloned().or_else(default);
-            let missing = || {
-                format!(
-                    "associative list with keys has an element that omits key field {key:?} (and doesn't have default value)"
-                )
-            };
-            found.insert(key.to_owned(), value.ok_or_else(missing)?);
+            found.extend(value.map(|value| (key.to_owned(), value)));
         }
-        Ok(Value::Object(found).to_string())
+        Value::Object(found).to_string()
     }
 }
+
+/// The key of an item that says none of them.
+pub(crate) const NO_KEY: &str = "{}";

@@ -1,8 +1,9 @@
 //! Walks over objects along their schema: which places an object says, how two merge, where they differ, what is left when places
 //! are taken out. It knows no owners.
 use crate::apply::order::{self, From};
-use crate::apply::place::{Items, Place};
+use crate::apply::place::{Items, NO_KEY, Place};
 use crate::apply::set::{Difference, Set, Step};
+use crate::go;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,25 +16,23 @@ enum Form<'v> {
     Items(Vec<(Step, &'v Value)>),
 }
 
-fn form<'v>(place: Place<'_>, value: &'v Value) -> Result<Form<'v>, String> {
-    Ok(match value {
+fn form<'v>(place: Place<'_>, value: &'v Value) -> Form<'v> {
+    match value {
         Value::Object(members) if !matches!(place, Place::Atomic) => Form::Members(members),
         Value::Array(items) => {
             let told_apart = place.items();
             let step = |item: &Value| match &told_apart {
-                Items::Whole => Ok(None),
-                Items::Values => Ok(Some(Step::Value(item.to_string()))),
-                Items::Keys(keys) => place.key(keys, item).map(|key| Some(Step::Key(key))),
+                Items::Whole => None,
+                Items::Values => Some(Step::Value(item.to_string())),
+                Items::Keys(keys) => Some(Step::Key(place.key(keys, item))),
             };
-            let mut steps: Vec<(Step, &Value)> = Vec::with_capacity(items.len());
-            for item in items {
-                let Some(step) = step(item)? else { return Ok(Form::Leaf) };
-                steps.push((step, item));
+            if matches!(told_apart, Items::Whole) {
+                return Form::Leaf;
             }
-            if matches!(told_apart, Items::Whole) { Form::Leaf } else { Form::Items(first_of_each(steps)) }
+            Form::Items(first_of_each(items.iter().filter_map(|item| Some((step(item)?, item))).collect()))
         }
         _ => Form::Leaf,
-    })
+    }
 }
 
 fn first_of_each(items: Vec<(Step, &Value)>) -> Vec<(Step, &Value)> {
@@ -58,9 +57,15 @@ pub(super) fn check(place: Place<'_>, value: &Value, path: &str) -> Result<(), S
                 let step = match &told_apart {
                     Items::Whole => return Ok(()),
                     Items::Values => Step::Value(item.to_string()),
-                    Items::Keys(keys) => {
-                        Step::Key(place.key(keys, item).map_err(|why| format!("{path}: element {at}: {why}"))?)
-                    }
+                    Items::Keys(keys) => match place.key(keys, item) {
+                        key if key == NO_KEY => {
+                            let why = "associative list with keys has an element that omits all key fields";
+                            let more = "(and doesn't have default values for any key fields)";
+                            let keys = keys.iter().map(|key| go::quoted(key)).collect::<Vec<_>>().join(" ");
+                            return Err(format!("{path}: element {at}: {why} [{keys}] {more}"));
+                        }
+                        key => Step::Key(key),
+                    },
                 };
                 let inner = format!("{path}{step}");
                 if matches!(step, Step::Key(_)) {
@@ -77,17 +82,14 @@ pub(super) fn check(place: Place<'_>, value: &Value, path: &str) -> Result<(), S
 }
 
 /// Puts every place that `value` says into `set`.
-///
-/// # Errors
-/// If an item lacks its key.
-pub(super) fn fields(place: Place<'_>, value: &Value, set: &mut Set) -> Result<(), String> {
-    match form(place, value)? {
+pub(super) fn fields(place: Place<'_>, value: &Value, set: &mut Set) {
+    match form(place, value) {
         Form::Leaf => set.member = true,
         Form::Members(members) => {
             for (name, value) in members {
                 let (inner, named) = place.member(name);
                 let below = set.at(Step::Field(name.clone()));
-                fields(inner, value, below)?;
+                fields(inner, value, below);
                 below.member |= !named || value.is_null() || value.as_object().is_some_and(Map::is_empty);
             }
         }
@@ -97,26 +99,22 @@ pub(super) fn fields(place: Place<'_>, value: &Value, set: &mut Set) -> Result<(
                 let below = set.at(step);
                 below.member = true;
                 if by_key {
-                    fields(place.item(), item, below)?;
+                    fields(place.item(), item, below);
                 }
             }
         }
     }
-    Ok(())
 }
 
 /// `live` with all that `config` says.
-///
-/// # Errors
-/// If an item lacks its key.
-pub(super) fn merge(place: Place<'_>, live: &Value, config: &Value) -> Result<Value, String> {
-    Ok(match (form(place, live)?, form(place, config)?) {
+pub(super) fn merge(place: Place<'_>, live: &Value, config: &Value) -> Value {
+    match (form(place, live), form(place, config)) {
         (Form::Members(live), Form::Members(config)) => {
             let both = live.iter().map(|(name, live)| {
                 let config = config.get(name).map(|config| merge(place.member(name).0, live, config));
-                Ok((name.clone(), config.unwrap_or_else(|| Ok(live.clone()))?))
+                (name.clone(), config.unwrap_or_else(|| live.clone()))
             });
-            let mut merged = both.collect::<Result<Map<_, _>, String>>()?;
+            let mut merged: Map<_, _> = both.collect();
             let fresh = config.iter().filter(|(name, _)| !live.contains_key(*name));
             merged.extend(fresh.map(|(name, value)| (name.clone(), value.clone())));
             Value::Object(merged)
@@ -124,14 +122,14 @@ pub(super) fn merge(place: Place<'_>, live: &Value, config: &Value) -> Result<Va
         (Form::Items(live), Form::Items(config)) => {
             let order = order::merged(&steps(&live), &steps(&config));
             let items = order.into_iter().map(|from| match from {
-                From::Left(at) => Ok(live[at].1.clone()),
-                From::Right(at) => Ok(config[at].1.clone()),
+                From::Left(at) => live[at].1.clone(),
+                From::Right(at) => config[at].1.clone(),
                 From::Both(left, right) => merge(place.item(), live[left].1, config[right].1),
             });
-            Value::Array(items.collect::<Result<_, String>>()?)
+            Value::Array(items.collect())
         }
         _ => config.clone(),
-    })
+    }
 }
 
 fn steps<'i>(items: &'i [(Step, &Value)]) -> Vec<&'i Step> {
@@ -139,17 +137,14 @@ fn steps<'i>(items: &'i [(Step, &Value)]) -> Vec<&'i Step> {
 }
 
 /// Where `new` differs from `old`.
-///
-/// # Errors
-/// If an item lacks its key.
-pub(super) fn compare(place: Place<'_>, old: &Value, new: &Value) -> Result<Difference, String> {
+pub(super) fn compare(place: Place<'_>, old: &Value, new: &Value) -> Difference {
     differ(place, Some(old), Some(new))
 }
 
-fn differ<'v>(place: Place<'_>, old: Option<&'v Value>, new: Option<&'v Value>) -> Result<Difference, String> {
+fn differ<'v>(place: Place<'_>, old: Option<&'v Value>, new: Option<&'v Value>) -> Difference {
     let mut difference = Difference::default();
     if old == new {
-        return Ok(difference);
+        return difference;
     }
     let empty = |value: Option<&Value>| match value {
         None => true,
@@ -157,7 +152,7 @@ fn differ<'v>(place: Place<'_>, old: Option<&'v Value>, new: Option<&'v Value>) 
         Some(Value::Array(items)) => items.is_empty(),
         Some(_) => false,
     };
-    match (formed(place, old)?, formed(place, new)?) {
+    match (old.map(|old| form(place, old)), new.map(|new| form(place, new))) {
         _ if empty(old) && empty(new) => {}
         (None | Some(Form::Members(_)), None | Some(Form::Members(_))) => {
             let (old, new) = (old.and_then(Value::as_object), new.and_then(Value::as_object));
@@ -165,7 +160,7 @@ fn differ<'v>(place: Place<'_>, old: Option<&'v Value>, new: Option<&'v Value>) 
                 new.into_iter().flat_map(Map::keys).filter(|name| old.is_none_or(|old| !old.contains_key(*name)));
             for name in old.into_iter().flat_map(Map::keys).chain(added) {
                 let at = |members: Option<&'v Map<String, Value>>| members.and_then(|members| members.get(name));
-                let below = differ(place.member(name).0, at(old), at(new))?;
+                let below = differ(place.member(name).0, at(old), at(new));
                 difference.put(Step::Field(name.clone()), below);
             }
         }
@@ -174,7 +169,7 @@ fn differ<'v>(place: Place<'_>, old: Option<&'v Value>, new: Option<&'v Value>) 
             let steps = old.keys().chain(new.keys().filter(|step| !old.contains_key(*step)));
             for step in steps {
                 let inner = if matches!(step, Step::Key(_)) { place.item() } else { Place::Atomic };
-                let below = differ(inner, old.get(step).copied(), new.get(step).copied())?;
+                let below = differ(inner, old.get(step).copied(), new.get(step).copied());
                 difference.put(step.clone(), below);
             }
         }
@@ -183,11 +178,7 @@ fn differ<'v>(place: Place<'_>, old: Option<&'v Value>, new: Option<&'v Value>) 
     }
     difference.added.member |= old.is_none();
     difference.removed.member |= new.is_none();
-    Ok(difference)
-}
-
-fn formed<'v>(place: Place<'_>, value: Option<&'v Value>) -> Result<Option<Form<'v>>, String> {
-    value.map(|value| form(place, value)).transpose()
+    difference
 }
 
 fn items(form: Option<Form<'_>>) -> BTreeMap<Step, &Value> {
@@ -212,26 +203,23 @@ pub(super) fn named(place: Place<'_>, set: &Set) -> Set {
 }
 
 /// `value` without the places in `gone`; an object or list that is empty then goes as well.
-///
-/// # Errors
-/// If an item lacks its key.
-pub(super) fn remove(place: Place<'_>, value: Value, gone: &Set) -> Result<Value, String> {
-    Ok(remove_below(place, &value, gone)?.unwrap_or(value))
+pub(super) fn remove(place: Place<'_>, value: Value, gone: &Set) -> Value {
+    remove_below(place, &value, gone).unwrap_or(value)
 }
 
 /// What is left; `None` if nothing is.
-fn remove_below(place: Place<'_>, value: &Value, gone: &Set) -> Result<Option<Value>, String> {
+fn remove_below(place: Place<'_>, value: &Value, gone: &Set) -> Option<Value> {
     let left = |inner: Place<'_>, step: &Step, value: &Value| match gone.below.get(step) {
-        Some(below) if below.member => Ok(None),
+        Some(below) if below.member => None,
         Some(below) => remove_below(inner, value, below),
-        None => Ok(Some(value.clone())),
+        None => Some(value.clone()),
     };
-    Ok(match form(place, value)? {
+    match form(place, value) {
         Form::Leaf => Some(value.clone()),
         Form::Members(members) => {
             let mut kept = Map::new();
             for (name, value) in members {
-                if let Some(value) = left(place.member(name).0, &Step::Field(name.clone()), value)? {
+                if let Some(value) = left(place.member(name).0, &Step::Field(name.clone()), value) {
                     kept.insert(name.clone(), value);
                 }
             }
@@ -240,9 +228,9 @@ fn remove_below(place: Place<'_>, value: &Value, gone: &Set) -> Result<Option<Va
         Form::Items(items) => {
             let mut kept = Vec::new();
             for (step, item) in &items {
-                kept.extend(left(place.item(), step, item)?);
+                kept.extend(left(place.item(), step, item));
             }
             (!kept.is_empty() || items.is_empty()).then_some(Value::Array(kept))
         }
-    })
+    }
 }

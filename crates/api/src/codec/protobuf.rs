@@ -242,6 +242,8 @@ impl Decoder {
 
 fn is_zero(field: &Field, value: &Value) -> bool {
     match value {
+        // It stands there as text, which is not empty: the default of a schema may be 0.
+        _ if field.kind == Type::Any => false,
         // `additionalProperties: false` says something.
         Value::Bool(flag) => !flag && field.kind == Type::Bool,
         // Zero is a port nobody means; every other number-or-text is a pointer, whose zero counts.

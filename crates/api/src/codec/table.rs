@@ -1,7 +1,7 @@
 //! Tables: the columns and cells `kubectl get` prints. The time is an argument.
 //!
 //! `columns(&Kind) -> Value` (columnDefinitions); `cells(&Kind, &Value, now) -> Value` (one row's cells).
-mod cells;
+pub mod cells;
 mod pod;
 
 use crate::jsonpath;

@@ -50,6 +50,29 @@ pub fn paths(resource: &str) -> &'static [&'static str] {
     PATHS.iter().find(|(known, _)| *known == resource).map_or(&[], |(_, paths)| paths)
 }
 
+/// Paths as `events.k8s.io` names them, and what the store calls them.
+const OF_EVENTS: [(&str, &str); 10] = [
+    ("reason", "reason"),
+    ("regarding.apiVersion", "involvedObject.apiVersion"),
+    ("regarding.fieldPath", "involvedObject.fieldPath"),
+    ("regarding.kind", "involvedObject.kind"),
+    ("regarding.name", "involvedObject.name"),
+    ("regarding.namespace", "involvedObject.namespace"),
+    ("regarding.resourceVersion", "involvedObject.resourceVersion"),
+    ("regarding.uid", "involvedObject.uid"),
+    ("reportingController", "reportingComponent"),
+    ("type", "type"),
+];
+
+/// The paths that clients of a group may name, each with its path in `paths`.
+#[must_use]
+pub fn named(group: &str, resource: &str) -> Vec<(&'static str, &'static str)> {
+    match (group, resource) {
+        ("events.k8s.io", "events") => OF_EVENTS.to_vec(),
+        _ => paths(resource).iter().map(|path| (*path, *path)).collect(),
+    }
+}
+
 /// The values at those paths that are not empty, sorted by path.
 pub(super) fn of(resource: &str, value: &Value) -> Vec<(Box<str>, Box<str>)> {
     let found = paths(resource).iter().map(|path| (*path, read(path, value)));

@@ -11,10 +11,24 @@ pub(super) const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 const LIST_META: &str = "apimachinery.pkg.apis.meta.v1.ListMeta";
 
 /// What members of that name are, wherever they stand.
-const DESCRIPTIONS: [(&str, &str); 12] = [
-    ("apiVersion", "The version of the schema this object is written in."),
-    ("kind", "The name of the kind of object."),
-    ("metadata", "Name, labels and what else all objects have."),
+const DESCRIPTIONS: [(&str, &str); 23] = [
+    ("apiVersion", "APIVersion defines the group and version of the schema that this object is written in."),
+    ("kind", "Kind is the name of the schema, as its API group has it."),
+    ("metadata", "Standard object's metadata: its name, labels and what else all objects have."),
+    (
+        "creationTimestamp",
+        "CreationTimestamp is a timestamp of when the object came to be, in RFC 3339 and UTC; written by the system.",
+    ),
+    ("deletionTimestamp", "When its deletion was asked for or its grace ends; it goes once nothing holds it."),
+    ("deletionGracePeriodSeconds", "How long it may take to end once its deletion was asked for."),
+    ("finalizers", "Who must let go of it before it is deleted."),
+    ("generateName", "What its name begins with if it is given none; the system adds the rest."),
+    ("generation", "Counts the changes of what is desired; written by the system."),
+    ("managedFields", "Who owns which of its fields; kept by server-side apply."),
+    ("ownerReferences", "The objects it belongs to: it goes when all of them are gone."),
+    ("resourceVersion", "The revision at which it was last written; a write that names another one is refused."),
+    ("selfLink", "Unused."),
+    ("uid", "Tells it from all others that ever were, also from those of the same name; written by the system."),
     ("spec", "What is desired."),
     ("status", "What is observed; written by the system."),
     ("labels", "Keys and values by which objects are grouped and selected."),
@@ -161,6 +175,7 @@ pub(super) fn add_object_members(schema: &mut Value) {
     properties["apiVersion"] = json!({"type": "string", "description": described("apiVersion")});
     properties["kind"] = json!({"type": "string", "description": described("kind")});
     properties["metadata"] = whole(reference(&format!("io.k8s.{OBJECT_META}")));
+    properties["metadata"]["description"] = described("metadata").into();
 }
 
 fn reach(name: &str, found: &mut BTreeMap<&'static str, Value>) {

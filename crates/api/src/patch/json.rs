@@ -19,12 +19,16 @@ pub fn apply(old: &Value, patch: &Value) -> Result<Value, Status> {
     let mut new = old.clone();
     let (mut copied, mut brought) = (0, 0);
     for operation in list {
+        if !operation.is_object() {
+            return Err(Status::bad_request(
+                "json: cannot unmarshal a value into Go value of type jsonpatch.Operation",
+            ));
+        }
         let operation = familiar(&new, operation);
         if absent_as_null(&new, &operation) {
             continue;
         }
-        let operation: PatchOperation = serde_json::from_value(operation)
-            .map_err(|why| Status::bad_request(format!("error decoding patch: {why}")))?;
+        let operation: PatchOperation = serde_json::from_value(operation).map_err(|_| refused())?;
         if let PatchOperation::Copy(copy) = &operation {
             copied += new.pointer(copy.from.as_str()).map_or(0, |value| value.to_string().len());
             if copied > OBJECT_BYTES_MAX {
@@ -129,13 +133,14 @@ mod tests {
             json!([{"op": "test", "path": "/data/x", "value": 1}]),
             json!([{"op": "remove", "path": "/data/none"}]),
             json!([{"op": "replace", "path": "/no/where", "value": 1}]),
+            json!([{"op": "fly"}]),
+            json!([{"op": "add", "path": "no-slash", "value": 1}]),
+            json!([{}]),
         ];
         for patch in misfits {
             assert_eq!(apply(&old, &patch).expect_err("does not apply").code, 422, "{patch}");
         }
-        for patch in
-            [json!({}), json!([{"op": "fly"}]), json!([5]), json!([{"op": "add", "path": "no-slash", "value": 1}])]
-        {
+        for patch in [json!({}), json!([5])] {
             assert_eq!(apply(&old, &patch).expect_err("no patch").code, 400, "{patch}");
         }
     }

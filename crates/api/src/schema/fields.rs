@@ -203,7 +203,7 @@ fn is_zero(value: &Value) -> bool {
         Value::Bool(flag) => !flag,
         Value::Number(number) => number.as_f64() == Some(0.0),
         Value::Array(items) => items.is_empty(),
-        // An empty text stays: many are required members, which clients expect to see.
+        Value::String(text) => text.is_empty(),
         _ => false,
     }
 }

@@ -126,13 +126,12 @@ impl Message {
         all
     }
 
-    /// Whether it may carry `apiVersion` and `kind`: objects do, templates do not.
+    /// Whether it may carry `apiVersion` and `kind`: objects do, the templates within them do not.
     #[must_use]
     pub fn typed(&self) -> bool {
         let meta = self.fields.iter().any(|field| field.kind == Type::Message(OBJECT_META));
-        (meta && !self.name.ends_with("TemplateSpec") && !self.name.ends_with("Template"))
-            || matches!(self.name, DELETE_OPTIONS | STATUS)
-            || self.name == "api.core.v1.PodTemplate"
+        let part = self.name.ends_with("TemplateSpec") || self.short() == "PersistentVolumeClaimTemplate";
+        (meta && !part) || matches!(self.name, DELETE_OPTIONS | STATUS)
     }
 
     /// `PodSpec`.

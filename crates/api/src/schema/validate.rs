@@ -21,6 +21,7 @@ mod labels;
 mod meta;
 mod network;
 mod node;
+mod os;
 mod placement;
 mod pod;
 mod pod_change;

@@ -28,17 +28,24 @@ pub(super) async fn log(call: &Call) -> Result<Response, Status> {
         let message = format!("Invalid value: {text:?}: must be an RFC 3339 time");
         Millis::parse(text).ok_or_else(|| invalid("PodLogOptions", "sinceTime", "FieldValueInvalid", &message))
     });
-    let (since_seconds, since_time) = (query.number("sinceSeconds")?, since_time.transpose()?.map(|millis| millis.0));
+    let (since_seconds, since_time) = (query.signed("sinceSeconds")?, since_time.transpose()?.map(|millis| millis.0));
     if since_seconds.is_some() && since_time.is_some() {
         let message = "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified";
         return Err(invalid("PodLogOptions", "sinceSeconds", "FieldValueForbidden", message));
     }
-    for name in ["sinceSeconds", "limitBytes"] {
-        if query.number(name)? == Some(0) {
-            let message = "Invalid value: 0: must be greater than 0";
-            return Err(invalid("PodLogOptions", name, "FieldValueInvalid", message));
+    let (tail, bytes) = (query.signed("tailLines")?, query.signed("limitBytes")?);
+    let bounds = [
+        ("tailLines", tail, 0, "greater than or equal to 0"),
+        ("limitBytes", bytes, 1, "greater than 0"),
+        ("sinceSeconds", since_seconds, 1, "greater than 0"),
+    ];
+    for (name, given, least, wanted) in bounds {
+        if let Some(given) = given.filter(|given| *given < least) {
+            let message = format!("Invalid value: {given}: must be {wanted}");
+            return Err(invalid("PodLogOptions", name, "FieldValueInvalid", &message));
         }
     }
+    let size = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
     if query.get("stream").is_some() {
         // Kubernetes' words while PodLogsQuerySplitStreams is off.
         return Err(invalid("PodLogOptions", "stream", "FieldValueForbidden", "Forbidden: may not be specified"));
@@ -48,11 +55,15 @@ pub(super) async fn log(call: &Call) -> Result<Response, Status> {
         follow: query.flag("follow"),
         previous: query.flag("previous"),
         timestamps: query.flag("timestamps"),
-        tail_lines: query.number("tailLines")?,
-        since_seconds,
+        tail_lines: size(tail),
+        since_seconds: size(since_seconds),
         since_time,
-        limit_bytes: query.number("limitBytes")?,
+        limit_bytes: size(bytes),
     };
+    if value["spec"]["nodeName"].as_str().unwrap_or_default().is_empty() {
+        // It has run nowhere, and said nothing.
+        return Ok(Response::new(204, TEXT, Content::Whole(Bytes::new())));
+    }
     let handshake = Handshake::of(&call.request);
     let protocol = handshake.as_ref().map(|handshake| handshake.choose(&PROTOCOLS)).transpose()?;
     let stream = open(call, &object, &value, what).await?;

@@ -70,7 +70,7 @@ pub async fn created(call: &Call, options: &WriteOptions, mut value: Value) -> R
     rules::default(&call.kind, &mut value);
     escalation::create(call, &view, &value)?;
     if !options.applies {
-        rules::note(call, None, &mut value, options)?;
+        rules::note(call, None, &mut value, options);
     }
     let door = Door { call, view: &view, operation: Operation::Create, dry_run: options.dry_run, old: None };
     door.admit(&mut value)?;

@@ -31,10 +31,21 @@ const PRIORITY_CLASSES: &str = "priorityclasses.scheduling.k8s.io";
 /// Nobody deletes these by name; in a collection they go, as in Kubernetes, and are made again.
 const SYSTEM_CLASSES: [&str; 2] = ["system-node-critical", "system-cluster-critical"];
 
+const JOBS: &str = "jobs.batch";
+const KEEP_DEPENDENTS: [&str; 2] = [JOBS, "replicationcontrollers"];
+const PODS_STAY: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove \
+                         them or set propagationPolicy=Orphan to suppress this warning";
+
 /// # Errors
 /// 403 for what is the system's, 404, 409 for preconditions, 422 for options.
 pub async fn delete(call: &Call) -> Result<Response, Status> {
     let options = &read_options(call)?;
+    let response = deleted(call, options).await?;
+    let warns = &*call.kind.resource == JOBS && options.propagation.is_none();
+    Ok(if warns { response.warn(&[PODS_STAY.to_owned()]) } else { response })
+}
+
+async fn deleted(call: &Call, options: &DeleteOptions) -> Result<Response, Status> {
     let key = call.key(&call.target.name);
     if &*key.resource == PRIORITY_CLASSES && SYSTEM_CLASSES.contains(&&*key.name) {
         let why = "this is a system priority class and cannot be deleted";
@@ -103,7 +114,7 @@ pub fn plan(call: &Call, view: &View, options: &DeleteOptions, current: &Arc<Obj
     let mut new = old.clone();
     let grace = grace_seconds(call, options, &old);
     let meta = draft::meta(&call.kind, &mut new)?;
-    finalizers(meta, options.propagation);
+    finalizers(meta, options.propagation.or_else(|| usual(&call.kind.resource, meta)));
     let held = meta.get("finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
     let namespace = &*call.kind.resource == "namespaces";
     let held = held || (namespace && !empty(old.get("spec").and_then(|spec| spec.get("finalizers"))));
@@ -135,6 +146,13 @@ pub fn plan(call: &Call, view: &View, options: &DeleteOptions, current: &Arc<Obj
 
 fn empty(list: Option<&Value>) -> bool {
     list.and_then(Value::as_array).is_none_or(Vec::is_empty)
+}
+
+/// What becomes of the dependents if nobody says: of these kinds they stay, as old clients expect.
+fn usual(resource: &str, meta: &serde_json::Map<String, Value>) -> Option<Propagation> {
+    let said = |finalizer: &Value| *finalizer == FOREGROUND || *finalizer == ORPHAN;
+    let said = meta.get("finalizers").and_then(Value::as_array).is_some_and(|list| list.iter().any(said));
+    (KEEP_DEPENDENTS.contains(&resource) && !said).then_some(Propagation::Orphan)
 }
 
 /// The policy as finalizers: the garbage collector takes them off when it has done its part.

@@ -9,8 +9,9 @@ use crate::request::Response;
 use crate::rules;
 use crate::verbs::{create, update};
 use api::apply::place::Place;
+use api::go;
 use api::schema;
-use api::status::Status;
+use api::status::{Cause, Status};
 use hyper::header::CONTENT_TYPE;
 use serde_json::Value;
 
@@ -28,9 +29,10 @@ pub async fn patch(call: &Call) -> Result<Response, Status> {
     let make = |current: &std::sync::Arc<api::object::Object>, old: &Value| {
         let mut new = rules::patch(&call.kind, way, old, &patch)?;
         settle(call, &mut new)?;
-        draft::same_object(call, current, &new)?;
+        draft::unmoved(call, current, &new)?;
         let mut complaints = duplicates.clone();
-        complaints.extend(rules::check_fields(&call.kind, &mut new)?);
+        let read = schema::read_fields(&call.kind, &mut new).map_err(|why| unfit(way, &patch, &new, &why));
+        complaints.extend(read?.into_iter().map(|path| format!("unknown field \"{path}\"")));
         Ok((new, body::judge(&call.kind, options.validation, complaints)?))
     };
     update::change(call, &options, bound, make).await
@@ -96,6 +98,15 @@ pub(super) fn names_revision(way: Patch, patch: &Value) -> bool {
     }
 }
 
+/// 422 for a patch that makes what is no object of its kind.
+fn unfit(way: Patch, patch: &Value, patched: &Value, why: &str) -> Status {
+    let shown = if way == Patch::Strategic { go::plain(patch) } else { patched.to_string() };
+    let message = format!("Invalid value: {}: {why}", go::quoted(&shown));
+    let mut status = Status::new(422, "Invalid", format!(" \"\" is invalid: patch: {message}")).detailed();
+    status.causes = vec![Cause { reason: "FieldValueInvalid", message, field: "patch".into() }];
+    status
+}
+
 /// What no patch changes: which object it is.
 fn settle(call: &Call, new: &mut Value) -> Result<(), Status> {
     draft::identify(&call.kind, new)?;
@@ -137,7 +148,7 @@ async fn apply(
     let warnings = twice(options, duplicates, &call.request.body)?;
     let bound = !draft::text(&wanted, "resourceVersion").is_empty();
     let make = |current: &std::sync::Arc<api::object::Object>, old: &Value| {
-        draft::same_object(call, current, &wanted)?;
+        draft::unmoved(call, current, &wanted)?;
         let new = rules::apply(call, Some(old), &wanted, options)?;
         Ok((new, Vec::new()))
     };

@@ -9,6 +9,8 @@ use crate::rules;
 use crate::verbs::patch::{names_revision, read as read_patch};
 use crate::verbs::update::change;
 use crate::{draft, shape};
+use api::codec::table::cells;
+use api::revision::Millis;
 use api::status::{Cause, Status};
 use hyper::Method;
 use hyper::header::WARNING;
@@ -36,7 +38,7 @@ pub async fn scale(call: Call) -> Result<Response, Status> {
                 let path = &own.spec_replicas;
                 return Err(Status::internal(format!("the spec replicas field {path:?} does not exist")));
             }
-            shape::answer_in(form, 200, &shown(call, &object))
+            answered(form, 200, &shown(call, &object))
         }
         Method::PUT => {
             let options = write_options("UpdateOptions", &call.query)?;
@@ -104,6 +106,32 @@ fn shown(call: &Call, object: &Value) -> Value {
         None => {}
     }
     out
+}
+
+/// A response with a Scale.
+fn answered(form: Form, code: u16, scale: &Value) -> Result<Response, Status> {
+    if !matches!(form, Form::Table) {
+        return shape::answer_in(form, code, scale);
+    }
+    let columns = [("Name", "string"), ("Desired", "integer"), ("Available", "integer"), ("Age", "string")];
+    let columns: Vec<Value> = columns
+        .into_iter()
+        .map(|(name, kind)| {
+            let format = if name == "Name" { "name" } else { "" };
+            json!({"name": name, "type": kind, "format": format, "description": "", "priority": 0})
+        })
+        .collect();
+    let meta = &scale["metadata"];
+    let age = cells::since(&meta["creationTimestamp"], Millis(rt::wall()));
+    let row = [meta["name"].clone(), count(&scale["spec"]), count(&scale["status"]), age.into()];
+    let rows = [json!({"cells": row, "object": shape::partial(scale)})];
+    let table = json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"resourceVersion": meta["resourceVersion"]}, "columnDefinitions": columns, "rows": rows});
+    Ok(Response::value(code, &table))
+}
+
+fn count(part: &Value) -> Value {
+    part["replicas"].as_i64().unwrap_or(0).into()
 }
 
 /// The object with the replicas that a Scale asks for.
@@ -175,7 +203,7 @@ fn selector_text(selector: &Value) -> String {
 fn reshaped(call: &Call, form: Form, response: Response) -> Result<Response, Status> {
     let crate::request::Content::Whole(bytes) = &response.content else { return Ok(response) };
     let object: Value = api::codec::json::value(bytes).unwrap_or_default();
-    let mut answer = shape::answer_in(form, response.code.as_u16(), &shown(call, &object))?;
+    let mut answer = answered(form, response.code.as_u16(), &shown(call, &object))?;
     for warning in response.headers.get_all(WARNING) {
         answer.headers.append(WARNING, warning.clone());
     }

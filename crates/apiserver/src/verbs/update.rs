@@ -42,7 +42,8 @@ pub async fn update(call: &Call) -> Result<Response, Status> {
     draft::place(call, &mut wanted)?;
     let name = draft::text(&wanted, "name");
     if name.is_empty() {
-        wanted["metadata"]["name"] = call.target.name.as_str().into();
+        let (url, why) = (&call.target.name, "was undeterminable: name must be provided");
+        return Err(Status::bad_request(format!("the name of the object ({url} based on URL) {why}")));
     } else if name != call.target.name {
         let message =
             format!("the name of the object ({name}) does not match the name on the URL ({})", call.target.name);
@@ -162,7 +163,7 @@ fn merged(
     }
     draft::count_generation(kind, old, &mut new);
     if !options.applies {
-        rules::note(call, Some(old), &mut new, options)?;
+        rules::note(call, Some(old), &mut new, options);
     } else if let Some(managers) = managers {
         new["metadata"]["managedFields"] = managers;
     }

@@ -194,7 +194,11 @@ impl Stream {
                 continue;
             }
             match self.wake().await {
-                Woken::Stopped => return None,
+                Woken::Stopped => {
+                    // Whoever goes on at another member knows from where.
+                    self.over = true;
+                    return self.bookmark(piece);
+                }
                 Woken::Ended(revision) => self.last = Some(revision),
                 Woken::Batch(Ok(batch)) => self.waiting = batch.events.into_iter(),
                 Woken::Batch(Err(behind)) => {
@@ -205,13 +209,19 @@ impl Stream {
                 Woken::Timer if rt::now() >= self.ends => return None,
                 Woken::Timer => {
                     self.timer = Box::pin(rt::sleep_until(next_look(self.ends, self.bookmarks)));
-                    if let (true, Ok(watch)) = (self.bookmarks, &self.watch) {
-                        self.writer.bookmark(piece.buffer(), watch.cursor(), false);
-                        return Some(piece.bytes());
+                    if self.bookmarks && self.watch.is_ok() {
+                        return self.bookmark(piece);
                     }
                 }
             }
         }
+    }
+
+    /// How far it has come, for a client that wants to know; `None` for one that does not.
+    fn bookmark(&self, mut piece: Piece) -> Option<Bytes> {
+        let watch = self.watch.as_ref().ok().filter(|_| self.bookmarks)?;
+        self.writer.bookmark(piece.buffer(), watch.cursor(), false);
+        Some(piece.bytes())
     }
 
     /// Writes waiting events, up to one chunk.

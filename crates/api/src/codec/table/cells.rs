@@ -123,7 +123,7 @@ fn of_kind(name: &str, argument: &str, value: &Value, now: Millis) -> String {
 }
 
 /// How long ago a stamp was.
-pub(super) fn since(stamp: &Value, now: Millis) -> String {
+pub fn since(stamp: &Value, now: Millis) -> String {
     stamp.as_str().and_then(Millis::parse).map_or_else(|| "<unknown>".into(), |then| age::since(then, now))
 }
 

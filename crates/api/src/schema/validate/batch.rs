@@ -3,12 +3,10 @@ use super::words::{all, go_map, go_selector, immutable, invalid_shown, not_negat
 use super::{job_policy, pod};
 use crate::field::Problems;
 use crate::name;
-use crate::schedule::Schedule;
+use crate::schedule::{self, Schedule};
 use crate::selector::Labels;
 use serde_json::Value;
 
-/// The names of time zones, in the order of their bytes.
-static ZONES: &str = include_str!("../../../data/zones.txt");
 /// Pods at once, and failed indexes that are told, of a Job whose pods have indexes.
 const INDEXED_MAX: i64 = 100_000;
 /// Beyond so many completions, one that counts failures by index may run and tell of fewer.
@@ -171,7 +169,7 @@ fn fixed(template: &Value) -> Value {
 }
 
 pub(super) fn cron_job(spec: &Value, problems: &mut Problems) {
-    schedule(spec, problems);
+    when(spec, problems);
     not_negative(spec, "spec", &["startingDeadlineSeconds"], problems);
     let policies = ["Allow", "Forbid", "Replace"];
     one_of("spec.concurrencyPolicy", text(spec, "concurrencyPolicy"), &policies, problems);
@@ -188,11 +186,8 @@ pub(super) fn cron_job(spec: &Value, problems: &mut Problems) {
 }
 
 /// What cron would not read.
-fn schedule(spec: &Value, problems: &mut Problems) {
+fn when(spec: &Value, problems: &mut Problems) {
     let (own, zone) = (text(spec, "schedule"), spec["timeZone"].as_str());
-    let fields: Vec<&str> = own.split_whitespace().collect();
-    // Kubernetes' reader takes `@every` too; here such a job is never due.
-    let known = own.starts_with("@every ") || Schedule::parse(own).is_some();
     if own.is_empty() {
         problems.required("spec.schedule", "");
     } else if own.contains("TZ") {
@@ -201,11 +196,8 @@ fn schedule(spec: &Value, problems: &mut Problems) {
             None => "cannot use TZ or CRON_TZ in schedule, use timeZone field instead",
         };
         problems.invalid_text("spec.schedule", own, why);
-    } else if !known && fields.len() != 5 {
-        let why = format!("expected exactly 5 fields, found {}: [{}]", fields.len(), fields.join(" "));
+    } else if let Err(why) = Schedule::parse(own) {
         problems.invalid_text("spec.schedule", own, &why);
-    } else if !known {
-        problems.invalid_text("spec.schedule", own, "a field is out of its range, or cannot be read");
     }
 }
 
@@ -224,7 +216,7 @@ fn zone(spec: &Value, problems: &mut Problems) {
         let why = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
         problems.invalid_text(field, zone, why);
     }
-    if zone != "Local" && !ZONES.lines().skip(1).any(|known| known == zone) {
+    if zone != "Local" && schedule::zone(zone).is_none() {
         problems.invalid_text(field, zone, &format!("unknown time zone {zone}"));
     }
 }
@@ -264,7 +256,7 @@ mod tests {
             ),
             (
                 json!({"schedule": "* * * * 99"}),
-                "spec.schedule: Invalid value: \"* * * * 99\": a field is out of its range",
+                "spec.schedule: Invalid value: \"* * * * 99\": end of range (99) above maximum (6): 99",
             ),
             (
                 json!({"schedule": "TZ=UTC * * * * *"}),
@@ -282,7 +274,7 @@ mod tests {
         ];
         for (spec, want) in table {
             let mut problems = Problems::default();
-            schedule(&spec, &mut problems);
+            when(&spec, &mut problems);
             zone(&spec, &mut problems);
             let told: Vec<String> =
                 problems.causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();

@@ -7,6 +7,9 @@ use crate::quantity::thousandths;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// Rules by which one container starts again, and exit codes of one.
+const RESTART_RULES_MAX: u64 = 20;
+const EXIT_CODES_MAX: u64 = 255;
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 /// What an ephemeral container does not have.
 const LASTING: [&str; 7] =
@@ -61,6 +64,29 @@ fn restarts(container: &Value, path: &str, problems: &mut Problems) {
             &["Always", "Never", "OnFailure"],
             problems,
         );
+    }
+    let rules = items(container, "restartPolicyRules");
+    if !rules.is_empty() && !container["restartPolicy"].is_string() {
+        problems.required(at(path, "restartPolicy"), "must specify restartPolicy when restart rules are used");
+    }
+    few(rules, RESTART_RULES_MAX, at(path, "restartPolicyRules"), problems);
+    for (place, rule) in rules.iter().enumerate() {
+        let path = format!("{path}.restartPolicyRules[{place}]");
+        one_of(&at(&path, "action"), text(rule, "action"), &["Restart"], problems);
+        let codes = at(&path, "exitCodes");
+        if !rule["exitCodes"].is_object() {
+            problems.required(codes, "must be specified");
+            continue;
+        }
+        let (operator, values) = (text(&rule["exitCodes"], "operator"), items(&rule["exitCodes"], "values"));
+        one_of(&at(&codes, "operator"), operator, &["In", "NotIn"], problems);
+        few(values, EXIT_CODES_MAX, at(&codes, "values"), problems);
+    }
+}
+
+fn few(list: &[Value], most: u64, path: String, problems: &mut Problems) {
+    if list.len() as u64 > most {
+        problems.too_many(path, list.len() as u64, most);
     }
 }
 

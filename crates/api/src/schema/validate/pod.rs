@@ -1,6 +1,6 @@
 //! What a pod and a pod template may say. It never asks whether a node could run it.
 use super::words::{all, at, demanded, items, known, named, one_of, text, texts};
-use super::{address, amounts, container, labels, placement, security, volume_source};
+use super::{address, amounts, container, labels, os, placement, security, volume_source};
 use crate::field::Problems;
 use crate::name;
 use serde_json::Value;
@@ -80,6 +80,7 @@ pub(super) fn spec(spec: &Value, path: &str, problems: &mut Problems) {
         amounts::amount(own, amount, &format!("{path}.overhead[{own}]"), problems);
     }
     known(&spec["os"], "name", &at(path, "os"), &["linux", "windows"], problems);
+    os::pod(spec, path, problems);
     gates(spec, path, problems);
 }
 

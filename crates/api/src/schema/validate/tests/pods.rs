@@ -121,6 +121,20 @@ fn containers() {
             json!({"resizePolicy": [{"resourceName": "disk", "restartPolicy": "NotRequired"}]}),
             &["spec.containers[0].resizePolicy[0]"],
         ),
+        (
+            json!({"restartPolicyRules": [{"action": "x", "exitCodes": {"operator": "Equals"}}, {"action": "Restart"}]}),
+            &[
+                "spec.containers[0].restartPolicy",
+                "spec.containers[0].restartPolicyRules[0].action",
+                "spec.containers[0].restartPolicyRules[0].exitCodes.operator",
+                "spec.containers[0].restartPolicyRules[1].exitCodes",
+            ],
+        ),
+        (
+            json!({"restartPolicy": "Never", "restartPolicyRules":
+                [{"action": "Restart", "exitCodes": {"operator": "In", "values": [3]}}]}),
+            &[],
+        ),
     ];
     for (container, wanted) in rows {
         assert_eq!(fields(created("Pod", pod(json!({}), container.clone()))), wanted, "{container}");
