@@ -3,6 +3,7 @@
 //! half counted (`status.uncountedTerminatedPods`), which is always empty here. It never counts a pod without that finalizer.
 mod back_off;
 mod end;
+mod failure_policy;
 mod indexes;
 mod make;
 mod own;

@@ -32,6 +32,13 @@ pub(super) fn succeeding(job: &Value) -> bool {
     is_true(job, MET)
 }
 
+/// Decides that it fails: its pods are ended next.
+pub(super) fn doom(turn: &mut Turn<'_>, reason: &str, message: &str) {
+    if !succeeding(&turn.next) && failing(&turn.next).is_none() {
+        say(turn, TARGET, reason, message);
+    }
+}
+
 /// All pods go and count as failed; when they are gone the Job has failed.
 pub(super) fn fail(turn: &mut Turn<'_>, reason: &str, message: &str) {
     say(turn, TARGET, reason, message);

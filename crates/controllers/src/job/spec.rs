@@ -1,5 +1,5 @@
 //! What a Job asks for, and the selector and labels by which its pods are known. It reads; of pods it knows nothing.
-use crate::fields::{flag, number, set, text};
+use crate::fields::{at, flag, number, set, text};
 use api::object::Object;
 use serde_json::{Value, json};
 
@@ -39,7 +39,9 @@ impl Spec {
             ttl_seconds: seconds("/spec/ttlSecondsAfterFinished"),
             indexed: text(job, "/spec/completionMode") == "Indexed",
             suspended: flag(job, "/spec/suspend"),
-            only_failed: text(job, "/spec/podReplacementPolicy") == "Failed",
+            // With a policy about failures one must know how a pod ended, whatever else the Job says.
+            only_failed: text(job, "/spec/podReplacementPolicy") == "Failed"
+                || !at(job, "/spec/podFailurePolicy").is_null(),
             on_failure: text(job, "/spec/template/spec/restartPolicy") == "OnFailure",
         }
     }

@@ -1,5 +1,6 @@
 //! One decision about one Job in the making: what is counted, what is to be written, what is told. It counts, and does not judge.
 use super::back_off;
+use super::failure_policy::{Meaning, meaning};
 use super::indexes;
 use super::own::{Own, TRACKING, tracked};
 use super::spec::Spec;
@@ -36,6 +37,8 @@ pub(super) struct Turn<'a> {
     pub(super) done: BTreeSet<usize>,
     pub(super) succeeded: usize,
     pub(super) failed: usize,
+    /// Failed pods that were let go of and do not count.
+    ignored: usize,
     /// Pods that this decision makes.
     pub(super) made: usize,
     pub(super) wake_at: Option<Millis>,
@@ -60,6 +63,7 @@ impl<'a> Turn<'a> {
             done,
             succeeded,
             failed,
+            ignored: 0,
             next,
             active: Vec::new(),
             ending: Vec::new(),
@@ -133,15 +137,17 @@ impl<'a> Turn<'a> {
             }
         }
         let (succeeded, failed) = (self.succeeded - before.0, self.failed - before.1);
-        back_off::note(&mut self.next, succeeded, failed, self.now);
+        // What does not count is waited for like all failures.
+        back_off::note(&mut self.next, succeeded, failed + self.ignored, self.now);
         all
     }
 
-    /// Counts one pod. An index counts once, and only if it is one of the Job's.
+    /// Counts one pod, unless it failed in a way that the Job ignores. An index counts once, and only if it is one of the Job's.
     fn add(&mut self, own: &Own, failed: bool) {
         let known = own.index.filter(|index| self.spec.completions.is_some_and(|completions| *index < completions));
         match (self.spec.indexed, known) {
             (true, None) => {}
+            _ if failed && meaning(&self.next, &own.pod.object) == Meaning::Ignored => self.ignored += 1,
             _ if failed => self.failed += 1,
             (true, Some(index)) => self.succeeded += usize::from(self.done.insert(index)),
             (false, _) => self.succeeded += 1,

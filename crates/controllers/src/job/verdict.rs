@@ -1,7 +1,7 @@
 //! What is to become of a Job: it works, waits, ends well or fails. In each decision first all that has ended is counted.
 use super::spec::{completed, foreign};
 use super::turn::Turn;
-use super::{end, run};
+use super::{end, failure_policy, run};
 use crate::fields::at;
 use crate::selectors;
 use crate::writes::replace;
@@ -31,6 +31,9 @@ pub(super) fn decide(view: &View, object: &Arc<Object>, now: Millis) -> Decision
     let pods = turn.own(&selector);
     if end::finished(&turn.next) {
         return end::tidy(turn, &pods);
+    }
+    if let Some(message) = failure_policy::doom(&turn.next, &pods, turn.spec.only_failed).filter(|_| !deleting) {
+        end::doom(&mut turn, failure_policy::REASON, &message);
     }
     if !turn.count(pods) {
         return turn.report("counts pods, some first");
