@@ -2,7 +2,7 @@
 mod cluster;
 
 use cluster::jobs::{TRACKING, active, at_index, begun, counts, end, exit, held, indexes, message, name, told, w};
-use cluster::{Cluster, condition};
+use cluster::{Cluster, condition, node};
 use serde_json::{Value, json};
 
 fn codes(action: &str, values: Value) -> Value {
@@ -93,6 +93,36 @@ fn a_disrupted_pod_is_replaced_when_it_has_ended_and_does_not_count() {
     exit(&mut cluster, &pod, 1);
     cluster.settle();
     assert_eq!(condition(&w(&cluster), "Failed"), ("True", "BackoffLimitExceeded"), "one that counts is too many");
+}
+
+#[test]
+fn pods_of_a_node_that_is_lost_say_that_they_were_disrupted() {
+    let rules = json!([{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]);
+    let mut cluster = begun(with_rules(json!({"completions": 1, "backoffLimit": 0}), rules));
+    cluster.create("nodes", node("n2"));
+    cluster.lost.insert("n1".into());
+    cluster.update("nodes", "", "n1", |value| {
+        value["spec"]["taints"] = json!([{"key": "drain", "value": "now", "effect": "NoExecute"}])
+    });
+    cluster.settle();
+    let pod = cluster.list("pods", "default").remove(0);
+    assert_eq!(condition(&pod, "DisruptionTarget"), ("True", "DeletionByTaintManager"));
+    assert_eq!((counts(&cluster), terminating(&cluster)), ([0, 0, 0], json!(1)));
+    cluster.delete("nodes", "", "n1", "");
+    cluster.settle();
+    cluster.advance(10);
+    assert_eq!(
+        (counts(&cluster), terminating(&cluster)),
+        ([1, 0, 0], json!(0)),
+        "ended with its node, and not counted"
+    );
+
+    let rules = json!([{"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget"}]}]);
+    let mut cluster = begun(with_rules(json!({"completions": 1}), rules));
+    cluster.delete("nodes", "", "n1", "");
+    cluster.advance(60);
+    let job = w(&cluster);
+    assert_eq!(condition(&job, "Failed"), ("True", "PodFailurePolicy"), "{job}");
 }
 
 #[test]
