@@ -7,6 +7,7 @@ mod failure_policy;
 mod indexes;
 mod make;
 mod own;
+mod per_index;
 mod run;
 mod spec;
 mod turn;

@@ -66,6 +66,7 @@ fn say(turn: &mut Turn<'_>, kind: &str, reason: &str, message: &str) {
 
 /// Ends what is active; whether no pod is left that may run.
 fn end_all(turn: &mut Turn<'_>, failed: bool) -> bool {
+    turn.settle_all();
     let mut names = Vec::new();
     while !turn.full() {
         let Some(own) = turn.active.pop() else { break };
@@ -73,7 +74,7 @@ fn end_all(turn: &mut Turn<'_>, failed: bool) -> bool {
         names.push(own.pod.object.key.name.to_string());
     }
     turn.tell_each("SuccessfulDelete", "Deleted pod", &names);
-    turn.active.is_empty() && turn.ending.is_empty()
+    turn.active.is_empty() && turn.ending.is_empty() && turn.waiting.is_empty()
 }
 
 /// What is left to do about a Job that has ended: no pod is held for it, and in time it goes itself.

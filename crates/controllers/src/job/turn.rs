@@ -3,6 +3,7 @@ use super::back_off;
 use super::failure_policy::{Meaning, meaning};
 use super::indexes;
 use super::own::{Own, TRACKING, tracked};
+use super::per_index;
 use super::spec::Spec;
 use crate::fields::{at, number, text};
 use crate::limits::{ADMISSION_RETRY_MILLIS, BURST_PODS, DRAFT_BYTES, REPORTS_EACH};
@@ -16,7 +17,7 @@ use api::report::Report;
 use api::revision::Millis;
 use api::selector::Labels;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::view::View;
 
@@ -33,8 +34,11 @@ pub(super) struct Turn<'a> {
     pub(super) active: Vec<Own>,
     /// Indexes of pods that end, and how many they are.
     pub(super) ending: Vec<Option<usize>>,
-    /// Indexes that have succeeded.
+    /// Indexes that have succeeded, and indexes that are not tried again.
     pub(super) done: BTreeSet<usize>,
+    pub(super) lost: BTreeSet<usize>,
+    /// Failed pods that are kept, uncounted, until others take their places.
+    pub(super) waiting: BTreeMap<usize, Own>,
     pub(super) succeeded: usize,
     pub(super) failed: usize,
     /// Failed pods that were let go of and do not count.
@@ -52,7 +56,8 @@ impl<'a> Turn<'a> {
         let next = object.value();
         let spec = Spec::read(&next);
         let count = |member: &str| number(&next, member).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-        let done = indexes::read(text(&next, "/status/completedIndexes"), spec.completions.unwrap_or(0));
+        let indexes = |member: &str| indexes::read(text(&next, member), spec.completions.unwrap_or(0));
+        let (done, lost) = (indexes("/status/completedIndexes"), indexes("/status/failedIndexes"));
         let succeeded = if spec.indexed { done.len() } else { count("/status/succeeded") };
         let failed = count("/status/failed");
         Self {
@@ -61,6 +66,8 @@ impl<'a> Turn<'a> {
             spec,
             now,
             done,
+            lost,
+            waiting: BTreeMap::new(),
             succeeded,
             failed,
             ignored: 0,
@@ -116,13 +123,19 @@ impl<'a> Turn<'a> {
         pods
     }
 
-    /// Counts every pod that has ended and was not counted; false if there are more than one command holds.
+    /// Counts every pod that has ended and was not counted, and need not wait to be replaced; false if there are more than one command
+    /// holds.
     pub(super) fn count(&mut self, pods: Vec<Own>) -> bool {
         let before = (self.succeeded, self.failed);
+        let lost = std::mem::take(&mut self.lost);
+        let sifted = per_index::sift(&self.next, &self.spec, &pods, &self.done, lost);
+        self.lost = sifted.failed;
         let mut all = true;
         for own in pods {
             let failed = own.failed(self.spec.only_failed);
-            if own.tracked && (failed || own.succeeded()) {
+            if let Some(index) = own.index.filter(|_| sifted.kept.contains(&own.pod.object.key)) {
+                self.waiting.insert(index, own.clone());
+            } else if own.tracked && (failed || own.succeeded()) {
                 if self.full() {
                     all = false;
                 } else {
@@ -137,9 +150,25 @@ impl<'a> Turn<'a> {
             }
         }
         let (succeeded, failed) = (self.succeeded - before.0, self.failed - before.1);
-        // What does not count is waited for like all failures.
-        back_off::note(&mut self.next, succeeded, failed + self.ignored, self.now);
+        if self.spec.per_index.is_none() {
+            // What does not count is waited for like all failures.
+            back_off::note(&mut self.next, succeeded, failed + self.ignored, self.now);
+        }
         all
+    }
+
+    /// Counts a pod that waited to be replaced, and lets it go.
+    pub(super) fn settle(&mut self, own: &Own) {
+        self.put(drop_finalizer(&own.pod.object, TRACKING));
+        self.add(own, true);
+    }
+
+    /// Waits for no replacement any more: counts as many as fit into one command.
+    pub(super) fn settle_all(&mut self) {
+        while !self.full() {
+            let Some((_, own)) = self.waiting.pop_first() else { break };
+            self.settle(&own);
+        }
     }
 
     /// Counts one pod, unless it failed in a way that the Job ignores. An index counts once, and only if it is one of the Job's.
@@ -211,6 +240,11 @@ impl<'a> Turn<'a> {
             status.insert("completedIndexes".into(), indexes::write(&self.done).into());
         } else {
             status.remove("completedIndexes");
+        }
+        if self.spec.per_index.is_some() {
+            status.insert("failedIndexes".into(), indexes::write(&self.lost).into());
+        } else {
+            status.remove("failedIndexes");
         }
         self.next["status"] = status.into();
         self.writes.extend(replace(self.object, &self.next));

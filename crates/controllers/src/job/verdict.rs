@@ -1,4 +1,5 @@
 //! What is to become of a Job: it works, waits, ends well or fails. In each decision first all that has ended is counted.
+use super::failure_policy::{Meaning, meaning};
 use super::spec::{completed, foreign};
 use super::turn::Turn;
 use super::{end, failure_policy, run};
@@ -39,6 +40,7 @@ pub(super) fn decide(view: &View, object: &Arc<Object>, now: Millis) -> Decision
         return turn.report("counts pods, some first");
     }
     if deleting {
+        turn.settle_all();
         return turn.report("counts pods while it is deleted");
     }
     if let Some((reason, message)) = end::failing(&turn.next) {
@@ -65,7 +67,8 @@ pub(super) fn decide(view: &View, object: &Arc<Object>, now: Millis) -> Decision
 /// Why it fails, if it does; else it is looked at again when its time is up.
 fn failure(turn: &mut Turn<'_>) -> Option<(&'static str, &'static str)> {
     let limit = turn.spec.backoff_limit;
-    let failed = i64::try_from(turn.failed).unwrap_or(i64::MAX);
+    let waiting = turn.waiting.values().filter(|own| meaning(&turn.next, &own.pod.object) != Meaning::Ignored).count();
+    let failed = i64::try_from(turn.failed + waiting).unwrap_or(i64::MAX);
     // Where containers are run again in their pod, that is counted instead.
     let restarts: i64 = if turn.spec.on_failure { turn.active.iter().map(super::own::Own::restarts).sum() } else { 0 };
     if failed > limit || (restarts > 0 && restarts >= limit) {
@@ -73,12 +76,27 @@ fn failure(turn: &mut Turn<'_>) -> Option<(&'static str, &'static str)> {
     }
     match run::deadline(turn) {
         Some(due) if due <= turn.now => Some(("DeadlineExceeded", "Job was active longer than specified deadline")),
-        Some(due) => {
-            turn.wake(due);
-            None
+        due => {
+            if let Some(due) = due {
+                turn.wake(due);
+            }
+            failed_indexes(turn)
         }
-        None => None,
     }
+}
+
+/// Why it fails by what became of its indexes: too many have failed, or all are settled and some not well.
+fn failed_indexes(turn: &Turn<'_>) -> Option<(&'static str, &'static str)> {
+    let failed = turn.lost.len();
+    if failed == 0 || turn.spec.per_index.is_none() {
+        return None;
+    }
+    if turn.spec.max_failed_indexes.is_some_and(|most| failed > most) {
+        let why = "Job has exceeded the specified maximal number of failed indexes";
+        return Some(("MaxFailedIndexesExceeded", why));
+    }
+    let settled = failed + turn.done.len();
+    turn.spec.completions.is_some_and(|all| settled >= all).then_some(("FailedIndexes", "Job has failed indexes"))
 }
 
 fn enough(turn: &Turn<'_>) -> bool {
