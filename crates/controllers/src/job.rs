@@ -10,6 +10,7 @@ mod own;
 mod per_index;
 mod run;
 mod spec;
+mod success_policy;
 mod turn;
 mod verdict;
 

@@ -142,3 +142,51 @@ fn the_limit_of_all_holds_too() {
     assert_eq!((condition(&w(&cluster), "Failed"), counts(&cluster)), (("True", "BackoffLimitExceeded"), [0, 0, 3]));
     assert_eq!(settled(&cluster), ["-", ""]);
 }
+
+/// An Indexed Job with a rule by which it has succeeded.
+fn succeeding(completions: u64, parallelism: u64, rule: Value) -> Cluster {
+    begun(json!({"completions": completions, "parallelism": parallelism, "completionMode": "Indexed",
+        "successPolicy": {"rules": [{"succeededIndexes": "4"}, rule]}}))
+}
+
+#[test]
+fn a_job_has_succeeded_when_its_policy_says_so() {
+    for rule in [json!({"succeededIndexes": "0"}), json!({"succeededCount": 1})] {
+        let mut cluster = succeeding(5, 3, rule);
+        end_at(&mut cluster, "1", 1);
+        assert_eq!(condition(&w(&cluster), "SuccessCriteriaMet").0, "");
+        cluster.lost.insert("n1".into());
+        end_at(&mut cluster, "0", 0);
+        assert_eq!(condition(&w(&cluster), "SuccessCriteriaMet"), ("True", "SuccessPolicy"));
+        assert_eq!((message(&cluster, "SuccessCriteriaMet"), held(&cluster)), ("Matched rules at index 1".into(), 0));
+        assert_eq!((condition(&w(&cluster), "Complete").0, counts(&cluster)), ("", [0, 1, 1]), "one pod still ends");
+        assert_eq!(w(&cluster)["status"]["terminating"], 1);
+        cluster.new_leader();
+        cluster.lost.clear();
+        cluster.settle();
+        assert_eq!(condition(&w(&cluster), "Complete"), ("True", "SuccessPolicy"));
+        assert_eq!((message(&cluster, "Complete"), counts(&cluster)), ("Matched rules at index 1".into(), [0, 1, 1]));
+        let status = w(&cluster)["status"].clone();
+        assert_eq!((&status["completedIndexes"], &status["terminating"]), (&json!("0"), &json!(0)));
+        assert!(status["completionTime"].is_string() && told(&cluster).contains(&"Completed".into()));
+        cluster.advance(600);
+        assert!(active(&cluster).is_empty());
+    }
+}
+
+#[test]
+fn the_policy_is_named_even_where_all_have_succeeded_and_a_failure_weighs_more() {
+    let mut cluster = succeeding(2, 2, json!({"succeededCount": 2}));
+    for pod in active(&cluster) {
+        exit(&mut cluster, &pod, 0);
+    }
+    cluster.settle();
+    assert_eq!((condition(&w(&cluster), "Complete"), counts(&cluster)), (("True", "SuccessPolicy"), [0, 2, 0]));
+
+    let mut cluster = limited(2, 2, 0, json!({"successPolicy": {"rules": [{"succeededCount": 1}]}}));
+    let pods = active(&cluster);
+    exit(&mut cluster, &pods[0], 0);
+    exit(&mut cluster, &pods[1], 1);
+    cluster.settle();
+    assert_eq!(condition(&w(&cluster), "Failed"), ("True", "FailedIndexes"));
+}

@@ -24,17 +24,22 @@ pub(super) fn finished(job: &Value) -> bool {
 
 /// The reason and message with which it was decided that it fails.
 pub(super) fn failing(job: &Value) -> Option<(String, String)> {
-    let target = find(job, TARGET).filter(|target| text(target, "/status") == "True")?;
-    Some((text(target, "/reason").to_owned(), text(target, "/message").to_owned()))
+    decided(job, TARGET)
 }
 
-pub(super) fn succeeding(job: &Value) -> bool {
-    is_true(job, MET)
+/// The reason and message with which it was decided that it has succeeded.
+pub(super) fn succeeding(job: &Value) -> Option<(String, String)> {
+    decided(job, MET)
+}
+
+fn decided(job: &Value, kind: &str) -> Option<(String, String)> {
+    let condition = find(job, kind).filter(|condition| text(condition, "/status") == "True")?;
+    Some((text(condition, "/reason").to_owned(), text(condition, "/message").to_owned()))
 }
 
 /// Decides that it fails: its pods are ended next.
 pub(super) fn doom(turn: &mut Turn<'_>, reason: &str, message: &str) {
-    if !succeeding(&turn.next) && failing(&turn.next).is_none() {
+    if succeeding(&turn.next).is_none() && failing(&turn.next).is_none() {
         say(turn, TARGET, reason, message);
     }
 }
@@ -49,8 +54,7 @@ pub(super) fn fail(turn: &mut Turn<'_>, reason: &str, message: &str) {
 }
 
 /// The pods that are left go and do not count; when they are gone the Job is complete.
-pub(super) fn succeed(turn: &mut Turn<'_>) {
-    let (reason, message) = ("CompletionsReached", "Reached expected number of succeeded pods");
+pub(super) fn succeed(turn: &mut Turn<'_>, reason: &str, message: &str) {
     say(turn, MET, reason, message);
     if end_all(turn, false) {
         say(turn, "Complete", reason, message);

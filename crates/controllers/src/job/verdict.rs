@@ -2,7 +2,7 @@
 use super::failure_policy::{Meaning, meaning};
 use super::spec::{completed, foreign};
 use super::turn::Turn;
-use super::{end, failure_policy, run};
+use super::{end, failure_policy, run, success_policy};
 use crate::fields::at;
 use crate::selectors;
 use crate::writes::replace;
@@ -47,18 +47,18 @@ pub(super) fn decide(view: &View, object: &Arc<Object>, now: Millis) -> Decision
         end::fail(&mut turn, &reason, &message);
         return turn.report(reason);
     }
-    if end::succeeding(&turn.next) {
-        end::succeed(&mut turn);
-        return turn.report("completions reached");
+    if let Some((reason, message)) = end::succeeding(&turn.next) {
+        end::succeed(&mut turn, &reason, &message);
+        return turn.report(reason);
     }
     run::begin(&mut turn);
     if let Some((reason, message)) = failure(&mut turn) {
         end::fail(&mut turn, reason, message);
         return turn.report(reason);
     }
-    if enough(&turn) {
-        end::succeed(&mut turn);
-        return turn.report("completions reached");
+    if let Some((reason, message)) = success(&turn) {
+        end::succeed(&mut turn, reason, &message);
+        return turn.report(reason);
     }
     let note = run::go_on(&mut turn);
     turn.report(note)
@@ -99,9 +99,14 @@ fn failed_indexes(turn: &Turn<'_>) -> Option<(&'static str, &'static str)> {
     turn.spec.completions.is_some_and(|all| settled >= all).then_some(("FailedIndexes", "Job has failed indexes"))
 }
 
-fn enough(turn: &Turn<'_>) -> bool {
-    match turn.spec.completions {
+/// Why it has succeeded, if it has.
+fn success(turn: &Turn<'_>) -> Option<(&'static str, String)> {
+    let enough = match turn.spec.completions {
         Some(completions) => turn.succeeded >= completions,
         None => turn.succeeded > 0 && turn.active.is_empty(),
-    }
+    };
+    let end = turn.spec.completions.filter(|_| turn.spec.indexed);
+    let by_policy = end.and_then(|end| success_policy::met(&turn.next, &turn.done, end));
+    let reached = || enough.then(|| ("CompletionsReached", "Reached expected number of succeeded pods".to_owned()));
+    by_policy.map(|why| (success_policy::REASON, why)).or_else(reached)
 }
