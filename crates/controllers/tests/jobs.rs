@@ -181,6 +181,40 @@ fn a_finished_job_goes_in_time_with_its_pods() {
 }
 
 #[test]
+fn a_job_of_another_controller_is_left_to_it() {
+    for (manager, ours) in [("kubernetes.io/job-controller", true), ("example.com/multi", false)] {
+        let mut cluster = Cluster::new(1);
+        cluster.create("pods", cluster::pod("early", json!({"app": "w"})));
+        let mut value = job(json!({"managedBy": manager, "completions": 1, "ttlSecondsAfterFinished": 100,
+            "manualSelector": true, "selector": {"matchLabels": {"app": "w"}}}));
+        value["spec"]["template"]["metadata"] = json!({"labels": {"app": "w"}});
+        cluster.create(JOBS, value);
+        cluster.new_leader();
+        cluster.settle();
+        assert_eq!((counts(&cluster)[0], held(&cluster)), if ours { (1, 1) } else { (0, 0) }, "{manager}");
+        assert_eq!(w(&cluster)["status"] == json!({}), !ours);
+        // Its controller says how it ended; then it goes as every Job does.
+        if ours {
+            end_all(&mut cluster, "Succeeded");
+        } else {
+            let since = cluster.now.rfc3339();
+            cluster.update(JOBS, "default", "w", |job| {
+                job["status"]["conditions"] =
+                    json!([{"type": "Failed", "status": "True", "lastTransitionTime": since}]);
+            });
+        }
+        cluster.advance(99);
+        assert!(cluster.get(JOBS, "default", "w").is_some());
+        cluster.advance(2);
+        assert!(cluster.get(JOBS, "default", "w").is_none(), "{manager}");
+    }
+    // What its pods are known by it gets all the same: that is no controller's matter.
+    let cluster = begun(json!({"managedBy": "example.com/multi"}));
+    assert!(w(&cluster)["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"].is_string());
+    assert!(cluster.list("pods", "default").is_empty());
+}
+
+#[test]
 fn a_pod_that_is_deleted_after_it_succeeded_is_counted_once() {
     let mut cluster = begun(json!({"completions": 2, "parallelism": 1}));
     let pod = active(&cluster).remove(0);

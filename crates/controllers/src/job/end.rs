@@ -81,7 +81,7 @@ fn end_all(turn: &mut Turn<'_>, failed: bool) -> bool {
     turn.active.is_empty() && turn.ending.is_empty() && turn.waiting.is_empty()
 }
 
-/// What is left to do about a Job that has ended: no pod is held for it, and in time it goes itself.
+/// What is left to do about a Job of ours that has ended: no pod is held for it, and in time it goes itself.
 pub(super) fn tidy(mut turn: Turn<'_>, pods: &[Own]) -> Decision {
     for own in pods.iter().filter(|own| own.tracked) {
         turn.put(drop_finalizer(&own.pod.object, TRACKING));
@@ -89,9 +89,17 @@ pub(super) fn tidy(mut turn: Turn<'_>, pods: &[Own]) -> Decision {
             break;
         }
     }
-    let (object, kept) = (turn.object, turn.spec.ttl_seconds);
-    if turn.begun() || object.facet.deleting.is_some() {
+    if turn.begun() {
         return turn.only("nothing is counted any more");
+    }
+    expire(&turn)
+}
+
+/// A Job that has ended goes in time, whoever decided about it.
+pub(super) fn expire(turn: &Turn<'_>) -> Decision {
+    let (object, kept) = (turn.object, turn.spec.ttl_seconds);
+    if object.facet.deleting.is_some() {
+        return Decision::idle();
     }
     let since = ended(&turn.next).and_then(|ended| Millis::parse(text(ended, "/lastTransitionTime")));
     let (Some(since), Some(kept)) = (since, kept) else { return Decision::idle() };

@@ -63,7 +63,7 @@ pub(super) fn foreign(job: &Value) -> bool {
 }
 
 /// The Job with the selector and the labels that nobody chose. They name its uid, which the fold gave when the Job was made: so they
-/// are its controller's first word about it, and not admission's.
+/// are the first word about it, whoever is its controller, and not admission's.
 pub(super) fn completed(job: &Object) -> Option<Value> {
     let mut value = job.value();
     if flag(&value, "/spec/manualSelector") || !value["spec"]["selector"].is_null() {

@@ -21,12 +21,12 @@ pub(super) fn takes(job: &Value, pod: &Object) -> bool {
 
 pub(super) fn decide(view: &View, object: &Arc<Object>, now: Millis) -> Decision {
     let mut turn = Turn::new(view, object, now);
-    if foreign(&turn.next) {
-        return Decision::idle();
-    }
     let deleting = object.facet.deleting.is_some();
     if let Some(completed) = completed(object).filter(|_| !deleting) {
         return Decision::one(replace(object, &completed).into_iter().collect(), "what its pods are known by");
+    }
+    if foreign(&turn.next) {
+        return end::expire(&turn);
     }
     let Some(selector) = selectors::read(at(&turn.next, "/spec/selector")) else { return Decision::idle() };
     let pods = turn.own(&selector);
