@@ -113,3 +113,54 @@ pub(super) fn noted(own: &Own, now: Millis) -> Option<Value> {
     set(&mut value, &["metadata", "annotations", FAILED_AT], now.rfc3339_micro());
     Some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::object::Uid;
+    use api::revision::Revision;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    /// A pod at an index, of a phase, after so many failures, still to be counted or not.
+    fn own(name: &str, index: usize, phase: &str, failures: u32, tracked: bool) -> Own {
+        let finalizers = if tracked { json!(["batch.kubernetes.io/job-tracking"]) } else { json!([]) };
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "n", "finalizers": finalizers,
+                "labels": {"batch.kubernetes.io/job-completion-index": index.to_string()},
+                "annotations": {FAILURES: failures.to_string()}},
+            "status": {"phase": phase}});
+        let body = api::kinds::body("pods", &pod).expect("a pod");
+        Own::read(&Arc::new(body.join(Key::new("pods", "n", name), Uid(1), Millis(0), Revision(1))))
+    }
+
+    #[test]
+    fn one_failed_pod_is_kept_for_each_index_that_is_tried_again() {
+        let job = json!({"spec": {"completionMode": "Indexed", "completions": 9, "backoffLimitPerIndex": 3}});
+        let pods = [
+            own("succeeded-before", 0, "Failed", 0, true),
+            own("succeeded-too", 1, "Failed", 0, true),
+            own("succeeds", 1, "Succeeded", 0, true),
+            own("last-try", 2, "Failed", 3, true),
+            own("given-up-before", 3, "Failed", 0, true),
+            own("has-successor", 4, "Failed", 0, true),
+            own("successor", 4, "Running", 1, true),
+            own("counted", 5, "Failed", 9, false),
+            own("older", 6, "Failed", 1, true),
+            own("newer", 6, "Failed", 2, true),
+            own("outside", 9, "Failed", 9, true),
+        ];
+        let sifted = sift(&job, &Spec::read(&job), &pods, &BTreeSet::from([0]), BTreeSet::from([3]));
+        assert_eq!(sifted.failed, BTreeSet::from([2, 3]));
+        assert_eq!(sifted.kept.iter().map(|key| &*key.name).collect::<Vec<_>>(), ["newer"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_failure() {
+        for (text, failures) in
+            [("2", 2), ("", 0), ("-1", 0), ("x", 0), ("2147483648", 0), ("2147483647", 2_147_483_647)]
+        {
+            let pod = json!({"metadata": {"annotations": {FAILURES: text}}});
+            assert_eq!(Tries::before(&pod), Tries { failures, ignored: 0 }, "{text}");
+        }
+    }
+}
