@@ -75,6 +75,11 @@ async fn an_eviction_spends_and_ends_in_one_command() {
     assert_eq!(evict(&server, "p").await.code, 201);
     let (pod, spent) = (get(&server, &format!("{PODS}/p")).await, get(&server, &format!("{BUDGETS}/b")).await);
     assert!(pod["metadata"]["deletionTimestamp"].is_string());
+    let disrupted = &pod["status"]["conditions"][1];
+    assert_eq!(
+        (&disrupted["type"], &disrupted["status"], &disrupted["reason"], &disrupted["message"]),
+        (&json!("DisruptionTarget"), &json!("True"), &json!("EvictionByEvictionAPI"), &json!("Eviction API: evicting"))
+    );
     assert_eq!(spent["status"]["disruptionsAllowed"], 0);
     assert!(spent["status"]["disruptedPods"]["p"].is_string());
     assert_eq!(spent["status"]["conditions"][0]["reason"], "InsufficientPods");

@@ -52,6 +52,11 @@ pub(crate) fn put(object: &mut Value, wanted: Wanted<'_>, now: Millis, update_ti
     set(object, &["status", "conditions"], conditions);
 }
 
+/// Has a pod say that it ends through no fault of its own (KEP-3329); who ends it says why.
+pub(crate) fn disrupt(pod: &mut Value, reason: &str, message: &str, now: Millis) {
+    put(pod, Wanted { kind: "DisruptionTarget", status: "True", reason, message }, now, false);
+}
+
 /// Notes that what the condition says was found again: moves `lastUpdateTime` alone.
 pub(crate) fn touch(object: &mut Value, kind: &str, now: Millis) {
     let mut conditions = list(object, "/status/conditions").to_vec();

@@ -3,11 +3,14 @@
 //! half counted (`status.uncountedTerminatedPods`), which is always empty here. It never counts a pod without that finalizer.
 mod back_off;
 mod end;
+mod failure_policy;
 mod indexes;
 mod make;
 mod own;
+mod per_index;
 mod run;
 mod spec;
+mod success_policy;
 mod turn;
 mod verdict;
 

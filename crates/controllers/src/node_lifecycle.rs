@@ -1,11 +1,11 @@
 //! What follows from a node's conditions: taints, pods no longer counted as ready, and eviction when a taint outlasts a pod's patience.
 //! It never decides whether a node is alive: that is observed elsewhere and stands in its conditions.
-use crate::conditions::{Wanted, find, is_true, put};
+use crate::conditions::{Wanted, disrupt, find, is_true, put};
 use crate::controller::Controller;
 use crate::fields::{flag, list, number, set, text, unset};
 use crate::limits::{EVICTION_SECONDS, HELD_EVICTION_MILLIS};
 use crate::reports;
-use crate::writes::{begin_deletion, replace};
+use crate::writes::{begin_deletion_as, replace};
 use api::decision::Decision;
 use api::event::{Act, Event};
 use api::key::Key;
@@ -177,7 +177,9 @@ fn evict(view: &View, pod: &Arc<Object>, value: &Value, now: Millis, decision: &
         reason: "TaintManagerEviction",
         message: &message,
     };
-    let writes = begin_deletion(pod, "", now).into_iter().chain(reports::write(view, value, report, now));
+    let mut disrupted = value.clone();
+    disrupt(&mut disrupted, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", now);
+    let writes = begin_deletion_as(pod, disrupted, now).into_iter().chain(reports::write(view, value, report, now));
     decision.push(writes.collect(), "its node's taint outlasted its patience");
 }
 

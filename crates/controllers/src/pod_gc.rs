@@ -1,6 +1,6 @@
 //! Pods that nobody else will take away: on nodes that are gone, deleted before they had a node, and finished ones beyond a limit. One that
 //! is being deleted on a node that does not answer stays, for it may still run there, unless an operator has said that it does not.
-use crate::conditions::is_true;
+use crate::conditions::{disrupt, is_true};
 use crate::controller::Controller;
 use crate::fields::{list, set, text};
 use crate::limits::{FINISHED_PODS_KEPT, GONE_NODE_MILLIS, SWEEP_DRAFTS};
@@ -93,6 +93,9 @@ fn decide(view: &View, key: &Key, now: Millis) -> Decision {
     set(&mut value, &["metadata", "deletionGracePeriodSeconds"], 0);
     if !finished(pod) {
         set(&mut value, &["status", "phase"], "Failed");
+    }
+    if !node(pod).is_empty() && view.get("nodes", "", node(pod)).is_none() {
+        disrupt(&mut value, "DeletionByPodGC", "PodGC: node no longer exists", now);
     }
     if text(&value, "/status/reason").is_empty() {
         set(&mut value, &["status", "reason"], "NodeLost");

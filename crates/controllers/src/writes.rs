@@ -62,6 +62,11 @@ pub(crate) fn begin_deletion_without(object: &Object, finalizer: &str, now: Mill
     begin(object, without_finalizer(object.value(), finalizer), "", now)
 }
 
+/// The same, and changes it in the same write to what `value` has now.
+pub(crate) fn begin_deletion_as(object: &Object, value: Value, now: Millis) -> Option<Write> {
+    begin(object, value, "", now)
+}
+
 /// Begins the deletion of `object` as `value` has it now.
 fn begin(object: &Object, mut value: Value, finalizer: &str, now: Millis) -> Option<Write> {
     if object.facet.deleting.is_some() {

@@ -1,95 +1,9 @@
 //! Scenarios of Jobs: to the end of their work, with pods that fail, are deleted, suspended, late.
 mod cluster;
 
+use cluster::jobs::{JOBS, TRACKING, active, begun, counts, end, end_all, held, indexes, job, name, told, w};
 use cluster::{Cluster, condition};
 use serde_json::{Value, json};
-
-const JOBS: &str = "jobs.batch";
-const TRACKING: &str = "batch.kubernetes.io/job-tracking";
-
-/// A Job `w` as admission leaves it.
-fn job(spec: Value) -> Value {
-    let mut job = json!({"apiVersion": "batch/v1", "kind": "Job",
-        "metadata": {"name": "w", "namespace": "default", "generation": 1},
-        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "one"}]}}},
-        "status": {}});
-    for (member, value) in spec.as_object().expect("members of the spec") {
-        job["spec"][member] = value.clone();
-    }
-    let kind = api::kinds::builtin().iter().find(|kind| &*kind.resource == JOBS).expect("jobs");
-    api::schema::default(kind, &mut job);
-    job
-}
-
-/// A cluster of one node in which a Job has begun.
-fn begun(spec: Value) -> Cluster {
-    let mut cluster = Cluster::new(1);
-    cluster.create(JOBS, job(spec));
-    cluster.settle();
-    cluster
-}
-
-fn w(cluster: &Cluster) -> Value {
-    cluster.get(JOBS, "default", "w").expect("the job")
-}
-
-fn name(object: &Value) -> String {
-    object["metadata"]["name"].as_str().expect("a name").to_owned()
-}
-
-/// Pods that are at work.
-fn active(cluster: &Cluster) -> Vec<Value> {
-    let works = |pod: &Value| {
-        pod["metadata"]["deletionTimestamp"].is_null()
-            && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
-    };
-    cluster.list("pods", "default").into_iter().filter(works).collect()
-}
-
-fn indexes(cluster: &Cluster) -> Vec<String> {
-    let index =
-        |pod: &Value| pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"].as_str().map(str::to_owned);
-    let mut indexes: Vec<String> = active(cluster).iter().filter_map(index).collect();
-    indexes.sort();
-    indexes
-}
-
-/// Its containers end so; nobody has looked yet.
-fn end(cluster: &mut Cluster, pod: &Value, phase: &str) {
-    cluster.update("pods", "default", &name(pod), |pod| {
-        pod["status"]["phase"] = phase.into();
-        pod["status"]["conditions"] = json!([]);
-    });
-}
-
-fn end_all(cluster: &mut Cluster, phase: &str) {
-    for pod in active(cluster) {
-        end(cluster, &pod, phase);
-    }
-    cluster.settle();
-}
-
-/// `[active, succeeded, failed]`.
-fn counts(cluster: &Cluster) -> [i64; 3] {
-    let status = w(cluster)["status"].clone();
-    ["active", "succeeded", "failed"].map(|member| status[member].as_i64().unwrap_or(0))
-}
-
-fn told(cluster: &Cluster) -> Vec<String> {
-    let reason = |event: &Value| event["reason"].as_str().unwrap_or("").to_owned();
-    cluster
-        .list("events", "default")
-        .iter()
-        .filter(|event| event["involvedObject"]["kind"] == "Job")
-        .map(reason)
-        .collect()
-}
-
-fn held(cluster: &Cluster) -> usize {
-    let holds =
-        |pod: &&Value| pod["metadata"]["finalizers"].as_array().is_some_and(|all| all.contains(&json!(TRACKING)));
-    cluster.list("pods", "default").iter().filter(holds).count()
-}
 
 #[test]
 fn a_job_runs_until_it_has_succeeded_often_enough() {
@@ -264,6 +178,40 @@ fn a_finished_job_goes_in_time_with_its_pods() {
     assert_eq!(counts(&cluster), [0, 1, 0]);
     cluster.advance(2);
     assert!(cluster.get(JOBS, "default", "w").is_none() && cluster.list("pods", "default").is_empty());
+}
+
+#[test]
+fn a_job_of_another_controller_is_left_to_it() {
+    for (manager, ours) in [("kubernetes.io/job-controller", true), ("example.com/multi", false)] {
+        let mut cluster = Cluster::new(1);
+        cluster.create("pods", cluster::pod("early", json!({"app": "w"})));
+        let mut value = job(json!({"managedBy": manager, "completions": 1, "ttlSecondsAfterFinished": 100,
+            "manualSelector": true, "selector": {"matchLabels": {"app": "w"}}}));
+        value["spec"]["template"]["metadata"] = json!({"labels": {"app": "w"}});
+        cluster.create(JOBS, value);
+        cluster.new_leader();
+        cluster.settle();
+        assert_eq!((counts(&cluster)[0], held(&cluster)), if ours { (1, 1) } else { (0, 0) }, "{manager}");
+        assert_eq!(w(&cluster)["status"] == json!({}), !ours);
+        // Its controller says how it ended; then it goes as every Job does.
+        if ours {
+            end_all(&mut cluster, "Succeeded");
+        } else {
+            let since = cluster.now.rfc3339();
+            cluster.update(JOBS, "default", "w", |job| {
+                job["status"]["conditions"] =
+                    json!([{"type": "Failed", "status": "True", "lastTransitionTime": since}]);
+            });
+        }
+        cluster.advance(99);
+        assert!(cluster.get(JOBS, "default", "w").is_some());
+        cluster.advance(2);
+        assert!(cluster.get(JOBS, "default", "w").is_none(), "{manager}");
+    }
+    // What its pods are known by it gets all the same: that is no controller's matter.
+    let cluster = begun(json!({"managedBy": "example.com/multi"}));
+    assert!(w(&cluster)["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"].is_string());
+    assert!(cluster.list("pods", "default").is_empty());
 }
 
 #[test]

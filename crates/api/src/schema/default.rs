@@ -223,9 +223,8 @@ fn job(spec: &mut Value) {
         set(spec, "completions", json!(1));
     }
     set(spec, "parallelism", json!(1));
-    if missing(spec, "backoffLimitPerIndex") {
-        set(spec, "backoffLimit", json!(6));
-    }
+    let limit = if missing(spec, "backoffLimitPerIndex") { 6 } else { i32::MAX };
+    set(spec, "backoffLimit", json!(limit));
     set(spec, "completionMode", json!("NonIndexed"));
     set(spec, "suspend", json!(false));
     let replaced = if missing(spec, "podFailurePolicy") { "TerminatingOrFailed" } else { "Failed" };

@@ -14,7 +14,7 @@ use api::object::Object;
 use api::revision::Millis;
 use api::selector::Labels;
 use api::status::{Cause, Status};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use store::view::View;
 
@@ -55,11 +55,25 @@ fn ended(call: &Call, view: &View, options: &DeleteOptions, pod: &Arc<Object>) -
     Ok(match plan(call, view, options, pod)? {
         Plan::Nothing => Vec::new(),
         Plan::Gone(writes) => writes,
-        Plan::Begin(value) => {
+        Plan::Begin(mut value) => {
+            disrupt(&mut value);
             let change = Change::Put(body::stored(call, &value)?);
             vec![Write { key, condition: Condition::Revision(pod.revision), change }]
         }
     })
+}
+
+/// The pod says why it ends, so that its owner knows that it is not the pod's fault (KEP-3329).
+fn disrupt(pod: &mut Value) {
+    let mut conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    if conditions.iter().any(|condition| condition["type"] == "DisruptionTarget" && condition["status"] == "True") {
+        return;
+    }
+    conditions.retain(|condition| condition["type"] != "DisruptionTarget");
+    conditions.push(json!({"type": "DisruptionTarget", "status": "True", "lastProbeTime": null,
+        "lastTransitionTime": Millis(rt::wall()).rfc3339(), "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting"}));
+    pod["status"]["conditions"] = conditions.into();
 }
 
 /// The write that takes the eviction from the pod's budget; `None` where it costs nothing.

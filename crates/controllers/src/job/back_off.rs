@@ -31,8 +31,13 @@ pub(super) fn note(job: &mut Value, succeeded: usize, failed: usize, now: Millis
 /// When the next pod may be made.
 pub(super) fn due(job: &Value) -> Option<Millis> {
     let (count, last) = read(job)?;
-    let doubled = JOB_WAIT_FIRST_MILLIS.saturating_mul(1 << count.saturating_sub(1).min(32));
-    Some(Millis(last.0.saturating_add(doubled.min(JOB_WAIT_MAX_MILLIS))))
+    Some(Millis(last.0.saturating_add(wait(count))))
+}
+
+/// Milliseconds to wait after so many failures.
+pub(super) fn wait(failures: u32) -> u64 {
+    let doubled = JOB_WAIT_FIRST_MILLIS.saturating_mul(1 << failures.saturating_sub(1).min(32));
+    doubled.min(JOB_WAIT_MAX_MILLIS)
 }
 
 #[cfg(test)]

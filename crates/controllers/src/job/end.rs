@@ -24,12 +24,24 @@ pub(super) fn finished(job: &Value) -> bool {
 
 /// The reason and message with which it was decided that it fails.
 pub(super) fn failing(job: &Value) -> Option<(String, String)> {
-    let target = find(job, TARGET).filter(|target| text(target, "/status") == "True")?;
-    Some((text(target, "/reason").to_owned(), text(target, "/message").to_owned()))
+    decided(job, TARGET)
 }
 
-pub(super) fn succeeding(job: &Value) -> bool {
-    is_true(job, MET)
+/// The reason and message with which it was decided that it has succeeded.
+pub(super) fn succeeding(job: &Value) -> Option<(String, String)> {
+    decided(job, MET)
+}
+
+fn decided(job: &Value, kind: &str) -> Option<(String, String)> {
+    let condition = find(job, kind).filter(|condition| text(condition, "/status") == "True")?;
+    Some((text(condition, "/reason").to_owned(), text(condition, "/message").to_owned()))
+}
+
+/// Decides that it fails: its pods are ended next.
+pub(super) fn doom(turn: &mut Turn<'_>, reason: &str, message: &str) {
+    if succeeding(&turn.next).is_none() && failing(&turn.next).is_none() {
+        say(turn, TARGET, reason, message);
+    }
 }
 
 /// All pods go and count as failed; when they are gone the Job has failed.
@@ -42,8 +54,7 @@ pub(super) fn fail(turn: &mut Turn<'_>, reason: &str, message: &str) {
 }
 
 /// The pods that are left go and do not count; when they are gone the Job is complete.
-pub(super) fn succeed(turn: &mut Turn<'_>) {
-    let (reason, message) = ("CompletionsReached", "Reached expected number of succeeded pods");
+pub(super) fn succeed(turn: &mut Turn<'_>, reason: &str, message: &str) {
     say(turn, MET, reason, message);
     if end_all(turn, false) {
         say(turn, "Complete", reason, message);
@@ -59,6 +70,7 @@ fn say(turn: &mut Turn<'_>, kind: &str, reason: &str, message: &str) {
 
 /// Ends what is active; whether no pod is left that may run.
 fn end_all(turn: &mut Turn<'_>, failed: bool) -> bool {
+    turn.settle_all();
     let mut names = Vec::new();
     while !turn.full() {
         let Some(own) = turn.active.pop() else { break };
@@ -66,10 +78,10 @@ fn end_all(turn: &mut Turn<'_>, failed: bool) -> bool {
         names.push(own.pod.object.key.name.to_string());
     }
     turn.tell_each("SuccessfulDelete", "Deleted pod", &names);
-    turn.active.is_empty() && turn.ending.is_empty()
+    turn.active.is_empty() && turn.ending.is_empty() && turn.waiting.is_empty()
 }
 
-/// What is left to do about a Job that has ended: no pod is held for it, and in time it goes itself.
+/// What is left to do about a Job of ours that has ended: no pod is held for it, and in time it goes itself.
 pub(super) fn tidy(mut turn: Turn<'_>, pods: &[Own]) -> Decision {
     for own in pods.iter().filter(|own| own.tracked) {
         turn.put(drop_finalizer(&own.pod.object, TRACKING));
@@ -77,9 +89,17 @@ pub(super) fn tidy(mut turn: Turn<'_>, pods: &[Own]) -> Decision {
             break;
         }
     }
-    let (object, kept) = (turn.object, turn.spec.ttl_seconds);
-    if turn.begun() || object.facet.deleting.is_some() {
+    if turn.begun() {
         return turn.only("nothing is counted any more");
+    }
+    expire(&turn)
+}
+
+/// A Job that has ended goes in time, whoever decided about it.
+pub(super) fn expire(turn: &Turn<'_>) -> Decision {
+    let (object, kept) = (turn.object, turn.spec.ttl_seconds);
+    if object.facet.deleting.is_some() {
+        return Decision::idle();
     }
     let since = ended(&turn.next).and_then(|ended| Millis::parse(text(ended, "/lastTransitionTime")));
     let (Some(since), Some(kept)) = (since, kept) else { return Decision::idle() };

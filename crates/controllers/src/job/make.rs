@@ -1,6 +1,7 @@
 //! A new pod of a Job: its template with the finalizer by which it is counted and, in an Indexed Job, its index.
 use super::indexes::INDEX;
 use super::own;
+use super::per_index::Tries;
 use crate::fields::{at, list, set};
 use crate::owners::controller_reference;
 use crate::pods::{free_name, from_template};
@@ -11,7 +12,7 @@ use store::view::View;
 /// The longest stem of a generated name.
 const STEM: usize = 58;
 
-/// The pod with this index, if it has one; `count` numbers the names drawn in one decision.
+/// The pod with this index and what was tried at it, if it has one; `count` numbers the names drawn in one decision.
 ///
 /// # Errors
 /// Why admission does not let it in.
@@ -19,13 +20,16 @@ pub(super) fn pod(
     view: &View,
     job: &Object,
     value: &Value,
-    index: Option<usize>,
+    index: Option<(usize, Option<Tries>)>,
     count: &mut u64,
 ) -> Result<(String, Value), String> {
     let mut template = at(value, "/spec/template").clone();
     own::track(&mut template);
     let name = &*job.key.name;
-    let stem = index.map_or_else(|| format!("{name}-"), |index| indexed(&mut template, name, index));
+    let stem = index.map_or_else(|| format!("{name}-"), |(index, _)| indexed(&mut template, name, index));
+    if let Some((_, Some(tries))) = index {
+        tries.write(&mut template);
+    }
     let namespace = &*job.key.namespace;
     let own = free_name(view, "pods", namespace, &stem, job.uid, count);
     let owner = controller_reference("batch/v1", "Job", job);

@@ -2,11 +2,12 @@
 use super::back_off;
 use super::make;
 use super::own::Own;
+use super::per_index::{self, Tries};
 use super::turn::Turn;
 use crate::conditions::{Wanted, is_true, put};
 use crate::fields::{set, text};
 use crate::limits::BURST_PODS;
-use crate::writes::create;
+use crate::writes::{create, replace};
 use api::revision::Millis;
 use std::collections::BTreeSet;
 
@@ -38,6 +39,7 @@ pub(super) fn deadline(turn: &Turn<'_>) -> Option<Millis> {
 
 /// Makes and ends pods until as many are active as shall be.
 pub(super) fn go_on(turn: &mut Turn<'_>) -> String {
+    note_failures(turn);
     if turn.spec.suspended {
         let wanted = Wanted { kind: SUSPENDED, status: "True", reason: "JobSuspended", message: "Job suspended" };
         if !is_true(&turn.next, SUSPENDED) {
@@ -58,13 +60,25 @@ pub(super) fn go_on(turn: &mut Turn<'_>) -> String {
     if !ended.is_empty() || there >= wanted {
         return ended;
     }
-    match back_off::due(&turn.next) {
+    // Where each index has a limit of its own, each waits by itself.
+    match back_off::due(&turn.next).filter(|_| turn.spec.per_index.is_none()) {
         Some(due) if due > turn.now => {
             turn.wake(due);
             String::new()
         }
         _ => format!("create {} of {wanted}", make(turn, (wanted - there).min(BURST_PODS))),
     }
+}
+
+/// From now on the indexes of pods that have failed wait.
+fn note_failures(turn: &mut Turn<'_>) {
+    let noted: Vec<_> = turn
+        .waiting
+        .values()
+        .filter_map(|own| replace(&own.pod.object, &per_index::noted(own, turn.now)?))
+        .take(BURST_PODS)
+        .collect();
+    noted.into_iter().for_each(|write| turn.put(Some(write)));
 }
 
 /// Ends pods until `wanted` are left, and every pod that works at an index that another works at, or that is none.
@@ -87,8 +101,13 @@ fn shed(turn: &mut Turn<'_>, wanted: usize) -> String {
 }
 
 fn useful(turn: &Turn<'_>, own: &Own) -> bool {
-    let wants = |index| turn.spec.completions.is_some_and(|end| index < end) && !turn.done.contains(&index);
+    let wants = |index| turn.spec.completions.is_some_and(|end| index < end) && !settled(turn, index);
     !turn.spec.indexed || own.index.is_some_and(wants)
+}
+
+/// Whether nothing is to be tried at the index any more.
+fn settled(turn: &Turn<'_>, index: usize) -> bool {
+    turn.done.contains(&index) || turn.lost.contains(&index)
 }
 
 /// Makes as many of `count` pods as fit into one command; gives how many.
@@ -104,6 +123,10 @@ fn make(turn: &mut Turn<'_>, count: usize) -> usize {
         if turn.full() || (turn.spec.indexed && index.is_none()) {
             break;
         }
+        let replaced = index.and_then(|index| turn.waiting.get(&index).cloned());
+        let tries = replaced.as_ref().map(|own| Tries::with(&turn.next, own)).unwrap_or_default();
+        let tries = turn.spec.per_index.map(|_| tries);
+        let index = index.map(|index| (index, tries));
         let (name, pod) = match make::pod(turn.view, turn.object, &turn.next, index, &mut number) {
             Ok(made) => made,
             Err(why) => {
@@ -113,6 +136,9 @@ fn make(turn: &mut Turn<'_>, count: usize) -> usize {
         };
         if !names.contains(&name) {
             turn.put(create("pods", &pod));
+            if let Some(replaced) = replaced {
+                turn.settle(&replaced);
+            }
             names.push(name);
         }
     }
@@ -121,10 +147,18 @@ fn make(turn: &mut Turn<'_>, count: usize) -> usize {
     names.len()
 }
 
-/// The lowest indexes at which nobody works.
-fn free_indexes(turn: &Turn<'_>, count: usize) -> Vec<usize> {
+/// The lowest indexes at which nobody works, of these those that need not wait.
+fn free_indexes(turn: &mut Turn<'_>, count: usize) -> Vec<usize> {
     let end = turn.spec.completions.filter(|_| turn.spec.indexed).unwrap_or(0);
     let ending = turn.ending.iter().filter(|_| turn.spec.only_failed).copied();
     let taken: BTreeSet<usize> = turn.active.iter().map(|own| own.index).chain(ending).flatten().collect();
-    (0..end).filter(|index| !turn.done.contains(index) && !taken.contains(index)).take(count).collect()
+    let mut free: Vec<usize> =
+        (0..end).filter(|index| !settled(turn, *index) && !taken.contains(index)).take(count).collect();
+    free.retain(|index| {
+        let due = turn.waiting.get(index).map(|own| per_index::due(&turn.next, own, turn.now));
+        let later = due.filter(|due| *due > turn.now);
+        later.into_iter().for_each(|due| turn.wake(due));
+        later.is_none()
+    });
+    free
 }

@@ -1,5 +1,5 @@
 //! What a Job asks for, and the selector and labels by which its pods are known. It reads; of pods it knows nothing.
-use crate::fields::{flag, number, set, text};
+use crate::fields::{at, flag, number, set, text};
 use api::object::Object;
 use serde_json::{Value, json};
 
@@ -16,6 +16,10 @@ pub(super) struct Spec {
     /// `None`: a work queue, which is done when one pod has succeeded and none is left.
     pub(super) completions: Option<usize>,
     pub(super) backoff_limit: i64,
+    /// How often an index may fail; `None`: indexes have no limits of their own.
+    pub(super) per_index: Option<i64>,
+    /// So many indexes may fail before the Job does.
+    pub(super) max_failed_indexes: Option<usize>,
     pub(super) deadline_seconds: Option<u64>,
     pub(super) ttl_seconds: Option<u64>,
     pub(super) indexed: bool,
@@ -31,15 +35,23 @@ impl Spec {
         let count = |pointer: &str| number(job, pointer).and_then(|count| usize::try_from(count).ok());
         let seconds = |pointer: &str| number(job, pointer).and_then(|count| u64::try_from(count).ok());
         let (parallelism, completions) = (count("/spec/parallelism"), count("/spec/completions"));
+        let indexed = text(job, "/spec/completionMode") == "Indexed";
+        let per_index = number(job, "/spec/backoffLimitPerIndex").filter(|_| indexed);
+        // Where each index has a limit of its own, none is meant for all.
+        let limit = if per_index.is_some() { i64::from(i32::MAX) } else { 6 };
         Self {
             parallelism: parallelism.unwrap_or(1),
             completions: completions.or_else(|| parallelism.is_none().then_some(1)),
-            backoff_limit: number(job, "/spec/backoffLimit").unwrap_or(6),
+            backoff_limit: number(job, "/spec/backoffLimit").unwrap_or(limit),
+            per_index,
+            max_failed_indexes: count("/spec/maxFailedIndexes"),
             deadline_seconds: seconds("/spec/activeDeadlineSeconds"),
             ttl_seconds: seconds("/spec/ttlSecondsAfterFinished"),
-            indexed: text(job, "/spec/completionMode") == "Indexed",
+            indexed,
             suspended: flag(job, "/spec/suspend"),
-            only_failed: text(job, "/spec/podReplacementPolicy") == "Failed",
+            // With a policy about failures one must know how a pod ended, whatever else the Job says.
+            only_failed: text(job, "/spec/podReplacementPolicy") == "Failed"
+                || !at(job, "/spec/podFailurePolicy").is_null(),
             on_failure: text(job, "/spec/template/spec/restartPolicy") == "OnFailure",
         }
     }
@@ -51,7 +63,7 @@ pub(super) fn foreign(job: &Value) -> bool {
 }
 
 /// The Job with the selector and the labels that nobody chose. They name its uid, which the fold gave when the Job was made: so they
-/// are its controller's first word about it, and not admission's.
+/// are the first word about it, whoever is its controller, and not admission's.
 pub(super) fn completed(job: &Object) -> Option<Value> {
     let mut value = job.value();
     if flag(&value, "/spec/manualSelector") || !value["spec"]["selector"].is_null() {

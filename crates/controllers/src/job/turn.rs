@@ -1,7 +1,9 @@
 //! One decision about one Job in the making: what is counted, what is to be written, what is told. It counts, and does not judge.
 use super::back_off;
+use super::failure_policy::{Meaning, meaning};
 use super::indexes;
 use super::own::{Own, TRACKING, tracked};
+use super::per_index;
 use super::spec::Spec;
 use crate::fields::{at, number, text};
 use crate::limits::{ADMISSION_RETRY_MILLIS, BURST_PODS, DRAFT_BYTES, REPORTS_EACH};
@@ -15,7 +17,7 @@ use api::report::Report;
 use api::revision::Millis;
 use api::selector::Labels;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::view::View;
 
@@ -32,10 +34,15 @@ pub(super) struct Turn<'a> {
     pub(super) active: Vec<Own>,
     /// Indexes of pods that end, and how many they are.
     pub(super) ending: Vec<Option<usize>>,
-    /// Indexes that have succeeded.
+    /// Indexes that have succeeded, and indexes that are not tried again.
     pub(super) done: BTreeSet<usize>,
+    pub(super) lost: BTreeSet<usize>,
+    /// Failed pods that are kept, uncounted, until others take their places.
+    pub(super) waiting: BTreeMap<usize, Own>,
     pub(super) succeeded: usize,
     pub(super) failed: usize,
+    /// Failed pods that were let go of and do not count.
+    ignored: usize,
     /// Pods that this decision makes.
     pub(super) made: usize,
     pub(super) wake_at: Option<Millis>,
@@ -49,7 +56,8 @@ impl<'a> Turn<'a> {
         let next = object.value();
         let spec = Spec::read(&next);
         let count = |member: &str| number(&next, member).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-        let done = indexes::read(text(&next, "/status/completedIndexes"), spec.completions.unwrap_or(0));
+        let indexes = |member: &str| indexes::read(text(&next, member), spec.completions.unwrap_or(0));
+        let (done, lost) = (indexes("/status/completedIndexes"), indexes("/status/failedIndexes"));
         let succeeded = if spec.indexed { done.len() } else { count("/status/succeeded") };
         let failed = count("/status/failed");
         Self {
@@ -58,8 +66,11 @@ impl<'a> Turn<'a> {
             spec,
             now,
             done,
+            lost,
+            waiting: BTreeMap::new(),
             succeeded,
             failed,
+            ignored: 0,
             next,
             active: Vec::new(),
             ending: Vec::new(),
@@ -112,13 +123,19 @@ impl<'a> Turn<'a> {
         pods
     }
 
-    /// Counts every pod that has ended and was not counted; false if there are more than one command holds.
+    /// Counts every pod that has ended and was not counted, and need not wait to be replaced; false if there are more than one command
+    /// holds.
     pub(super) fn count(&mut self, pods: Vec<Own>) -> bool {
         let before = (self.succeeded, self.failed);
+        let lost = std::mem::take(&mut self.lost);
+        let sifted = per_index::sift(&self.next, &self.spec, &pods, &self.done, lost);
+        self.lost = sifted.failed;
         let mut all = true;
         for own in pods {
             let failed = own.failed(self.spec.only_failed);
-            if own.tracked && (failed || own.succeeded()) {
+            if let Some(index) = own.index.filter(|_| sifted.kept.contains(&own.pod.object.key)) {
+                self.waiting.insert(index, own.clone());
+            } else if own.tracked && (failed || own.succeeded()) {
                 if self.full() {
                     all = false;
                 } else {
@@ -133,15 +150,33 @@ impl<'a> Turn<'a> {
             }
         }
         let (succeeded, failed) = (self.succeeded - before.0, self.failed - before.1);
-        back_off::note(&mut self.next, succeeded, failed, self.now);
+        if self.spec.per_index.is_none() {
+            // What does not count is waited for like all failures.
+            back_off::note(&mut self.next, succeeded, failed + self.ignored, self.now);
+        }
         all
     }
 
-    /// Counts one pod. An index counts once, and only if it is one of the Job's.
+    /// Counts a pod that waited to be replaced, and lets it go.
+    pub(super) fn settle(&mut self, own: &Own) {
+        self.put(drop_finalizer(&own.pod.object, TRACKING));
+        self.add(own, true);
+    }
+
+    /// Waits for no replacement any more: counts as many as fit into one command.
+    pub(super) fn settle_all(&mut self) {
+        while !self.full() {
+            let Some((_, own)) = self.waiting.pop_first() else { break };
+            self.settle(&own);
+        }
+    }
+
+    /// Counts one pod, unless it failed in a way that the Job ignores. An index counts once, and only if it is one of the Job's.
     fn add(&mut self, own: &Own, failed: bool) {
         let known = own.index.filter(|index| self.spec.completions.is_some_and(|completions| *index < completions));
         match (self.spec.indexed, known) {
             (true, None) => {}
+            _ if failed && meaning(&self.next, &own.pod.object) == Meaning::Ignored => self.ignored += 1,
             _ if failed => self.failed += 1,
             (true, Some(index)) => self.succeeded += usize::from(self.done.insert(index)),
             (false, _) => self.succeeded += 1,
@@ -205,6 +240,11 @@ impl<'a> Turn<'a> {
             status.insert("completedIndexes".into(), indexes::write(&self.done).into());
         } else {
             status.remove("completedIndexes");
+        }
+        if self.spec.per_index.is_some() {
+            status.insert("failedIndexes".into(), indexes::write(&self.lost).into());
+        } else {
+            status.remove("failedIndexes");
         }
         self.next["status"] = status.into();
         self.writes.extend(replace(self.object, &self.next));

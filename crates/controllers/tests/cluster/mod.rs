@@ -1,6 +1,8 @@
 //! A whole cluster in memory for tests of controllers: the fold, all deciders run to rest, and a pretended kubelet.
 //! Each time it comes to rest it checks that a decision over its own outcome is empty, and that every decision made can be made again.
 #![allow(dead_code, reason = "each scenario file uses a part of it")]
+pub mod jobs;
+
 use api::command::{Change, Command, CommandId, Condition, Entry, Outcome, Write};
 use api::decision::{Decision, Draft};
 use api::key::Key;
