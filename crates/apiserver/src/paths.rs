@@ -132,10 +132,13 @@ async fn health(room: &Room, path: &str, query: &Parameters) -> Response {
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     let (probe, only) = (parts.next().unwrap_or_default(), parts.next());
     let excluded: Vec<&str> = query.all("exclude").collect();
-    let mut checks = vec![("ping", true)];
+    let mut checks = vec![("ping", true), ("log", true)];
     if probe != "livez" {
         // Ready is who can confirm with a majority that it is up to date.
-        checks.push(("consensus", !excluded.contains(&"consensus") && room.member().linearizable().await.is_ok()));
+        let asked = ["consensus", "etcd"].iter().any(|name| !excluded.contains(name));
+        let sure = asked && room.member().linearizable().await.is_ok();
+        // It stands where others have etcd: who asks for that check by name means this one.
+        checks.extend([("consensus", sure), ("etcd", sure)]);
         checks.push(("shutdown", !room.stopping()));
     }
     checks.retain(|(name, _)| !excluded.contains(name) && only.is_none_or(|only| only == *name));

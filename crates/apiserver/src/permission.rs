@@ -71,7 +71,7 @@ pub fn refusal(user: &User, attempt: &Attempt<'_>, reason: &str) -> Status {
     let more = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     if !attempt.path.is_empty() {
         let message = format!("forbidden: User {:?} cannot {} path {:?}{more}", user.name, attempt.verb, attempt.path);
-        return Status::new(403, "Forbidden", message);
+        return Status::new(403, "Forbidden", message).detailed();
     }
     let mut resource = attempt.resource.to_owned();
     if !attempt.subresource.is_empty() {

@@ -112,6 +112,8 @@ impl ApiServer {
         let target = match route {
             Route::Resource(target) => Arc::new(target),
             other => {
+                // How long these take is bounded elsewhere; a wish that cannot be read is refused everywhere.
+                deadline::of(&query)?;
                 let _place = self.enter(trail, path, &user)?;
                 let asked = paths::Asked { request: &request, user: &user, path, query: &query, past };
                 return paths::answer(&self.room, other, asked, trail).await;

@@ -36,7 +36,11 @@ fn namespace(value: &mut Value) {
     if !value["spec"].is_object() {
         value["spec"] = json!({});
     }
-    value["spec"]["finalizers"] = json!(["kubernetes"]);
+    let mut finalizers = value["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
+    if !finalizers.iter().any(|finalizer| finalizer == "kubernetes") {
+        finalizers.push("kubernetes".into());
+    }
+    value["spec"]["finalizers"] = finalizers.into();
     value["status"] = json!({"phase": "Active"});
 }
 

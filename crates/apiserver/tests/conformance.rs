@@ -86,7 +86,9 @@ async fn approving_and_status_bring_metadata_along() {
         (&json!("b"), &json!("d"))
     );
     assert_eq!(patched["status"]["conditions"][0]["type"], "ApprovalPatch");
-    made(&server, "/api/v1/namespaces", json!({"metadata": {"name": "n"}})).await;
+    let held = json!({"metadata": {"name": "n"}, "spec": {"finalizers": ["e.com/mine"]}});
+    let held = made(&server, "/api/v1/namespaces", held).await;
+    assert_eq!(held["spec"]["finalizers"], json!(["e.com/mine", "kubernetes"]));
     let both = json!({"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}, "status": {"phase": "Active"}});
     let patched = send(&server, "PATCH", "/api/v1/namespaces/n/status", "merge-patch+json", both).await.json();
     assert_eq!(
@@ -159,6 +161,18 @@ async fn what_depends_on_a_job_stays_unless_it_is_said() {
         let gone = ask(&server, "DELETE", &format!("{path}/y?propagationPolicy=Background"), &[], "").await;
         assert!(gone.headers.get("warning").is_none());
         assert_eq!(ask(&server, "GET", &format!("{path}/y"), &[], "").await.code, 404);
+    }
+}
+
+#[tokio::test]
+async fn users_of_what_is_deprecated_are_warned() {
+    let server = alone().await;
+    for (path, warned) in
+        [("/api/v1/endpoints", true), ("/api/v1/componentstatuses", true), ("/api/v1/services", false)]
+    {
+        let reply = ask(&server, "GET", path, &[], "").await;
+        let warning = reply.headers.get("warning").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        assert_eq!((reply.code, warning.contains("is deprecated in v1.")), (200, warned), "{path}: {warning}");
     }
 }
 

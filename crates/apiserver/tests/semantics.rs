@@ -455,6 +455,8 @@ async fn anonymous_sees_health_and_nothing_else() {
         ("/healthz", 200),
         ("/livez/ping", 200),
         ("/readyz?verbose", 200),
+        ("/readyz/etcd?timeout=5s", 200),
+        ("/readyz?timeout=soon", 400),
         ("/version", 200),
         ("/api", 401),
         ("/api/v1/pods", 401),

@@ -18,6 +18,8 @@ fn row(line: &str) -> Option<Kind> {
     let (group, version, kind, plural, singular) = (next()?, next()?, next()?, next()?, next()?);
     let (short_names, categories, scope, verbs, subresources) = (next()?, next()?, next()?, next()?, next()?);
     let (returns, message) = (next()?, next()?);
+    // What its users are warned of, for the few that are.
+    let deprecated = next().map(Into::into);
     Some(Kind {
         group: group.into(),
         version: version.into(),
@@ -36,7 +38,7 @@ fn row(line: &str) -> Option<Kind> {
         columns: Vec::new(),
         selectable: Vec::new(),
         scale: None,
-        deprecated: None,
+        deprecated,
         stored_in: None,
         defined: 0,
     })

@@ -9,7 +9,7 @@ use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tokio_rustls::TlsConnector;
 
 /// TLS with whoever is at the other end of `stream`. It is asked for by `address`, so by no name.
@@ -20,10 +20,13 @@ pub(super) async fn shake(stream: Box<dyn Duplex>, address: &Value) -> Result<Bo
     let broken = |why: String| Status::unavailable(format!("error trying to reach service: {why}"));
     let address = address.as_str().and_then(|address| address.parse().ok());
     let name = ServerName::from(address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-    let connector = TlsConnector::from(Arc::new(config().map_err(|why| broken(why.to_string()))?));
+    let connector = TlsConnector::from(CONFIG.clone().map_err(|why| broken(why.to_string()))?);
     let shaken = connector.connect(name, stream).await.map_err(|why| broken(why.to_string()))?;
     Ok(Box::new(shaken))
 }
+
+/// One for all: it knows nobody.
+static CONFIG: LazyLock<Result<Arc<ClientConfig>, Error>> = LazyLock::new(|| config().map(Arc::new));
 
 fn config() -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
