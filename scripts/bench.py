@@ -68,7 +68,7 @@ class Cluster:
         home = os.path.join(self.dir.name, "home")
         policy = os.path.join(self.dir.name, "audit.yaml")
         with open(policy, "w") as file:
-            file.write("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
+            file.write("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n")
         command = [RUTTER, "up", "--dir", home, "--nodes", "0", "--api-port", str(PORT), "--audit-policy-file", policy]
         self.up = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         if not any("The cluster is up" in line for line in self.up.stdout):
