@@ -34,8 +34,26 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Status> {
             max_total_replayed_events: YAML_ALIAS_EVENTS_MAX,
         },
     };
-    let parsed: Parsed = serde_saphyr::from_str_with_options(text, options).map_err(|why| bad(why.to_string()))?;
+    let parsed: Parsed =
+        serde_saphyr::from_str_with_options(first_document(text), options).map_err(|why| bad(why.to_string()))?;
     if depth::readable(&parsed.value) { Ok(parsed) } else { Err(bad("it nests too deeply".into())) }
+}
+
+/// The first document of a stream of them: as Go's reader does, the others are not looked at.
+fn first_document(text: &str) -> &str {
+    let mark = |line: &str, mark: &str| {
+        line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+    };
+    let (mut begun, mut at) = (false, 0);
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end();
+        if begun && (mark(bare, "---") || mark(bare, "...")) {
+            return &text[..at];
+        }
+        begun |= !bare.is_empty() && !bare.starts_with(['#', '%']) && bare != "---";
+        at += line.len();
+    }
+    text
 }
 
 /// # Errors
@@ -61,6 +79,15 @@ mod tests {
             json!({"spec": {"replicas": 3, "cpu": 1.5, "x": null, "paused": false}})
         );
         assert_eq!(parse(b"a: 1\na: 2\n").expect("YAML").duplicates, ["a"]);
+        for many in [
+            "a: 1\n---\nb: 2\n",
+            "# x\n---\na: 1\n...\n[broken",
+            "--- {a: 1}\n--- {b: 2}",
+            "\n---\na: 1\r\n---\r\nb: 2",
+        ] {
+            assert_eq!(parse(many.as_bytes()).expect("YAML").value, json!({"a": 1}), "{many}");
+        }
+        assert_eq!(parse(b"a: |\n  x\n  ---\n  y\n").expect("YAML").value, json!({"a": "x\n---\ny\n"}));
     }
 
     #[test]
