@@ -10,7 +10,7 @@ mod status;
 mod template;
 
 use crate::controller::Controller;
-use crate::fields::{number, set, text};
+use crate::fields::{at, number, set, text};
 use crate::limits::{ADMISSION_RETRY_MILLIS, BURST_DAEMONS, DRAFT_BYTES, QUOTA_RETRY_MILLIS, REPORTS_EACH};
 use crate::owners::{adoptable, controlled, controller_key, controller_reference, orphans, with_owner, without_owners};
 use crate::pods::{Pod, free_name, from_template};
@@ -100,7 +100,9 @@ fn decide(view: &View, key: &Key, now: Millis) -> Decision {
         return adopt_one(view, object);
     }
     let value = object.value();
-    let Some(selector) = kind::selector(&value) else { return Decision::idle() };
+    // What it makes must be its own, or it would make more for ever.
+    let own = |selector: &Labels| selector.matches_map(at(&value, "/spec/template/metadata/labels"));
+    let Some(selector) = kind::selector(&value).filter(own) else { return Decision::idle() };
     Turn {
         view,
         object,

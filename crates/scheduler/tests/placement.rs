@@ -383,8 +383,7 @@ fn a_pod_goes_to_the_node_it_names_though_it_is_cordoned() {
     let term = json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n2"]}]});
     let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}});
     let meant = with(pod("meant", "1"), &["spec", "affinity"], json!({"nodeAffinity": required}));
-    let toleration =
-        json!([{"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}]);
+    let toleration = json!([{"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}]);
     world.put("pods", with(meant.clone(), &["spec", "tolerations"], toleration));
     world.put("pods", with(meant, &["metadata", "name"], json!("shy")));
     world.settle();
