@@ -219,12 +219,11 @@ impl Turn<'_> {
 
     /// Pods that have the present template under the hash of another revision get the hash of the present one.
     fn rename(&mut self, pods: &[Pod], history: &History) {
-        let present = history.update_hash();
+        let aliases = history.aliases();
         for pod in pods.iter().filter(|pod| pod.object.facet.deleting.is_none()) {
-            let hash = kind::hash(&pod.object);
-            if hash != present && !hash.is_empty() && !self.full() && history.alike(hash) {
+            if !self.full() && aliases.contains(kind::hash(&pod.object)) {
                 let mut value = pod.object.value();
-                set(&mut value, &["metadata", "labels", HASH], present);
+                set(&mut value, &["metadata", "labels", HASH], history.update_hash());
                 self.put(replace(&pod.object, &value));
             }
         }

@@ -120,11 +120,12 @@ impl History {
         self.known.iter().rev().find(|one| one.hash(self.keeper) == hash).map(Known::name)
     }
 
-    /// Whether a revision of this hash has the present template, too.
-    pub(crate) fn alike(&self, hash: &str) -> bool {
-        let data = |one: &Known| at(&one.value, "/data").clone();
-        let present = self.find(&self.update).map(data);
-        self.known.iter().any(|one| one.hash(self.keeper) == hash && Some(at(&one.value, "/data")) == present.as_ref())
+    /// The hashes of other revisions that have the present template, too.
+    pub(crate) fn aliases(&self) -> BTreeSet<&str> {
+        let Some(present) = self.find(&self.update) else { return BTreeSet::new() };
+        let alike = |one: &&Known| at(&one.value, "/data") == at(&present.value, "/data");
+        let hashes = self.known.iter().filter(alike).map(|one| one.hash(self.keeper));
+        hashes.filter(|hash| *hash != present.hash(self.keeper)).collect()
     }
 
     fn find(&self, name: &str) -> Option<&Known> {
