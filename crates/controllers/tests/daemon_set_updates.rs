@@ -128,6 +128,24 @@ fn a_surge_makes_the_new_one_before_the_old_one_goes() {
 }
 
 #[test]
+fn with_a_surge_a_node_that_takes_no_more_keeps_its_pod_until_another_is_available() {
+    let surge = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}});
+    for (ready, want) in [("True", "n2:two"), ("False", "n1:one n2:two")] {
+        let mut cluster = made(2, |set| set["spec"]["updateStrategy"] = surge.clone());
+        let other = name(&on(&cluster, "n2"));
+        cluster.update("pods", "default", &other, |pod| pod["status"]["conditions"][0]["status"] = ready.into());
+        cluster.update("nodes", "", "n1", |node| {
+            node["spec"]["taints"] = json!([{"key": "k", "effect": "NoSchedule"}]);
+        });
+        cluster.settle();
+        cluster.pods_become_ready = ready == "True";
+        set_image(&mut cluster, "two");
+        cluster.settle();
+        assert_eq!(pods(&cluster), want, "the other is available: {ready}");
+    }
+}
+
+#[test]
 fn an_update_waits_until_pods_were_ready_for_long_enough() {
     let mut cluster = made(2, |set| set["spec"]["minReadySeconds"] = 10.into());
     cluster.advance(11);
