@@ -14,6 +14,7 @@ pub mod duration;
 pub mod event;
 pub mod facet;
 pub mod field;
+pub mod fit;
 pub mod flow;
 pub mod go;
 pub mod jsonpath;

@@ -49,6 +49,7 @@ pub mod shape;
 pub mod strategy;
 pub mod streams;
 pub mod submit;
+pub mod template_generation;
 pub mod token;
 pub mod trail;
 pub mod verbs;

@@ -3,11 +3,13 @@
 use crate::call::Call;
 use crate::draft;
 use crate::identity::User;
+use crate::template_generation;
 use api::revision::Millis;
 use serde_json::{Map, Value, json};
 
 /// What a new object gets beside what its author said.
 pub fn create(call: &Call, value: &mut Value) {
+    template_generation::begin(call, value);
     if is(call, "certificates.k8s.io", "CertificateSigningRequest") {
         requester(&call.user, value);
     }
@@ -38,6 +40,7 @@ fn requester(user: &User, value: &mut Value) {
 
 /// What an update of the object itself leaves as it was.
 pub fn update(call: &Call, old: &Value, new: &mut Value) {
+    template_generation::keep(call, old, new);
     if is(call, "certificates.k8s.io", "CertificateSigningRequest") {
         keep(old, new, "spec");
     }
@@ -86,6 +89,7 @@ fn service(old: &Value, new: &mut Value) {
 
 /// What `/status` leaves as it was, or completes.
 pub fn status(call: &Call, old: &Value, new: &mut Value) {
+    template_generation::keep(call, old, new);
     if is(call, "", "Pod") {
         let given = |value: &Value| value["status"]["qosClass"].as_str().is_some_and(|class| !class.is_empty());
         if !given(new)

@@ -228,3 +228,33 @@ async fn discovery_in_both_forms_with_a_tag() {
     assert!(names.contains(&"deployments") && names.contains(&"deployments/scale"), "{names:?}");
     assert_eq!(get(&server, "/version").await["minor"], "35");
 }
+
+#[tokio::test]
+async fn a_daemon_sets_template_is_counted_whatever_its_writers_say() {
+    let server = alone().await;
+    let sets = "/apis/apps/v1/namespaces/default/daemonsets";
+    let counted = "deprecated.daemonset.template.generation";
+    let count = |set: &Value| set["metadata"]["annotations"][counted].as_str().unwrap_or_default().to_owned();
+    let mut wanted = deployment("d");
+    wanted["kind"] = "DaemonSet".into();
+    wanted["spec"].as_object_mut().expect("a spec").remove("replicas");
+    let made = send(&server, "POST", sets, wanted.clone()).await.json();
+    assert_eq!((count(&made), &made["metadata"]["generation"]), ("1".into(), &json!(1)));
+    let one = format!("{sets}/d");
+    for (change, want) in [
+        (json!({"metadata": {"annotations": {counted: "7", "a": "b"}}}), ("1", 1)),
+        (json!({"metadata": {"annotations": null}}), ("1", 1)),
+        (json!({"spec": {"minReadySeconds": 3}}), ("1", 2)),
+        (json!({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}), ("2", 3)),
+        (json!({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}), ("2", 3)),
+    ] {
+        let patched = send(&server, "PATCH", &one, change.clone()).await.json();
+        let generation = patched["metadata"]["generation"].as_i64().unwrap_or(0);
+        assert_eq!((count(&patched).as_str(), generation), want, "{change}");
+    }
+    let status = json!({"metadata": {"name": "d", "annotations": {"x": "y"}}, "status": {"numberReady": 1}});
+    let patched = send(&server, "PATCH", &format!("{one}/status"), status).await.json();
+    assert_eq!((count(&patched), &patched["status"]["numberReady"]), ("2".into(), &json!(1)));
+    wanted["metadata"] = json!({"name": "e", "annotations": {counted: "999"}});
+    assert_eq!(count(&send(&server, "POST", sets, wanted).await.json()), "999");
+}

@@ -7,6 +7,7 @@ mod cluster_role;
 mod conditions;
 pub mod controller;
 mod cron_job;
+mod daemon_set;
 mod definition;
 mod deployment;
 mod disruption;
@@ -32,6 +33,7 @@ mod readmission;
 mod replica_set;
 mod reports;
 mod resource_quota;
+mod revisions;
 mod selectors;
 mod service_account;
 mod service_targets;
@@ -64,6 +66,7 @@ pub fn all() -> &'static [Controller] {
         job::CONTROLLER,
         cron_job::CONTROLLER,
         stateful_set::CONTROLLER,
+        daemon_set::CONTROLLER,
         storage_protection::CONTROLLER,
         endpoint_slice::CONTROLLER,
         endpoints::CONTROLLER,

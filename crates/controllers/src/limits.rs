@@ -4,6 +4,12 @@
 pub const BURST_PODS: usize = 500;
 /// Creations or deletions in one decision that are each told by a Kubernetes Event of their own; more share one.
 pub const REPORTS_EACH: usize = 16;
+/// Pods that one decision of a DaemonSet creates, and as many that it deletes (Kubernetes' `BurstReplicas` of daemons).
+pub const BURST_DAEMONS: usize = 250;
+/// Milliseconds a DaemonSet waits before it makes a pod anew that failed although it was made anew already; each further one doubles
+/// them, to at most as many as these (Kubernetes' back-off of failed daemon pods: a second to a quarter of an hour).
+pub const DAEMON_WAIT_FIRST_MILLIS: u64 = 1_000;
+pub const DAEMON_WAIT_MAX_MILLIS: u64 = 15 * 60 * 1_000;
 /// Writes in one command of a sweep (namespace content, garbage, retention): small, so that one conflict repeats little work.
 pub const SWEEP_WRITES: usize = 64;
 /// Bytes of the writes of one command, beyond which no more are added to it; the log takes a few times as many, and one object more.

@@ -2,7 +2,6 @@
 //! it is gone from the API altogether; it never takes a pod away at once that may still run, whatever its node says.
 mod claims;
 mod identity;
-mod revisions;
 mod status;
 
 use crate::controller::Controller;
@@ -10,6 +9,7 @@ use crate::fields::{at, number, text};
 use crate::limits::{ADMISSION_RETRY_MILLIS, BURST_PODS, DRAFT_BYTES};
 use crate::owners::{adoptable, controlled, controller_key, controller_reference, orphans, with_owner, without_owners};
 use crate::pods::Pod;
+use crate::revisions::{self, History};
 use crate::writes::{begin_deletion, create, remove, replace, weight};
 use crate::{readmission, reports, selectors};
 use api::command::Write;
@@ -22,8 +22,7 @@ use api::report::Report;
 use api::revision::Millis;
 use api::selector::Labels;
 use claims::Claims;
-use identity::{KIND, RESOURCE};
-use revisions::History;
+use identity::{KEEPER, KIND, RESOURCE};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -161,7 +160,7 @@ impl<'a> Turn<'a> {
         if self.full() {
             return Decision::one(self.writes, "takes up and lets go of pods, of some first");
         }
-        let mut history = History::read(self.view, self.object, &self.selector);
+        let mut history = History::read(self.view, self.object, &self.selector, &KEEPER);
         if self.object.facet.deleting.is_none() {
             history.choose(self.view, self.object, &mut self.value);
             // Each step only when the one before has nothing left to wait for.

@@ -1,8 +1,9 @@
 //! The nodes and what stands on them: a fold of the view's events that must always equal its rebuild from the view.
 //! It knows nothing of filters or scores.
-use crate::spec::{HostPort, Taint, host_ports, mentions, taints};
+use crate::spec::{HostPort, host_ports, mentions};
 use crate::terms::{Term, anti_affinity};
 use api::event::{Act, Event};
+use api::fit::{Taint, taints};
 use api::key::Key;
 use api::object::Object;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,7 +62,7 @@ impl Node {
 }
 
 impl Has {
-    pub(crate) fn labels(&self) -> &crate::labels::Labels {
+    pub(crate) fn labels(&self) -> &api::fit::Labels {
         &self.object.facet.labels
     }
 

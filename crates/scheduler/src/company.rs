@@ -1,9 +1,9 @@
 //! The company a pod asks for and refuses, reckoned once for the pod before its nodes are looked at: counts by place.
 use crate::cluster::{Cluster, Has};
 use crate::counts::{Counts, Number};
-use crate::labels;
 use crate::terms::Term;
 use crate::wanted::Wanted;
+use api::fit;
 use std::collections::{BTreeMap, BTreeSet};
 use store::view::View;
 
@@ -39,7 +39,7 @@ pub(crate) struct SpreadPlaces {
 impl Places {
     /// The place of a node; `None` if it has no such label.
     pub(crate) fn value<'a>(&self, node: &'a Has) -> Option<&'a str> {
-        labels::get(node.labels(), &self.topology)
+        fit::label(node.labels(), &self.topology)
     }
 
     pub(crate) fn at(&self, node: &Has) -> Number {
@@ -112,7 +112,7 @@ fn refused(view: &View, cluster: &Cluster, pod: &Wanted) -> BTreeSet<(String, St
         let Some(node) = cluster.nodes.get(name) else { continue };
         let (Some(has), Some(placed)) = (&node.has, node.pods.get(key)) else { continue };
         for term in placed.refuses.iter().filter(|term| term.matches(view, &pod.object)) {
-            if let Some(value) = labels::get(has.labels(), &term.topology) {
+            if let Some(value) = fit::label(has.labels(), &term.topology) {
                 refused.insert((term.topology.clone(), value.to_owned()));
             }
         }

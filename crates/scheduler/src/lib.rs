@@ -12,7 +12,6 @@ pub mod cluster;
 mod company;
 mod counts;
 mod filter;
-mod labels;
 pub mod limits;
 mod memo;
 mod place;

@@ -10,14 +10,6 @@ pub(crate) fn list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
     value.get(member).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// A node's taint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Taint {
-    pub(crate) key: String,
-    pub(crate) value: String,
-    pub(crate) effect: String,
-}
-
 /// A port that a pod takes on its node's own address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct HostPort {
@@ -36,15 +28,6 @@ impl HostPort {
     }
 }
 
-pub(crate) fn taints(node: &Value) -> Vec<Taint> {
-    let taint = |taint: &Value| Taint {
-        key: text(taint, "key").into(),
-        value: text(taint, "value").into(),
-        effect: text(taint, "effect").into(),
-    };
-    list(&node["spec"], "taints").iter().map(taint).collect()
-}
-
 /// The ports of a pod's containers (and restartable init containers) that the node itself must give.
 pub(crate) fn host_ports(pod: &Value) -> Vec<HostPort> {
     let sidecar = |container: &&Value| text(container, "restartPolicy") == "Always";
@@ -58,18 +41,6 @@ pub(crate) fn host_ports(pod: &Value) -> Vec<HostPort> {
     containers.flat_map(|container| list(container, "ports").iter().filter_map(port)).collect()
 }
 
-/// Whether one of the tolerations bears the taint.
-pub(crate) fn tolerated(tolerations: &[Value], taint: &Taint) -> bool {
-    tolerations.iter().any(|toleration| {
-        let key = text(toleration, "key");
-        let effect = text(toleration, "effect");
-        let exists = text(toleration, "operator") == "Exists";
-        (effect.is_empty() || effect == taint.effect)
-            && (key == taint.key || (key.is_empty() && exists))
-            && (exists || text(toleration, "value") == taint.value)
-    })
-}
-
 /// Whether `needle` stands in the object's bytes: decides, without decoding, that a pod has none of a rare member.
 pub(crate) fn mentions(object: &Object, needle: &str) -> bool {
     std::str::from_utf8(&object.bytes).is_ok_and(|text| text.contains(needle))
@@ -78,23 +49,6 @@ pub(crate) fn mentions(object: &Object, needle: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn tolerations_bear_taints_as_kubernetes_has_it() {
-        let taint = Taint { key: "k".into(), value: "v".into(), effect: "NoSchedule".into() };
-        for (toleration, want) in [
-            (json!({"key": "k", "operator": "Equal", "value": "v", "effect": "NoSchedule"}), true),
-            (json!({"key": "k", "value": "v"}), true),
-            (json!({"key": "k", "value": "w"}), false),
-            (json!({"key": "k", "operator": "Exists"}), true),
-            (json!({"operator": "Exists"}), true),
-            (json!({"key": "k", "operator": "Exists", "effect": "NoExecute"}), false),
-            (json!({}), false),
-        ] {
-            assert_eq!(tolerated(std::slice::from_ref(&toleration), &taint), want, "{toleration}");
-        }
-    }
 
     #[test]
     fn host_ports_clash_on_one_address_or_all() {

@@ -374,6 +374,23 @@ fn node_affinity_is_kept_and_preferred() {
     assert!((0..4).all(|number| world.node_of(&format!("p{number}")) == "c1"));
 }
 
+/// What a DaemonSet says of its pods: the node by name, and that a cordon does not keep them away.
+#[test]
+fn a_pod_goes_to_the_node_it_names_though_it_is_cordoned() {
+    let mut world = World::new();
+    world.put("nodes", node("n1", "4"));
+    world.put("nodes", with(node("n2", "4"), &["spec", "unschedulable"], json!(true)));
+    let term = json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n2"]}]});
+    let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}});
+    let meant = with(pod("meant", "1"), &["spec", "affinity"], json!({"nodeAffinity": required}));
+    let toleration = json!([{"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}]);
+    world.put("pods", with(meant.clone(), &["spec", "tolerations"], toleration));
+    world.put("pods", with(meant, &["metadata", "name"], json!("shy")));
+    world.settle();
+    assert_eq!(world.node_of("meant"), "n2");
+    assert_eq!(world.node_of("shy"), "", "nobody else goes to a cordoned node");
+}
+
 #[test]
 fn pods_of_one_owner_spread() {
     let mut world = World::new();

@@ -18,6 +18,7 @@ use crate::service;
 use crate::shape;
 use crate::strategy;
 use crate::submit::submit;
+use crate::template_generation;
 use crate::verbs::create;
 use api::admission::request::Operation;
 use api::command::{Change, Condition, Refusal, Write};
@@ -167,6 +168,8 @@ fn merged(
     } else if let Some(managers) = managers {
         new["metadata"]["managedFields"] = managers;
     }
+    // The cluster counts: who changed the template does not own the count.
+    template_generation::count(call, old, &mut new);
     rules::validate_update(kind, old, &new, subresource)?;
     let notes = door.validate(&new)?;
     let mut warnings = notes.warnings;

@@ -2,6 +2,7 @@
 use crate::fields::{set, text};
 use crate::owners::controller_reference;
 use crate::pods::from_template;
+use crate::revisions::Keeper;
 use api::object::Object;
 use serde_json::Value;
 use store::view::View;
@@ -9,6 +10,8 @@ use store::view::View;
 /// The resource and kind of the sets themselves.
 pub(super) const RESOURCE: &str = "statefulsets.apps";
 pub(super) const KIND: &str = "StatefulSet";
+/// How its revisions are kept.
+pub(super) static KEEPER: Keeper = Keeper { kind: KIND, hash: "controller.kubernetes.io/hash", counts_used: false };
 const NAME: &str = "statefulset.kubernetes.io/pod-name";
 const INDEX: &str = "apps.kubernetes.io/pod-index";
 pub(super) const REVISION: &str = "controller-revision-hash";

@@ -1,6 +1,6 @@
 //! What a StatefulSet says of itself: counts, and between which revisions it stands. kubectl waits for it. It writes nothing else.
-use super::revisions::History;
 use crate::fields::{list, number, set};
+use crate::revisions::History;
 use serde_json::{Value, json};
 
 /// Its pods, counted. Those that are being deleted are of no revision any more.

@@ -1,6 +1,7 @@
 //! A whole cluster in memory for tests of controllers: the fold, all deciders run to rest, and a pretended kubelet.
 //! Each time it comes to rest it checks that a decision over its own outcome is empty, and that every decision made can be made again.
 #![allow(dead_code, reason = "each scenario file uses a part of it")]
+pub mod daemons;
 pub mod jobs;
 
 use api::command::{Change, Command, CommandId, Condition, Entry, Outcome, Write};
@@ -251,8 +252,11 @@ impl Cluster {
             let mut value = pod.value();
             let node = value["spec"]["nodeName"].as_str().unwrap_or("").to_owned();
             if node.is_empty() {
-                if pod.facet.deleting.is_none() && !alive.is_empty() && number < self.pending_max {
-                    value["spec"]["nodeName"] = alive[number % alive.len()].as_str().into();
+                let named = named_node(&value);
+                let able = named.as_ref().map_or(!alive.is_empty(), |name| alive.contains(&name));
+                if pod.facet.deleting.is_none() && able && number < self.pending_max {
+                    let node = named.unwrap_or_else(|| alive[number % alive.len()].clone());
+                    value["spec"]["nodeName"] = node.into();
                     self.put(pod, &value);
                     changed = true;
                 }
@@ -275,6 +279,12 @@ impl Cluster {
         }
         changed
     }
+}
+
+/// The node that a pod asks for by name.
+fn named_node(pod: &Value) -> Option<String> {
+    let required = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    required["nodeSelectorTerms"][0]["matchFields"][0]["values"][0].as_str().map(str::to_owned)
 }
 
 pub fn namespace(name: &str) -> Value {
@@ -310,6 +320,14 @@ pub fn stateful_set(name: &str, replicas: u64) -> Value {
         "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "serviceName": "peers",
             "podManagementPolicy": "OrderedReady", "revisionHistoryLimit": 10,
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c", "image": "one"}]}}}})
+}
+
+/// A DaemonSet as admission leaves it.
+pub fn daemon_set(name: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": name, "namespace": "default", "generation": 1},
+        "spec": {"selector": {"matchLabels": {"app": name}}, "revisionHistoryLimit": 10,
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}},
             "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c", "image": "one"}]}}}})
 }
 

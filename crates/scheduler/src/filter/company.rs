@@ -15,6 +15,6 @@ pub(super) fn refusal(company: &Company, node: &Has) -> Option<String> {
     }
     let mut refused = company.refused.iter();
     refused
-        .any(|(topology, value)| crate::labels::get(node.labels(), topology) == Some(value))
+        .any(|(topology, value)| api::fit::label(node.labels(), topology) == Some(value))
         .then(|| "node(s) didn't satisfy existing pods anti-affinity rules".into())
 }

@@ -2,12 +2,12 @@
 use crate::candidate::{Candidate, fewer_is_better};
 use crate::cluster::{Cluster, Has};
 use crate::company::Company;
-use crate::labels;
 use crate::wanted::Wanted;
+use api::fit;
 use std::collections::BTreeMap;
 
 fn zone(node: &Has) -> Option<&str> {
-    labels::get(node.labels(), "topology.kubernetes.io/zone")
+    fit::label(node.labels(), "topology.kubernetes.io/zone")
 }
 
 /// Half for the node, half for the zone (all for the node where there are no zones). Pods that constrain their own spread score equal.

@@ -1,7 +1,8 @@
 //! The node with the fewest `PreferNoSchedule` taints that the pod does not tolerate.
 use crate::candidate::{Candidate, fewer_is_better};
-use crate::spec::{list, tolerated};
+use crate::spec::list;
 use crate::wanted::Wanted;
+use api::fit::tolerated;
 
 pub(super) fn scores(pod: &Wanted, candidates: &[Candidate<'_>]) -> Vec<i64> {
     let tolerations = list(pod.spec(), "tolerations");
