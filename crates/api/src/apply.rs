@@ -3,10 +3,12 @@
 //!
 //! An applier says all that it wants; what it no longer says goes, unless somebody else owns it; what another owns it may take only
 //! by force. The rules are those of `structured-merge-diff` v6, in whose words the members of this module are named.
+mod last_applied;
 pub mod managers;
 mod order;
 pub mod place;
 pub mod set;
+mod unowned;
 mod walk;
 
 use crate::status::Status;
@@ -15,21 +17,7 @@ use managers::{Manager, Managers};
 use place::Place;
 use serde_json::{Value, json};
 use set::{Difference, Set, Step};
-
-/// Members that nobody owns: which object it is, and what the server writes.
-const UNOWNED: [&[&str]; 11] = [
-    &["apiVersion"],
-    &["kind"],
-    &["metadata"],
-    &["metadata", "name"],
-    &["metadata", "namespace"],
-    &["metadata", "creationTimestamp"],
-    &["metadata", "selfLink"],
-    &["metadata", "uid"],
-    &["metadata", "generation"],
-    &["metadata", "managedFields"],
-    &["metadata", "resourceVersion"],
-];
+use unowned::{UNOWNED, strip};
 
 /// The object after `writer` applied `config` to `live`, its managers included. Without defaults: they are the caller's.
 ///
@@ -58,7 +46,9 @@ pub fn apply(place: Place<'_>, live: Option<&Value>, config: &Value, writer: Wri
         new = prune(place, new, &last, &managers);
     }
     let difference = stripped(walk::compare(place, live, &new));
-    managers.yield_to(&own, &difference, writer.force)?;
+    let allowed = last_applied::allowed(place, live, writer.name);
+    managers.yield_to(&own, &difference, &allowed, writer.force)?;
+    last_applied::keep(&mut new, config, writer.name);
     managers.write(live, &mut new);
     Ok(new)
 }
@@ -108,10 +98,6 @@ fn prune(place: Place<'_>, merged: Value, last: &Set, managers: &Managers<'_>) -
 fn stripped(mut difference: Difference) -> Difference {
     [&mut difference.added, &mut difference.modified, &mut difference.removed].into_iter().for_each(strip);
     difference
-}
-
-fn strip(set: &mut Set) {
-    UNOWNED.iter().for_each(|path| set.drop_path(path));
 }
 
 #[cfg(test)]

@@ -101,6 +101,36 @@ async fn what_nobody_owns_is_owned_again_once_somebody_applies() {
 }
 
 #[tokio::test]
+async fn kubectl_goes_from_its_own_apply_to_the_servers() {
+    const LAST: &str = "kubectl.kubernetes.io/last-applied-configuration";
+    let server = serve::alone().await;
+    let config = |a: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "namespace": "default"}, "data": {"a": a, "b": "1"}});
+    let mut made = config("1");
+    made["metadata"]["annotations"] = json!({LAST: config("1").to_string()});
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let path = format!("{maps}/m");
+    let reply =
+        ask(&server, "POST", &format!("{maps}?fieldManager=kubectl-client-side-apply"), &[], made.to_string()).await;
+    assert_eq!(reply.code, 201, "{}", reply.body);
+    // Another name is another one.
+    let other = apply(&server, &path, "other", &config("2")).await;
+    assert_eq!(other.code, 409, "{}", other.body);
+    let applied = apply(&server, &path, "kubectl", &config("2")).await;
+    assert_eq!((applied.code, &applied.json()["data"]["a"]), (200, &json!("2")), "{}", applied.body);
+    let last = applied.json()["metadata"]["annotations"][LAST].as_str().map(str::to_owned).expect("it is kept");
+    assert_eq!(serde_json::from_str::<Value>(&last).expect("JSON"), config("2"));
+    // What somebody else has changed since is theirs.
+    let changed = ask(&server, "PATCH", &format!("{path}?fieldManager=editor"), &MERGE, r#"{"data":{"a":"9"}}"#).await;
+    assert_eq!(changed.code, 200, "{}", changed.body);
+    let refused = apply(&server, &path, "kubectl", &config("3")).await;
+    assert!(
+        refused.code == 409 && refused.body.contains("editor") && !refused.body.contains(".data.b"),
+        "{}",
+        refused.body
+    );
+}
+
+#[tokio::test]
 async fn owners_that_cannot_be_read_are_not_taken_over() {
     let server = serve::alone().await;
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}});

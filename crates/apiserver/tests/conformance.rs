@@ -77,6 +77,18 @@ async fn approving_and_status_bring_metadata_along() {
     let body = json!({"metadata": {"name": "r"}, "spec": {"request": api::base64::encode(pem.as_bytes()),
         "signerName": "example.com/any", "usages": ["client auth"]}});
     made(&server, REQUESTS, body).await;
+    // What is decided is true: nothing else is a decision.
+    let decision = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "r"});
+    for (conditions, why) in [
+        (json!([decision("Approved", "False")]), "status.conditions[0].status: Unsupported value: \\\"False\\\""),
+        (json!([decision("Denied", "Unknown")]), "status.conditions[0].status: Unsupported value: \\\"Unknown\\\""),
+        (json!([decision("", "True")]), "status.conditions[0].type: Required value"),
+        (json!([decision("Approved", "True"), decision("Denied", "True")]), "mutually exclusive"),
+    ] {
+        let patch = json!({"status": {"conditions": conditions}});
+        let refused = send(&server, "PATCH", &format!("{REQUESTS}/r/approval"), "merge-patch+json", patch).await;
+        assert!(refused.code == 422 && refused.body.contains(why), "{}: {}", refused.code, refused.body);
+    }
     let condition = json!({"type": "ApprovalPatch", "status": "True", "reason": "e2e"});
     let patch =
         json!({"metadata": {"annotations": {"c": "d"}, "labels": {"a": "b"}}, "status": {"conditions": [condition]}});
@@ -244,6 +256,10 @@ async fn a_default_of_zero_is_a_default_in_every_form() {
     let body = printer.object("apiextensions.k8s.io/v1", "CustomResourceDefinition", &json).expect("protobuf");
     let reply = ask(&server, "POST", DEFINITIONS, &[&format!("Content-Type: {PROTOBUF}")], body).await;
     assert_eq!(reply.code, 201, "{}", reply.body);
+    let boat = r#"{"apiVersion":"sea.io/v1","kind":"Boat","metadata":{"name":"b"},"spec":{"masts":3.0}}"#;
+    let boats = "/apis/sea.io/v1/namespaces/default/boats";
+    let boat = ask(&server, "POST", boats, &["Content-Type: application/json"], boat).await;
+    assert!(boat.code == 201 && boat.body.contains("\"masts\":3}"), "typed clients read no 3.0: {}", boat.body);
     let kept = &reply.json()["spec"]["versions"][0]["schema"];
     assert_eq!(*kept, definition["spec"]["versions"][0]["schema"]);
 }

@@ -154,7 +154,7 @@ fn asker(spec: &Value) -> User {
 
 fn decided(request: &Value, kind: &str) -> bool {
     let conditions = request["status"]["conditions"].as_array().into_iter().flatten();
-    conditions.into_iter().any(|condition| condition["type"] == kind)
+    conditions.into_iter().any(|condition| condition["type"] == kind && condition["status"] == "True")
 }
 
 fn decide(request: &mut Value, (kind, reason, message): (&str, &str, &str), now: Millis) {

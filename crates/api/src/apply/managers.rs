@@ -183,11 +183,17 @@ impl<'o> Managers<'o> {
     /// All others lose what `own` has changed.
     ///
     /// # Errors
-    /// 409 that names what they own of it, unless by force.
-    pub(crate) fn yield_to(&mut self, own: &Manager, difference: &Difference, force: bool) -> Result<(), Status> {
+    /// 409 that names what they own of it beside what is `allowed`, unless by force.
+    pub(crate) fn yield_to(
+        &mut self,
+        own: &Manager,
+        difference: &Difference,
+        allowed: &Set,
+        force: bool,
+    ) -> Result<(), Status> {
         let changed = difference.set();
         let others = self.owners.iter().filter(|owner| !owner.manager.is(own) && owner.set.meets(&changed));
-        let paths = |owner: &Owner<'_>| owner.set.intersection(&changed).paths();
+        let paths = |owner: &Owner<'_>| owner.set.intersection(&changed).difference(allowed).paths();
         let conflicts: Vec<(&Manager, String)> =
             others.flat_map(|owner| paths(owner).into_iter().map(|path| (&owner.manager, path))).collect();
         if !force && !conflicts.is_empty() {

@@ -98,7 +98,7 @@ mod tests {
         let nine = ["*a"; 9].join(",");
         let many: String = (0..1_300).map(|at| format!("m{at}: [{nine}]\n")).collect();
         let aliases = format!("a: &a x\n{many}");
-        for text in ["a: [", "a: b: c", "a: 1\n---\nb: 2\n", bomb, &aliases] {
+        for text in ["a: [", "a: b: c", bomb, &aliases] {
             assert_eq!(parse(text.as_bytes()).expect_err(text).code, 400);
         }
         assert!(parse(&[0xff, 0xfe, 0x00]).is_err());

@@ -36,9 +36,10 @@ impl Structural {
         &self.root
     }
 
-    /// Takes out what the schema does not know; the paths of what is gone.
+    /// Takes out what the schema does not know, and writes numbers as Go does; the paths of what is gone.
     pub fn prune(&self, value: &mut Value) -> Vec<String> {
         let mut gone = Vec::new();
+        prune::whole_numbers(value);
         prune::root(&self.root, value, &mut gone);
         gone
     }

@@ -138,7 +138,10 @@ fn content(kind: &Kind, value: &Value, problems: &mut Problems) {
         ("networking.k8s.io", "IPAddress") => network::ip_address(spec, problems),
         ("node.k8s.io", "RuntimeClass") => csi::runtime(value, problems),
         ("rbac.authorization.k8s.io", "Role") => access::rules(value, true, problems),
-        ("rbac.authorization.k8s.io", "ClusterRole") => access::rules(value, false, problems),
+        ("rbac.authorization.k8s.io", "ClusterRole") => {
+            access::rules(value, false, problems);
+            access::aggregation(value, problems);
+        }
         ("rbac.authorization.k8s.io", "RoleBinding") => access::binding(value, true, problems),
         ("rbac.authorization.k8s.io", "ClusterRoleBinding") => access::binding(value, false, problems),
         ("scheduling.k8s.io", "PriorityClass") => node::priority_class(value, problems),

@@ -11,6 +11,22 @@ pub(super) fn root(node: &Node, value: &mut Value, gone: &mut Vec<String>) {
     object(node, value, true, "", gone);
 }
 
+/// Whole numbers that were written as `3.0` are written as `3`: typed clients read no other.
+pub(super) fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Object(members) => members.values_mut().for_each(whole_numbers),
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Number(number) if number.is_f64() => {
+            let plain = number.as_f64().filter(|number| number.fract() == 0.0);
+            // One that does not fit stays as it is.
+            if let Some(whole) = plain.and_then(|number| format!("{number:.0}").parse::<i64>().ok()) {
+                *value = whole.into();
+            }
+        }
+        _ => {}
+    }
+}
+
 /// One place of an object.
 pub(super) fn place(node: &Node, value: &mut Value, gone: &mut Vec<String>) {
     any(node, value, "", gone);

@@ -1,4 +1,5 @@
 //! Roles and bindings (rbac.authorization.k8s.io). It never asks who may do what.
+use super::labels;
 use super::words::{go_role, invalid_shown, items, one_of, text};
 use crate::field::Problems;
 use serde_json::Value;
@@ -30,6 +31,22 @@ pub(super) fn rules(value: &Value, namespaced: bool, problems: &mut Problems) {
         if empty("resources") {
             problems.required(format!("{path}.resources"), "resource rules must supply at least one resource");
         }
+    }
+}
+
+/// How a ClusterRole is put together of others.
+pub(super) fn aggregation(value: &Value, problems: &mut Problems) {
+    let rule = &value["aggregationRule"];
+    if !rule.is_object() {
+        return;
+    }
+    let selectors = items(rule, "clusterRoleSelectors");
+    if selectors.is_empty() {
+        let why = "at least one clusterRoleSelector required if aggregationRule is non-nil";
+        problems.required("aggregationRule.clusterRoleSelectors", why);
+    }
+    for (at, selector) in selectors.iter().enumerate() {
+        labels::selector(selector, &format!("aggregationRule.clusterRoleSelectors[{at}]"), problems);
     }
 }
 

@@ -150,6 +150,9 @@ pub(super) fn change(old: &Value, new: &Value, subresource: &str, problems: &mut
             }
         }
     }
+    if before["conditions"] != after["conditions"] {
+        conditions(after, problems);
+    }
     if before["certificate"] != after["certificate"] {
         if subresource != "status" {
             problems.forbidden("status.certificate", "updates may not set certificate content");

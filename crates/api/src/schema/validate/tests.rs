@@ -282,6 +282,14 @@ fn nodes_classes_and_access() {
     let role = |rule: Value| json!({"metadata": {"name": "r"}, "rules": [rule]});
     assert!(created("ClusterRole", role(json!({"verbs": ["get"], "nonResourceURLs": ["/x"]}))).is_ok());
     assert_eq!(fields(created("Role", role(json!({"verbs": ["get"], "resources": ["pods"]})))), ["rules[0].apiGroups"]);
+    let of_others =
+        |selectors: Value| json!({"metadata": {"name": "r"}, "aggregationRule": {"clusterRoleSelectors": selectors}});
+    assert!(created("ClusterRole", of_others(json!([{"matchLabels": {"a": "b"}}]))).is_ok());
+    assert_eq!(fields(created("ClusterRole", of_others(json!([])))), ["aggregationRule.clusterRoleSelectors"]);
+    assert_eq!(
+        fields(created("ClusterRole", of_others(json!([{"matchLabels": {"a b": "c"}}])))),
+        ["aggregationRule.clusterRoleSelectors[0].matchLabels"]
+    );
 }
 
 #[test]
