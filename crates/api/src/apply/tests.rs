@@ -131,6 +131,10 @@ fn items_of_lists_are_owned_one_by_one() {
     assert_eq!(two["spec"]["ports"].as_array().map(Vec::len), Some(2));
     let gone = apply(place, Some(&two), &ports(json!([])), writer("one", "v1")).expect("applies");
     assert_eq!(gone["spec"]["ports"], json!([dns]));
+    // Who applies an empty list again changes nothing, not even a time.
+    let none = apply(place, None, &ports(json!([])), writer("one", "v1")).expect("applies");
+    let later = Writer { time: "2026-11-26T00:00:00Z", ..writer("one", "v1") };
+    assert_eq!(apply(place, Some(&none), &ports(json!([])), later).expect("applies"), none);
     // The port is no key of this one, its protocol is.
     assert_eq!(check(place, &ports(json!([{"name": "x"}]))), Ok(()));
     let refused = check(Place::of(kind("pods")), &json!({"spec": {"containers": [{"image": "i"}]}}));

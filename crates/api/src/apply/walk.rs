@@ -90,7 +90,8 @@ pub(super) fn fields(place: Place<'_>, value: &Value, set: &mut Set) {
                 let (inner, named) = place.member(name);
                 let below = set.at(Step::Field(name.clone()));
                 fields(inner, value, below);
-                below.member |= !named || value.is_null() || value.as_object().is_some_and(Map::is_empty);
+                let empty = value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty);
+                below.member |= !named || value.is_null() || empty;
             }
         }
         Form::Items(items) => {
